@@ -1,0 +1,169 @@
+//! A program under test that is awaited by what it prints and never outlives its test.
+//!
+//! A test that sleeps until a node "should be ready" is slow on a fast machine and red on a slow one. Here a test waits
+//! for the line it needs, and gives up only if the program has been silent for a minute.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Silence after which a program is taken to hang. It bounds a failing test, it paces none.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A started program. Dropping it kills it (`SIGKILL`: no chance to save anything) and waits until it is gone.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// All lines so far, for the report of a failure, and whether a caller has been given them.
+    printed: Vec<(String, bool)>,
+}
+
+impl Running {
+    /// Starts the program without standard input. Standard output and standard error are read as one stream of lines.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    #[expect(clippy::panic, reason = "the test cannot go on without its program")]
+    pub fn start(command: &mut Command) -> Self {
+        let started = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = started.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+        let (sender, lines) = channel();
+        let output: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("standard output was asked for as a pipe")),
+            Box::new(child.stderr.take().expect("standard error was asked for as a pipe")),
+        ];
+        for stream in output {
+            let sender = sender.clone();
+            // Ends with the stream. A receiver that is gone means that nobody waits any more.
+            thread::spawn(move || {
+                BufReader::new(stream)
+                    .lines()
+                    .map_while(Result::ok)
+                    .try_for_each(|line| sender.send(line))
+            });
+        }
+        Self {
+            child,
+            lines,
+            printed: Vec::new(),
+        }
+    }
+
+    /// Waits for a line that contains `text` and returns it whole. Each line is returned once; one that was passed over
+    /// while another was awaited still counts, since the two streams arrive in no fixed order.
+    ///
+    /// # Panics
+    /// If the program ends or is silent for a minute before it prints such a line; says what it did print.
+    #[expect(clippy::panic, reason = "the test fails here")]
+    pub fn line_with(&mut self, text: &str) -> String {
+        loop {
+            if let Some((line, given)) = self
+                .printed
+                .iter_mut()
+                .find(|(line, given)| !given && line.contains(text))
+            {
+                *given = true;
+                return line.clone();
+            }
+            match self.lines.recv_timeout(SILENCE) {
+                Ok(line) => self.printed.push((line, false)),
+                Err(why) => panic!("no line with {text:?} ({why}); printed:\n{}", self.all()),
+            }
+        }
+    }
+
+    /// Waits until the program has ended by itself; returns its exit status and all it printed.
+    ///
+    /// # Panics
+    /// If it is silent for a minute without ending.
+    #[must_use]
+    #[expect(clippy::panic, reason = "the test fails here")]
+    pub fn end(mut self) -> (ExitStatus, String) {
+        // The channel closes when both streams have ended, which they do with the program at the latest.
+        loop {
+            match self.lines.recv_timeout(SILENCE) {
+                Ok(line) => self.printed.push((line, false)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("does not end; printed:\n{}", self.all()),
+            }
+        }
+        let status = self.child.wait().expect("a child that was started can be waited for");
+        (status, self.all())
+    }
+
+    fn all(&self) -> String {
+        self.printed
+            .iter()
+            .map(|(line, _)| line.as_str())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Kills the program with `SIGKILL` and waits until it is gone: the next one may use its files and ports.
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    /// The process id, for reading what the system knows about it.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a child that has already been waited for, which is what is wanted here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_line_is_awaited_on_either_stream() {
+        let mut running = Running::start(&mut shell("echo one; echo two >&2; exec sleep 600"));
+        assert_eq!(running.line_with("one"), "one");
+        assert_eq!(running.line_with("tw"), "two");
+    }
+
+    #[test]
+    #[should_panic(expected = "printed:\nsomething else")]
+    fn a_program_that_ends_without_the_line_is_shown() {
+        Running::start(&mut shell("echo something else")).line_with("ready");
+    }
+
+    #[test]
+    fn the_end_brings_status_and_output() {
+        let (status, printed) = Running::start(&mut shell("echo out; exit 12")).end();
+        assert_eq!((status.code(), printed.as_str()), (Some(12), "out"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_killed_program_is_gone() {
+        let mut running = Running::start(&mut shell("echo ready; exec sleep 600"));
+        running.line_with("ready");
+        let proc = format!("/proc/{}", running.id());
+        assert!(std::path::Path::new(&proc).exists());
+        running.kill();
+        assert!(!std::path::Path::new(&proc).exists());
+    }
+}

@@ -1,0 +1,53 @@
+//! Rules on which files there are.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+/// What a visitor sees first, and nothing else: one folder per part, the papers, what cargo needs.
+const VISIBLE: [&str; 12] = [
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "README.md",
+    "ledger",
+    "net",
+    "node",
+    "rust-toolchain.toml",
+    "tests",
+    "tools",
+];
+
+/// Settings of tools are dotfiles; these are the ones we have.
+const HIDDEN: [&str; 9] = [
+    ".cargo",
+    ".ci",
+    ".clippy.toml",
+    ".config",
+    ".deny.toml",
+    ".git",
+    ".github",
+    ".gitignore",
+    ".rustfmt.toml",
+];
+
+/// What a plain `cargo build` leaves there; git ignores it.
+const BUILT: &str = "target";
+
+fn surplus<'a>(top: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    top.into_iter()
+        .filter(|name| !VISIBLE.contains(name) && !HIDDEN.contains(name) && *name != BUILT)
+        .collect()
+}
+
+#[test]
+fn the_top_level_is_the_agreed_one() {
+    let entries = fs::read_dir(waxwing_system::root()).expect("the root can be read");
+    let names: BTreeSet<String> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(surplus(names.iter().map(String::as_str)), Vec::<&str>::new());
+    assert_eq!(surplus(["ledger", "docs", ".env", "target"]), ["docs", ".env"]);
+}
