@@ -187,7 +187,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`CodecError::WrongMagic`] if others stand there.
     pub fn magic(&mut self, expected: &[u8]) -> Result<(), CodecError> {
-        if self.take(expected.len())? == expected { Ok(()) } else { Err(CodecError::WrongMagic) }
+        if self.take(expected.len())? == expected {
+            Ok(())
+        } else {
+            Err(CodecError::WrongMagic)
+        }
     }
 
     /// Demands that nothing is left.
@@ -195,7 +199,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`CodecError::Trailing`] if something is.
     pub const fn finish(&self) -> Result<(), CodecError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(CodecError::Trailing)
+        }
     }
 }
 
@@ -245,13 +253,19 @@ mod tests {
         put_list(&mut bytes, &list);
         assert_eq!(Reader::new(&bytes).list::<Hash>(2, 32), Ok(list.to_vec()));
         assert_eq!(Reader::new(&bytes).list::<Hash>(1, 32), Err(CodecError::TooLong));
-        assert_eq!(Reader::new(&bytes[..67]).list::<Hash>(2, 32), Err(CodecError::Truncated));
+        assert_eq!(
+            Reader::new(&bytes[..67]).list::<Hash>(2, 32),
+            Err(CodecError::Truncated)
+        );
     }
 
     #[test]
     fn a_huge_count_allocates_nothing() {
         let bytes = u32::MAX.to_be_bytes();
-        assert_eq!(Reader::new(&bytes).list::<Hash>(u32::MAX, 32), Err(CodecError::Truncated));
+        assert_eq!(
+            Reader::new(&bytes).list::<Hash>(u32::MAX, 32),
+            Err(CodecError::Truncated)
+        );
     }
 
     #[test]

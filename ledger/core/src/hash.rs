@@ -176,7 +176,17 @@ impl HashKeys {
     }
 
     fn key(&self, meaning: Meaning) -> &[u8; HASH_BYTES] {
-        let [entry, log_leaf, log_node, map_key, map_leaf, map_node, block_leaf, block_node, rest @ ..] = &self.keys;
+        let [
+            entry,
+            log_leaf,
+            log_node,
+            map_key,
+            map_leaf,
+            map_node,
+            block_leaf,
+            block_node,
+            rest @ ..,
+        ] = &self.keys;
         let [header, stamp, committee, parameters, body, erasure, evidence] = rest;
         match meaning {
             Meaning::Entry => entry,

@@ -8,12 +8,26 @@
 //! Decoding is not trusting: `decode` yields a value whose *shape* is right, `verify` consumes it and yields
 //! [`Verified`], and whatever acts asks for the latter in its signature.
 //!
-//! Read in this order: [`envelope`], [`merkle`], [`logmap`], [`block`], [`certificate`], [`ledger`], [`follow`].
+//! Read in this order: [`envelope`], [`merkle`], [`log`], [`logmap`], [`block`], [`certificate`], [`ledger`],
+//! [`receipt`], [`follow`].
 
+pub mod block;
+pub mod certificate;
 pub mod codec;
+pub mod committee;
+pub mod envelope;
+pub mod evidence;
+pub mod follow;
+pub mod genesis;
 pub mod hash;
+pub mod history;
+pub mod keys;
+pub mod ledger;
 pub mod limits;
+pub mod log;
 pub mod logmap;
 pub mod merkle;
+pub mod receipt;
 
-pub use hash::{Hash, HashKeys};
+pub use hash::{Hash, HashKeys, Meaning};
+pub use keys::Verified;

@@ -73,7 +73,7 @@ pub const STAMP_BITS_MAX: u8 = 40;
 /// Levels in a Merkle tree over at most 2^63 leaves, and so the longest path.
 pub const TREE_LEVELS_MAX: usize = 64;
 
-const _: () = assert!((BODY_BYTES_MAX as usize + SIGNED_HEADER_BYTES) * 3 < BLOCK_BYTES_MAX as usize);
+const _: () = assert!((BODY_BYTES_MAX + 224) * 3 < BLOCK_BYTES_MAX && SIGNED_HEADER_BYTES == 224);
 const _: () = assert!(LOG_BYTES_PER_BLOCK_MAX <= BLOCK_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= LOG_BYTES_PER_BLOCK_MAX);
 const _: () = assert!(LOG_ENTRIES_PER_BLOCK_MAX < 256);

@@ -73,7 +73,12 @@ impl Encode for MapLeaf {
 
 impl Decode for MapLeaf {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Self { log: reader.hash()?, length: reader.u64()?, root: reader.hash()?, last_height: reader.u64()? })
+        Ok(Self {
+            log: reader.hash()?,
+            length: reader.u64()?,
+            root: reader.hash()?,
+            last_height: reader.u64()?,
+        })
     }
 }
 
@@ -88,7 +93,12 @@ mod tests {
     use super::*;
 
     fn leaf() -> MapLeaf {
-        MapLeaf { log: Hash([1; 32]), length: 2, root: Hash([3; 32]), last_height: 4 }
+        MapLeaf {
+            log: Hash([1; 32]),
+            length: 2,
+            root: Hash([3; 32]),
+            last_height: 4,
+        }
     }
 
     #[test]
@@ -99,21 +109,37 @@ mod tests {
         assert_eq!(bytes.len(), MAP_LEAF_BYTES);
         assert_eq!(MapLeaf::from_bytes(&bytes), Ok(leaf()));
         assert_eq!(MapLeaf::from_bytes(&bytes[..79]), Err(CodecError::Truncated));
-        assert_eq!(MapLeaf::from_bytes(&[&bytes[..], &[0]].concat()), Err(CodecError::Trailing));
+        assert_eq!(
+            MapLeaf::from_bytes(&[&bytes[..], &[0]].concat()),
+            Err(CodecError::Trailing)
+        );
     }
 
     #[test]
     fn every_field_of_a_leaf_reaches_its_hash() {
         let keys = HashKeys::new(Hash([9; 32]));
         let changed = [
-            MapLeaf { log: Hash([2; 32]), ..leaf() },
+            MapLeaf {
+                log: Hash([2; 32]),
+                ..leaf()
+            },
             MapLeaf { length: 3, ..leaf() },
-            MapLeaf { root: Hash([4; 32]), ..leaf() },
-            MapLeaf { last_height: 5, ..leaf() },
+            MapLeaf {
+                root: Hash([4; 32]),
+                ..leaf()
+            },
+            MapLeaf {
+                last_height: 5,
+                ..leaf()
+            },
         ];
         for other in changed {
             assert_ne!(other.hash(&keys), leaf().hash(&keys), "{other:?}");
         }
-        assert_ne!(leaf().hash(&keys), leaf().hash(&HashKeys::new(Hash([8; 32]))), "another network");
+        assert_ne!(
+            leaf().hash(&keys),
+            leaf().hash(&HashKeys::new(Hash([8; 32]))),
+            "another network"
+        );
     }
 }

@@ -389,7 +389,13 @@ mod tests {
     fn siblings_are_read_back_whatever_their_number_and_gaps() {
         for depth in 0..=17 {
             for gap in 1..=depth + 1 {
-                let sibling = |level: usize| if level.is_multiple_of(gap) { Hash([7; 32]) } else { Hash::ZERO };
+                let sibling = |level: usize| {
+                    if level.is_multiple_of(gap) {
+                        Hash([7; 32])
+                    } else {
+                        Hash::ZERO
+                    }
+                };
                 let siblings: Vec<Hash> = (0..depth).map(sibling).collect();
                 let given = siblings.iter().filter(|sibling| **sibling != Hash::ZERO).count();
                 let proof = MapProof {
