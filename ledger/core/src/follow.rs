@@ -508,3 +508,6 @@ impl Decode for Held {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
