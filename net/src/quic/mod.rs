@@ -1,0 +1,1 @@
+//! Endpoints that know each other by their keys.

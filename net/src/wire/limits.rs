@@ -1,0 +1,225 @@
+//! Every bound of a conversation between two programs, each with its reason, related to each other and to the ledger's
+//! own bounds at compile time.
+//!
+//! The first part is the protocol: both sides refuse what is beyond it, so a change here is a change of [`ALPN`]. The
+//! second part is how much one node lets others cost it; these are the defaults of [`crate::quic::ServerLimits`], an
+//! operator may set others. Sizes are bytes, times are milliseconds.
+
+use waxwing_core::block::HEADER_BYTES;
+use waxwing_core::limits as ledger;
+
+/// Name and version of the protocol, agreed upon in the TLS handshake: two programs that speak different versions part
+/// before the first frame instead of guessing at bytes.
+pub const ALPN: &[u8] = b"waxwing/1";
+
+// ---- The protocol -------------------------------------------------------------------------------------------------
+
+/// Payload of a request frame: an envelope with the largest body, or some 800 envelopes with ordinary ones. It bounds
+/// what a stranger can make a node hold before the node knows what it is about.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// Payload of a reply or push frame: the largest block with everything around it, so that every block can be served.
+pub const REPLY_BYTES_MAX: usize = 4 << 20;
+
+/// Envelopes in one submission; about as many of ordinary size as the frame takes.
+pub const ENVELOPES_PER_SUBMIT_MAX: usize = 1024;
+
+/// Entries in one reply; without bodies they take half a frame.
+pub const ENTRIES_PER_REPLY_MAX: usize = 4096;
+
+/// Headers in one reply: 64 k blocks in 64 round trips, about half a megabyte each.
+pub const HEADERS_PER_REPLY_MAX: usize = 1024;
+
+/// Blocks in one reply; only blocks that are nearly empty come so many at a time.
+pub const BLOCKS_PER_REPLY_MAX: usize = 256;
+
+/// Logs in one subscription: the epochs, inboxes and cards that a busy person follows, and a fifth of a request frame.
+pub const LOGS_PER_SUBSCRIPTION_MAX: usize = 4096;
+
+/// Peers in one reply: enough to find a few that answer.
+pub const PEERS_PER_REPLY_MAX: usize = 64;
+
+/// Name and version of a node's software, UTF-8 bytes.
+pub const SOFTWARE_BYTES_MAX: usize = 64;
+
+/// What an operator says about access, in a sentence or two, UTF-8 bytes.
+pub const POLICY_BYTES_MAX: usize = 512;
+
+/// How long a node may hold the answer to a wish for a beacon while it collects one. A third of the time for which a
+/// head counts as fresh, so that a client can ask somebody else before its head is stale.
+pub const BEACON_WAIT_MS_MAX: u64 = 10_000;
+
+/// The longest wait that a refusal may ask for; a client treats more as this much.
+pub const RETRY_AFTER_MS_MAX: u64 = 60_000;
+
+/// Bytes around an entry and its body in a reply: two lengths, the entry's place, the state of its body.
+const AROUND_ENTRY_BYTES: usize = 64;
+
+/// The largest entry with its body and everything around it.
+pub const ENTRY_ROOM_BYTES: usize = ledger::SIGNED_HEADER_BYTES + widen(ledger::BODY_BYTES_MAX) + AROUND_ENTRY_BYTES;
+
+/// A header and whatever stands beside it: a length, a path of hashes.
+pub const HEADER_ROOM_BYTES: usize = 1024;
+
+/// A certificate of the largest committee: its signatures, bitmap and round, with room to spare.
+const CERTIFICATE_ROOM_BYTES: usize = widen(ledger::COMMITTEE_MAX) * 64 + 256;
+
+/// One ladder step: a head, its extension proof, and the keys of the next committee.
+const LADDER_STEP_ROOM_BYTES: usize =
+    widen(ledger::COMMITTEE_MAX) * 64 + HEADER_ROOM_BYTES + CERTIFICATE_ROOM_BYTES + ledger::TREE_LEVELS_MAX * 32;
+
+/// The largest block with its certificate, its evidence and everything around its entries.
+pub const BLOCK_ROOM_BYTES: usize = widen(ledger::BLOCK_BYTES_MAX)
+    + widen(ledger::BLOCK_ENTRIES_MAX) * AROUND_ENTRY_BYTES
+    + HEADER_ROOM_BYTES
+    + CERTIFICATE_ROOM_BYTES
+    + widen(ledger::EVIDENCE_MAX) * 2 * (HEADER_ROOM_BYTES + CERTIFICATE_ROOM_BYTES);
+
+/// A node's acknowledgement of one envelope, or the reason against it.
+pub const ACKNOWLEDGEMENT_ROOM_BYTES: usize = 160;
+
+const _: () = assert!(HEADER_BYTES + ledger::TREE_LEVELS_MAX * 8 < HEADER_ROOM_BYTES);
+const _: () = assert!(
+    ENTRY_ROOM_BYTES < REQUEST_BYTES_MAX,
+    "the largest envelope must be submittable"
+);
+const _: () = assert!(ENTRY_ROOM_BYTES < REPLY_BYTES_MAX && BLOCK_ROOM_BYTES < REPLY_BYTES_MAX);
+const _: () = assert!(
+    widen(ledger::LOG_BYTES_PER_BLOCK_MAX)
+        + widen(ledger::LOG_ENTRIES_PER_BLOCK_MAX) * AROUND_ENTRY_BYTES
+        + widen(ledger::LADDER_STEPS_MAX) * LADDER_STEP_ROOM_BYTES
+        + (ledger::MAP_DEPTH_MAX + ledger::TREE_LEVELS_MAX) * 32
+        + HEADER_ROOM_BYTES
+        + CERTIFICATE_ROOM_BYTES
+        < REPLY_BYTES_MAX,
+    "what one block adds to a log must be pushable with its proof"
+);
+const _: () = assert!(
+    ENTRIES_PER_REPLY_MAX * (ledger::SIGNED_HEADER_BYTES + AROUND_ENTRY_BYTES) < REPLY_BYTES_MAX / 2,
+    "entries without bodies must fit as many as may be asked for"
+);
+const _: () = assert!(HEADERS_PER_REPLY_MAX * HEADER_ROOM_BYTES < REPLY_BYTES_MAX);
+const _: () = assert!(LOGS_PER_SUBSCRIPTION_MAX * 40 < REQUEST_BYTES_MAX / 4);
+const _: () = assert!(BEACON_WAIT_MS_MAX * 3 <= ledger::FRESH_MS);
+
+// ---- What one connection may have open (part of the protocol: an honest client keeps to it by itself) -------------
+
+/// Requests of one connection that are not yet answered. Enough to fill a link of 100 ms and 20 MB/s with small
+/// requests; more would only queue.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
+
+/// Subscriptions of one connection: one that changes with the list of channels, and its successor, and the same for a
+/// second program behind the same connection.
+pub const SUBSCRIPTIONS_MAX: usize = 4;
+
+/// Open streams at which a peer is told that it has too many and is dropped. Twice what it may use, because the end of
+/// a cancelled request may arrive after the beginning of the next.
+pub const STREAMS_TOLERATED_MAX: usize = 2 * (REQUESTS_IN_FLIGHT_MAX + SUBSCRIPTIONS_MAX);
+
+/// Streams that QUIC itself lets a peer open. A few more than are tolerated, so that who takes them can be told so; who
+/// takes more than these breaks QUIC and is dropped by it.
+pub const STREAMS_GRANTED: u32 = 160;
+
+const _: () = assert!(STREAMS_TOLERATED_MAX < widen(STREAMS_GRANTED));
+
+/// A connection on which nothing was heard for so long is over.
+pub const IDLE_MS: u64 = 30_000;
+
+/// How often a client that waits says that it is still there: twice before the connection would end, and rarely enough
+/// for a phone.
+pub const KEEP_ALIVE_MS: u64 = 12_000;
+
+const _: () = assert!(KEEP_ALIVE_MS * 2 < IDLE_MS);
+
+// ---- What one node lets others cost it (defaults; an operator may choose others) ----------------------------------
+
+/// Connections in all. Each may make QUIC hold two windows.
+pub const CONNECTIONS_MAX: usize = 1024;
+
+/// Connections from one address (an IPv4 address, or the /64 that one IPv6 subscriber gets). An identity costs nothing,
+/// an address does, so addresses are what is counted.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 32;
+
+/// Connections that an address may begin in a second, after a burst. A handshake costs half a millisecond of one core.
+pub const ATTEMPTS_PER_SECOND: u32 = 16;
+
+/// Connections that an address may begin at once.
+pub const ATTEMPTS_BURST: u32 = 64;
+
+/// Handshakes under way in all; beyond it newcomers are turned away at the first packet.
+pub const HANDSHAKES_MAX: usize = 256;
+
+/// Handshakes under way at which a newcomer must first prove that it receives packets at its address (QUIC Retry),
+/// which costs the node nothing to remember.
+pub const HANDSHAKES_UNPROVEN_MAX: usize = 32;
+
+/// Time for a handshake: four round trips of half a second, and loss.
+pub const HANDSHAKE_MS: u64 = 5_000;
+
+/// Connections that are brought up only to say why they are not wanted, in a second. Who comes beyond that is turned
+/// away at the first packet, without a reason: explaining must not cost more than serving.
+pub const EXPLANATIONS_PER_SECOND: u32 = 16;
+
+/// What QUIC may hold for a peer that sends out of order: 20 MB/s at 100 ms.
+pub const RECEIVE_WINDOW_BYTES: u32 = 2 << 20;
+
+/// What QUIC may hold for a peer that does not confirm what it got: likewise.
+pub const SEND_WINDOW_BYTES: u32 = 2 << 20;
+
+const _: () = assert!(
+    REQUEST_BYTES_MAX <= widen(RECEIVE_WINDOW_BYTES),
+    "a request must not need two windows"
+);
+
+/// Requests of one connection that have arrived in part or are being served, in bytes. Beyond it the connection waits.
+pub const CONNECTION_REQUEST_BYTES_MAX: usize = 2 << 20;
+
+/// Replies to one connection that are being written, in bytes. Beyond it the connection waits.
+pub const CONNECTION_REPLY_BYTES_MAX: usize = 6 << 20;
+
+/// The same for all connections together. Beyond it requests are refused as [`crate::wire::Refusal::Busy`].
+pub const SERVER_REQUEST_BYTES_MAX: usize = 128 << 20;
+
+/// The same for all connections together.
+pub const SERVER_REPLY_BYTES_MAX: usize = 384 << 20;
+
+const _: () = assert!(REQUEST_BYTES_MAX <= CONNECTION_REQUEST_BYTES_MAX);
+const _: () = assert!(REPLY_BYTES_MAX < CONNECTION_REPLY_BYTES_MAX);
+const _: () = assert!(
+    CONNECTIONS_PER_ADDRESS_MAX * CONNECTION_REQUEST_BYTES_MAX * 2 <= SERVER_REQUEST_BYTES_MAX
+        && CONNECTIONS_PER_ADDRESS_MAX * CONNECTION_REPLY_BYTES_MAX * 2 <= SERVER_REPLY_BYTES_MAX,
+    "one address alone must not be able to make the node refuse others"
+);
+
+/// Requests being served in all, whether or not who asked is still there.
+pub const REQUESTS_SERVED_MAX: usize = 4096;
+
+/// Time for the first bytes of a request to become a whole one, and for a reply to be taken, before its length counts.
+pub const TRANSFER_MS: u64 = 10_000;
+
+/// The slowest transfer that is waited for: a bad mobile link.
+pub const TRANSFER_BYTES_PER_SECOND: u64 = 16 << 10;
+
+/// Requests of one address in a second, after a burst; requests that read much from disk count several times
+/// ([`crate::wire::Request::cost`]).
+pub const REQUESTS_PER_SECOND: u32 = 4000;
+
+/// Requests of one address at once.
+pub const REQUESTS_BURST: u32 = 8000;
+
+/// Requests in a row that a connection may send although it is told each time to wait; then it is dropped.
+pub const REFUSALS_IN_A_ROW_MAX: u32 = 256;
+
+const _: () = assert!(
+    widen(REFUSALS_IN_A_ROW_MAX) > STREAMS_TOLERATED_MAX,
+    "one round trip must not be enough"
+);
+
+/// A `u32` as a `usize` where a constant is needed.
+#[expect(
+    clippy::as_conversions,
+    reason = "From is not const; usize has at least 32 bits wherever tokio runs"
+)]
+const fn widen(value: u32) -> usize {
+    value as usize
+}
