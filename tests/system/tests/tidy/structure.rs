@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 /// What a visitor sees first, and nothing else: one folder per part, the papers, what cargo needs.
 const VISIBLE: [&str; 12] = [
@@ -32,6 +33,16 @@ const HIDDEN: [&str; 9] = [
     ".rustfmt.toml",
 ];
 
+/// What a reader needs before the first line of code.
+const PAPERS: [&str; 6] = [
+    "README.md",
+    "CHANGELOG.md",
+    "ledger/README.md",
+    "ledger/SPEC.md",
+    ".github/CONTRIBUTING.md",
+    ".github/SECURITY.md",
+];
+
 /// What a plain `cargo build` leaves there; git ignores it.
 const BUILT: &str = "target";
 
@@ -39,6 +50,22 @@ fn surplus<'a>(top: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     top.into_iter()
         .filter(|name| !VISIBLE.contains(name) && !HIDDEN.contains(name) && *name != BUILT)
         .collect()
+}
+
+/// A paper that is not there, or has a title and nothing below it.
+fn missing_paper(root: &Path, paper: &str) -> Option<String> {
+    let text = fs::read_to_string(root.join(paper)).unwrap_or_default();
+    (text.lines().filter(|line| !line.is_empty()).count() < 5).then(|| format!("{paper} is missing or says nothing"))
+}
+
+#[test]
+fn the_papers_are_there() {
+    let root = waxwing_system::root();
+    let missing: Vec<String> = PAPERS.iter().filter_map(|paper| missing_paper(root, paper)).collect();
+    assert_eq!(missing, Vec::<String>::new());
+    assert!(missing_paper(root, "ledger/NO-SUCH-PAPER.md").is_some());
+    // A file of a single line stands for a paper that was only begun.
+    assert!(missing_paper(root, ".gitignore").is_some());
 }
 
 #[test]
