@@ -64,7 +64,7 @@ fn the_papers_are_there() {
     let missing: Vec<String> = PAPERS.iter().filter_map(|paper| missing_paper(root, paper)).collect();
     assert_eq!(missing, Vec::<String>::new());
     assert!(missing_paper(root, "ledger/NO-SUCH-PAPER.md").is_some());
-    // A file of a single line stands for a paper that was only begun.
+    // A file of three lines stands for a paper that was only begun.
     assert!(missing_paper(root, ".gitignore").is_some());
 }
 
