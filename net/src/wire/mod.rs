@@ -22,7 +22,7 @@ pub use refusal::{EnvelopeRefusal, Refusal};
 pub use reply::{
     Access, Admission, Entries, Peer, Progress, Push, Reply, Response, Retention, Role, Status, Submitters,
 };
-pub use request::{Bodies, FollowLog, Kind, Request, Watch};
+pub use request::{Bodies, FollowLog, Kind, Promise, Request, Watch};
 pub use values::{List, Opaque, Text};
 
 #[cfg(test)]

@@ -106,6 +106,11 @@ pub enum EnvelopeRefusal {
         /// When to try again.
         retry_after_ms: u64,
     },
+    /// This node does not order, and cannot reach a node that does.
+    NoValidator {
+        /// When to try again.
+        retry_after_ms: u64,
+    },
 }
 
 impl Refusal {
@@ -159,6 +164,7 @@ impl EnvelopeRefusal {
             Self::ExpiredAnchor { .. } => 406,
             Self::PoolFull { .. } => 500,
             Self::LogFull { .. } => 501,
+            Self::NoValidator { .. } => 502,
         }
     }
 
@@ -166,7 +172,9 @@ impl EnvelopeRefusal {
     #[must_use]
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::PoolFull { retry_after_ms } | Self::LogFull { retry_after_ms } => {
+            Self::PoolFull { retry_after_ms }
+            | Self::LogFull { retry_after_ms }
+            | Self::NoValidator { retry_after_ms } => {
                 Some((*retry_after_ms).min(RETRY_AFTER_MS_MAX))
             }
             _ => None,
@@ -238,6 +246,10 @@ impl fmt::Display for EnvelopeRefusal {
                     "this conversation has too much waiting; try again in {retry_after_ms} ms"
                 )
             }
+            Self::NoValidator { retry_after_ms } => write!(
+                f,
+                "this node reaches no validator now; try again in {retry_after_ms} ms or ask another node"
+            ),
         }
     }
 }

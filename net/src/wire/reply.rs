@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use waxwing_core::Hash;
+use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
 
 use super::codec::Message;
@@ -197,6 +198,8 @@ pub enum Admission {
     },
     /// Not taken, for this reason.
     Refused(EnvelopeRefusal),
+    /// It waits for a block, now or already before; no signed promise was asked for.
+    Taken,
 }
 
 /// A range of a log's entries.
@@ -249,6 +252,17 @@ pub enum Push {
     },
     /// The node ends the subscription, for this reason. Nothing follows.
     Ended(Refusal),
+    /// An author revealed this secret: for [`Watch::Ledger`](super::Watch::Ledger).
+    Revealed {
+        /// The log.
+        #[serde(with = "name")]
+        log: LogId,
+        /// The entry's index in it.
+        index: u64,
+        /// What its envelope committed to.
+        #[serde(with = "name")]
+        secret: ErasureSecret,
+    },
 }
 
 impl Message for Push {

@@ -30,6 +30,8 @@ pub enum Request {
     Submit {
         /// `core::envelope::Envelope` each.
         envelopes: List<Opaque, ENVELOPES_PER_SUBMIT_MAX>,
+        /// Whether a signed promise is wanted for each.
+        promise: Promise,
     },
     /// The newest head, and why it extends the one I hold.
     Head {
@@ -145,6 +147,16 @@ pub enum Bodies {
     Without,
 }
 
+/// Whether a submitter wants the node's signed promise to include its envelopes. A signature costs a node half as much
+/// as checking the envelope did, so who loads thousands and waits for their receipts anyway does without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Promise {
+    /// Each envelope that waits is answered with a `core::receipt::Acknowledgement`.
+    Signed,
+    /// A word is enough: [`Admission::Taken`](super::Admission::Taken).
+    Word,
+}
+
 /// A log in a subscription.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FollowLog {
@@ -164,6 +176,8 @@ pub enum Watch {
     Heads,
     /// Every new head, and beacons while nothing happens: somebody is looking at a screen.
     HeadsAndBeacons,
+    /// Every new head, and every secret that authors reveal, lately revealed ones first: a node that copies the ledger.
+    Ledger,
 }
 
 /// Names a request without its arguments: what a response must answer, what a counter counts.
@@ -264,7 +278,7 @@ impl Request {
             Self::Blocks { bytes, .. } => room(*bytes).max(BLOCK_ROOM_BYTES),
             Self::Headers { count, .. } => room(*count) * HEADER_ROOM_BYTES,
             Self::Head { .. } | Self::Log { .. } | Self::Genesis => PROOF_REPLY_BYTES,
-            Self::Submit { envelopes } => SMALL_REPLY_BYTES + envelopes.len() * ACKNOWLEDGEMENT_ROOM_BYTES,
+            Self::Submit { envelopes, .. } => SMALL_REPLY_BYTES + envelopes.len() * ACKNOWLEDGEMENT_ROOM_BYTES,
             _ => SMALL_REPLY_BYTES,
         }
     }
@@ -282,7 +296,7 @@ impl Message for Request {
             }
         };
         match self {
-            Self::Submit { envelopes } if envelopes.is_empty() => Err(WireError::BadValue),
+            Self::Submit { envelopes, .. } if envelopes.is_empty() => Err(WireError::BadValue),
             Self::Entries { count, bytes, .. } => {
                 within(*count, ENTRIES_PER_REPLY_MAX)?;
                 within(*bytes, REPLY_BYTES_MAX)

@@ -38,13 +38,15 @@ fn count(max: u32) -> impl Strategy<Value = NonZeroU32> {
 
 pub(crate) fn any_request() -> impl Strategy<Value = Request> {
     let bodies = prop_oneof![Just(Bodies::With), Just(Bodies::Without)];
-    let watch = prop_oneof![Just(Watch::Logs), Just(Watch::Heads), Just(Watch::HeadsAndBeacons)];
+    let promise = prop_oneof![Just(Promise::Signed), Just(Promise::Word)];
+    let watch = proptest::sample::select(&[Watch::Logs, Watch::Heads, Watch::HeadsAndBeacons, Watch::Ledger][..]);
     let follow = (log(), any::<u64>()).prop_map(|(log, from)| FollowLog { log, from });
     prop_oneof![
         Just(Request::Status),
         Just(Request::Genesis),
-        vec(opaque(), 1..20).prop_map(|envelopes| Request::Submit {
-            envelopes: List::new(envelopes).unwrap()
+        (vec(opaque(), 1..20), promise).prop_map(|(envelopes, promise)| Request::Submit {
+            envelopes: List::new(envelopes).unwrap(),
+            promise,
         }),
         any::<u64>().prop_map(|held| Request::Head { held }),
         (log(), any::<u64>()).prop_map(|(log, held)| Request::Log { log, held }),
@@ -101,7 +103,7 @@ pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::NoEvidence,
 ];
 
-pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 9] = [
+pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 10] = [
     EnvelopeRefusal::Malformed,
     EnvelopeRefusal::TooLarge,
     EnvelopeRefusal::WrongBody,
@@ -111,6 +113,7 @@ pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 9] = [
     EnvelopeRefusal::ExpiredAnchor { newest: 128 },
     EnvelopeRefusal::PoolFull { retry_after_ms: 5 },
     EnvelopeRefusal::LogFull { retry_after_ms: 6 },
+    EnvelopeRefusal::NoValidator { retry_after_ms: 7 },
 ];
 
 fn refusal() -> impl Strategy<Value = Refusal> {
@@ -123,6 +126,7 @@ fn admission() -> impl Strategy<Value = Admission> {
         opaque().prop_map(Admission::Waiting),
         any::<(u64, u64)>().prop_map(|(index, height)| Admission::Final { index, height }),
         proptest::sample::select(&ENVELOPE_REFUSALS[..]).prop_map(Admission::Refused),
+        Just(Admission::Taken),
     ]
 }
 
@@ -234,6 +238,11 @@ pub(crate) fn any_push() -> impl Strategy<Value = Push> {
         opaque().prop_map(Push::Beacon),
         any::<u64>().prop_map(|left_out| Push::Lagged { left_out }),
         refusal().prop_map(Push::Ended),
+        (log(), any::<u64>(), any::<[u8; 32]>()).prop_map(|(log, index, secret)| Push::Revealed {
+            log,
+            index,
+            secret: ErasureSecret(secret),
+        }),
     ]
 }
 
@@ -245,7 +254,8 @@ pub(crate) fn conversation() -> Vec<(Request, Response)> {
         (Request::Genesis, Response::Genesis(sample(13))),
         (
             Request::Submit {
-                envelopes: samples([1, 2, 3, 4]),
+                envelopes: samples([1, 2, 3, 4, 5]),
+                promise: Promise::Signed,
             },
             Response::Submit(admissions()),
         ),
@@ -337,6 +347,7 @@ fn admissions() -> List<Admission, ENVELOPES_PER_SUBMIT_MAX> {
         Admission::Waiting(sample(6)),
         Admission::Final { index: 1, height: 2 },
         Admission::Refused(EnvelopeRefusal::WeakStamp { required: 9 }),
+        Admission::Taken,
     ])
     .unwrap()
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
 use waxwing_core::keys::LogId;
 
@@ -133,7 +134,10 @@ fn lists_beyond_their_limit_are_refused_on_both_sides() {
     let envelopes = vec![Opaque::default(); ENVELOPES_PER_SUBMIT_MAX + 1];
     assert_eq!(List::<Opaque, ENVELOPES_PER_SUBMIT_MAX>::new(envelopes), None);
     let most = List::new(vec![Opaque::default(); ENVELOPES_PER_SUBMIT_MAX]).unwrap();
-    let mut bytes = encoded(&Request::Submit { envelopes: most });
+    let mut bytes = encoded(&Request::Submit {
+        envelopes: most,
+        promise: Promise::Word,
+    });
     assert!(codec::decode::<Request>(&bytes).is_ok());
     bytes[4..12].copy_from_slice(&u64::try_from(ENVELOPES_PER_SUBMIT_MAX + 1).unwrap().to_be_bytes());
     bytes.extend([0; 8]);
@@ -144,8 +148,9 @@ fn lists_beyond_their_limit_are_refused_on_both_sides() {
 fn a_message_beyond_the_frame_limit_is_refused_on_both_sides() {
     let submit = |bytes: usize| Request::Submit {
         envelopes: List::new(vec![Opaque::from(vec![0; bytes])]).unwrap(),
+        promise: Promise::Word,
     };
-    let largest = REQUEST_BYTES_MAX - 20;
+    let largest = REQUEST_BYTES_MAX - 24;
     assert_eq!(encoded(&submit(largest)).len(), REQUEST_BYTES_MAX);
     let mut out = vec![1, 2, 3];
     assert_eq!(codec::encode(&submit(largest + 1), &mut out), Err(WireError::TooLong));
@@ -185,7 +190,10 @@ fn counts_of_nothing_and_beyond_the_limits_are_refused() {
     let count = out.len() - 12..out.len() - 8;
     out[count].copy_from_slice(&0u32.to_be_bytes());
     assert_eq!(codec::decode::<Request>(&out), Err(WireError::BadValue));
-    let nothing = Request::Submit { envelopes: List::EMPTY };
+    let nothing = Request::Submit {
+        envelopes: List::EMPTY,
+        promise: Promise::Word,
+    };
     assert_eq!(codec::encode(&nothing, &mut Vec::new()), Err(WireError::BadValue));
 }
 
@@ -262,6 +270,12 @@ fn the_format_of_version_1_is_pinned() {
         let admissions = List::new(vec![Admission::Refused(refusal)]).unwrap();
         codec::encode::<Reply>(&Ok(Response::Submit(admissions)), &mut bytes).unwrap();
     }
+    let revealed = Push::Revealed {
+        log: LogId([1; 32]),
+        index: 2,
+        secret: ErasureSecret([3; 32]),
+    };
+    codec::encode(&revealed, &mut bytes).unwrap();
     let pin = HashKeys::new(Hash::ZERO).hash(Meaning::Body, &bytes).to_string();
-    assert_eq!((bytes.len(), &pin[..16]), (1771, "9d491d9e4e4e4297"));
+    assert_eq!((bytes.len(), &pin[..16]), (1900, "c2e6adc1ba11f0b3"));
 }
