@@ -27,7 +27,9 @@ pub mod limits;
 pub mod log;
 pub mod logmap;
 pub mod merkle;
+pub mod policy;
 pub mod receipt;
+pub mod verdict;
 
 pub use hash::{Hash, HashKeys, Meaning};
 pub use keys::Verified;
