@@ -1,7 +1,7 @@
 //! A tree has only grown: consistency proofs (RFC 6962, section 2.1.2; verified as in RFC 9162, section 2.1.4.2).
 //!
-//! The proof is the way up from the last complete subtree of the old tree. Its left siblings alone lead to the old root,
-//! all siblings together to the new one.
+//! The proof is the way up from the last complete subtree of the old tree. Its left siblings alone lead to the old
+//! root, all siblings together to the new one.
 
 use super::path::{Path, Side, climb, decode_hashes, expect_hashes};
 use super::read::siblings;
@@ -96,8 +96,8 @@ pub fn consistency_path<R: NodeReader>(
 /// An empty old tree is refused: everything extends it, so a proof of it would prove nothing.
 ///
 /// # Errors
-/// [`ProofError::OutOfRange`], [`ProofError::WrongLength`], [`ProofError::WrongPrefix`] if the hashes do not lead to the
-/// old root, [`ProofError::WrongRoot`] if they do not lead to the new one.
+/// [`ProofError::OutOfRange`], [`ProofError::WrongLength`], [`ProofError::WrongPrefix`] if the hashes do not lead to
+/// the old root, [`ProofError::WrongRoot`] if they do not lead to the new one.
 pub fn verify_consistency(
     hasher: &impl TreeHasher,
     old_size: u64,

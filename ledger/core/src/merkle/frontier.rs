@@ -30,8 +30,8 @@ impl Frontier {
     /// shows only when [`Frontier::root`] is compared.
     ///
     /// # Errors
-    /// [`ProofError::OutOfRange`] above [`LEAVES_MAX`], [`ProofError::WrongLength`] unless there is one peak per set bit
-    /// of `len`.
+    /// [`ProofError::OutOfRange`] above [`LEAVES_MAX`], [`ProofError::WrongLength`] unless there is one peak per set
+    /// bit of `len`.
     pub fn from_parts(len: u64, peaks: Vec<Hash>) -> Result<Self, ProofError> {
         if len > LEAVES_MAX {
             return Err(ProofError::OutOfRange);
@@ -69,8 +69,8 @@ impl Frontier {
         self.append_with(hasher, leaf, |_, _, _| ());
     }
 
-    /// Appends a leaf and tells of each inner node that is now complete for ever: its level (1 and up), its index in the
-    /// level, its hash. A store keeps some levels and computes the rest when asked.
+    /// Appends a leaf and tells of each inner node that is now complete for ever: its level (1 and up), its index in
+    /// the level, its hash. A store keeps some levels and computes the rest when asked.
     pub fn append_with(&mut self, hasher: &impl TreeHasher, leaf: Hash, mut completed: impl FnMut(u8, u64, Hash)) {
         let mut hash = leaf;
         let mut level: u8 = 0;

@@ -88,8 +88,8 @@ pub fn verify_inclusion(
 /// The root of the tree of the first `index` leaves, from the inclusion proof of the leaf after them: its left siblings
 /// are their peaks.
 ///
-/// So one proof shows that a newer header extends a held one: the held header is leaf `index`, and the tree before it has
-/// the root that the held header names. It says nothing by itself: the same siblings must also pass
+/// So one proof shows that a newer header extends a held one: the held header is leaf `index`, and the tree before it
+/// has the root that the held header names. It says nothing by itself: the same siblings must also pass
 /// [`verify_inclusion`], and the result must be compared.
 ///
 /// # Errors

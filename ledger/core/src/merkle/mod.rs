@@ -1,8 +1,8 @@
 //! The Merkle tree of RFC 6962 (the one of RFC 9162 too), generic over its node hash.
 //!
 //! Logs, the entries of a block and the history of headers are all this one shape: leaves in the order they came, every
-//! run of `2^level` leaves that starts at a multiple of its width is a complete subtree, and what does not fill one hangs
-//! off the right edge.
+//! run of `2^level` leaves that starts at a multiple of its width is a complete subtree, and what does not fill one
+//! hangs off the right edge.
 //!
 //! ```text
 //!                 root of 7
@@ -14,16 +14,16 @@
 //!     0     1   2     3  4     5  6      peaks of 7 leaves: (2,0) (1,2) (0,6)
 //! ```
 //!
-//! A tree of `n` leaves is pinned down by its *peaks*, one complete subtree per set bit of `n`: that is the [`Frontier`],
-//! all that is needed to append. The siblings on a leaf's way to the root are its inclusion proof. Those on its left are
-//! exactly the peaks of the tree before it: so one proof can show both that a leaf is in its place and that everything
-//! before it is what it was ([`prefix_root_from_inclusion`]), and a range of leaves needs only the peaks before it and the
-//! right siblings of its last leaf ([`verify_range`]).
+//! A tree of `n` leaves is pinned down by its *peaks*, one complete subtree per set bit of `n`: that is the
+//! [`Frontier`], all that is needed to append. The siblings on a leaf's way to the root are its inclusion proof. Those
+//! on its left are exactly the peaks of the tree before it: so one proof can show both that a leaf is in its place and
+//! that everything before it is what it was ([`prefix_root_from_inclusion`]), and a range of leaves needs only the
+//! peaks before it and the right siblings of its last leaf ([`verify_range`]).
 //!
 //! Leaves are given as hashes: what a leaf means, and under which key it is hashed, is said where the meaning lives
-//! ([`crate::hash::Meaning`]). A root does not fix the number of leaves (the first leaf of three and of four has the same
-//! path), so every root is certified together with its length, and every verifier derives the path from index and size,
-//! never from what was sent. `// SPEC 5`
+//! ([`crate::hash::Meaning`]). A root does not fix the number of leaves (the first leaf of three and of four has the
+//! same path), so every root is certified together with its length, and every verifier derives the path from index and
+//! size, never from what was sent. `// SPEC 5`
 
 mod consistency;
 mod frontier;
@@ -49,7 +49,8 @@ pub const LEAVES_MAX: u64 = (1 << 63) - 1;
 /// Why a proof does not prove what it is held against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProofError {
-    /// No such place: an index at or behind the end, an empty or reversed range, a size of zero or above [`LEAVES_MAX`].
+    /// No such place: an index at or behind the end, an empty or reversed range, a size of zero or above
+    /// [`LEAVES_MAX`].
     OutOfRange,
     /// More or fewer hashes than the place needs. None is ever skipped or made up.
     WrongLength,

@@ -1,7 +1,7 @@
 //! The way from a leaf up to the root, derived from index and size alone.
 //!
-//! Bit `level` of the index says on which side the sibling stands. A right sibling exists only below the level where the
-//! index and the last leaf part (`inner`); above it the leaf is on the right edge, and only left siblings are met.
+//! Bit `level` of the index says on which side the sibling stands. A right sibling exists only below the level where
+//! the index and the last leaf part (`inner`); above it the leaf is on the right edge, and only left siblings are met.
 
 use super::{LEAVES_MAX, ProofError, TreeHasher};
 use crate::codec::{CodecError, Reader};

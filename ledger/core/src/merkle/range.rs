@@ -1,8 +1,8 @@
 //! A run of leaves is complete: nothing inside it left out, inserted or moved.
 //!
-//! The leaves of the run are appended to the frontier before it, all but the last; then the last one climbs to the root,
-//! taking its left siblings from that frontier and its right siblings from the proof. A run that reaches the end of the
-//! tree has no right siblings, and who already holds the frontier needs no proof at all.
+//! The leaves of the run are appended to the frontier before it, all but the last; then the last one climbs to the
+//! root, taking its left siblings from that frontier and its right siblings from the proof. A run that reaches the end
+//! of the tree has no right siblings, and who already holds the frontier needs no proof at all.
 
 use super::path::{Path, Side, climb, decode_hashes, expect_hashes};
 use super::read::siblings;
