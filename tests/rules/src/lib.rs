@@ -1,1 +1,8 @@
-//! Placeholder opening.
+//! What the rules of the ledger are held against.
+//!
+//! The tests of `waxwing-core` itself say how each rule is meant. The tests here try to prove the rules wrong from
+//! outside: with vectors that nobody of this project wrote ([`vectors`]), with models that are slow and obvious
+//! ([`model`]), and with laws over every small case there is. They build without RocksDB and without a network.
+
+pub mod model;
+pub mod vectors;

@@ -1,0 +1,3 @@
+//! The rules once more, written to be obviously right instead of fast.
+
+pub mod tree;
