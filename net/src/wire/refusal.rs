@@ -174,9 +174,7 @@ impl EnvelopeRefusal {
         match self {
             Self::PoolFull { retry_after_ms }
             | Self::LogFull { retry_after_ms }
-            | Self::NoValidator { retry_after_ms } => {
-                Some((*retry_after_ms).min(RETRY_AFTER_MS_MAX))
-            }
+            | Self::NoValidator { retry_after_ms } => Some((*retry_after_ms).min(RETRY_AFTER_MS_MAX)),
             _ => None,
         }
     }
