@@ -67,6 +67,8 @@ fn what_cannot_be_seen_is_shown() {
         ("\u{3164}\u{115f}\u{ffa0}", "⟨3164+2⟩"),
         ("a\u{fe0f}b\u{fe00}c\u{e0100}d", "a⟨FE0F⟩b⟨FE00⟩c⟨E0100⟩d"),
         ("hi\u{e0041}\u{e0042}\u{e0043}", "hi⟨E0041+2⟩"),
+        ("note\u{fff9}reading\u{fffb}", "note⟨FFF9⟩reading⟨FFFB⟩"),
+        ("\u{1d173}beam\u{13430}", "⟨1D173⟩beam⟨13430⟩"),
         ("\u{e000}\u{f8ff}\u{10fffd}", "⟨E000+2⟩"),
         ("\u{378}\u{fdd0}\u{ffff}", "⟨0378+2⟩"),
         ("a\u{a0}b\u{2003}c\u{3000}d\u{2800}e", "a b c d e"),
