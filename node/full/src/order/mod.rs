@@ -1,0 +1,7 @@
+//! Order: which envelopes the next block holds, and that it becomes durable before anybody hears of it.
+
+mod pace;
+mod voter;
+
+pub(crate) use pace::{Backlog, Next, Pace};
+pub(crate) use voter::{Contradiction, Voter};
