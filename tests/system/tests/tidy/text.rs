@@ -6,10 +6,16 @@ use crate::{Source, findings, nothing_found};
 const LINES_MAX: usize = 600;
 
 /// Where a clock may be read, and why there. Everywhere else time is an argument.
-const CLOCKS: [(&str, &str); 1] = [(
-    "ledger/core/examples/log_map_rate.rs",
-    "measures how fast the log map is, by hand; no part of the crate",
-)];
+const CLOCKS: [(&str, &str); 2] = [
+    (
+        "ledger/core/examples/log_map_rate.rs",
+        "measures how fast the log map is, by hand; no part of the crate",
+    ),
+    (
+        "tools/waxwing/src/clock.rs",
+        "the program's edge: what people are told about time, and what founds a network",
+    ),
+];
 
 /// The ways to read a clock that the crates we use have.
 const CLOCK_READS: [&str; 5] = ["Instant", "SystemTime", "Timestamp", "Zoned", "Utc"];

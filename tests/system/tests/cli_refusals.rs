@@ -1,0 +1,145 @@
+//! Bad input of every kind, in one table: the exit code, one line that says what to do, and never a panic.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What is typed (`DIR` stands for the folder of [`files`]), and words that the one line must hold.
+const REFUSED: &[(&[&str], &[&str])] = &[
+    // Arguments.
+    (&["nettwork"], &["'network'", "waxwing --help"]),
+    (&["--frobnicate"], &["--frobnicate", "waxwing --help"]),
+    (&["network", "new"], &["<NAME>", "waxwing network new --help"]),
+    (
+        &["network", "new", "x", "--stamp-bits", "many"],
+        &["many", "--stamp-bits"],
+    ),
+    (&["network", "new", "x", "--stamp-bits", "99"], &["40 bits"]),
+    (&["network", "new", ""], &["1 to 64 bytes of printable text"]),
+    (&["network", "new", "a\u{1b}[2Jb"], &["printable text"]),
+    (&["version", "--color", "blue"], &["blue", "auto, always, never"]),
+    (&["version", "-q", "-v"], &["cannot be used with"]),
+    (&["completions", "cmd.exe"], &["cmd.exe", "zsh"]),
+    // Files.
+    (
+        &["network", "show", "DIR/missing"],
+        &["no genesis at", "waxwing network new"],
+    ),
+    (&["network", "show", "DIR/empty"], &["no genesis at", "genesis.wxg"]),
+    (
+        &["network", "show", "DIR/rubbish"],
+        &["is no genesis", "ask whoever founded"],
+    ),
+    (&["network", "show", "DIR/huge"], &["larger than"]),
+    (&["network", "show", "DIR/cut.wxg"], &["is no genesis"]),
+    (&["network", "show", "DIR/long.wxg"], &["is no genesis"]),
+    (&["network", "new", "x", "--out", "DIR/net"], &["is not overwritten"]),
+    (&["network", "new", "x", "--out", "DIR/rubbish/x"], &["rubbish"]),
+    (&["audit", "policy", "new", "DIR/rubbish"], &["is no genesis"]),
+    (&["audit", "policy", "new", "DIR/net", "--head", "12"], &["HEIGHT:ID"]),
+    (
+        &["audit", "policy", "new", "DIR/net", "--head", "12:block1qqqq"],
+        &["checksum"],
+    ),
+    (
+        &["audit", "policy", "new", "DIR/net", "--head", "1:log1xyz"],
+        &["kind `log`", "`block1`"],
+    ),
+    (
+        &["audit", "policy", "new", "DIR/net", "--out", "DIR/rubbish"],
+        &["is not overwritten"],
+    ),
+    (&["audit", "policy", "show", "DIR/rubbish"], &["not a text file"]),
+    (&["audit", "policy", "show", "DIR/missing"], &["no such file"]),
+    (&["audit", "policy", "show", "DIR/empty"], &["it is a folder"]),
+    (
+        &["audit", "policy", "show", "DIR/text"],
+        &["line 1", "waxwing-policy 1"],
+    ),
+    (&["audit", "policy", "fingerprint", "DIR/text"], &["line 1"]),
+];
+
+fn waxwing(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(waxwing_system::program("waxwing"));
+    let shown = folder.to_str().expect("temporary folders have plain names");
+    command.args(arguments.iter().map(|argument| argument.replace("DIR", shown)));
+    command
+        .env("WAXWING_HOME", folder.join("home"))
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null());
+    command
+}
+
+/// The files that the table names.
+fn files() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let path = |name: &str| folder.path().join(name);
+    let made = waxwing(folder.path(), &["network", "new", "table", "--out", "DIR/net"]).output();
+    assert!(made.expect("the program starts").status.success());
+    let genesis = std::fs::read(path("net/genesis.wxg")).expect("the network was founded");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).expect("a new file can be written");
+    write("rubbish", &[0xff; 100]);
+    write("text", b"hello\nworld\n");
+    write("huge", &vec![b'x'; 4 << 20]);
+    write("cut.wxg", genesis.split_at(genesis.len() - 1).0);
+    write("long.wxg", &[&genesis[..], b"\0"].concat());
+    std::fs::create_dir(path("empty")).expect("a folder can be made");
+    folder
+}
+
+fn fault_of(arguments: &[&str], words: &[&str], folder: &Path) -> Result<(), String> {
+    let output = waxwing(folder, arguments).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let shown = arguments.join(" ");
+    let fault = |what: &str| Err(format!("waxwing {shown}: {what}: {:?}\n{said}", output.status.code()));
+    // 2 is the caller's fault, 1 the system's; anything else would be a verdict, a panic or a signal.
+    if !matches!(output.status.code(), Some(1 | 2)) {
+        return fault("wrong exit code");
+    }
+    if said.contains("panicked") || said.contains("this is a bug") {
+        return fault("a bug");
+    }
+    if said.lines().count() != 1 || !said.starts_with("error: ") {
+        return fault("not one line");
+    }
+    if said.contains('\u{1b}') {
+        return fault("an escape sequence reached the terminal");
+    }
+    if !output.stdout.is_empty() {
+        return fault("something on standard output");
+    }
+    match words.iter().find(|word| !said.contains(*word)) {
+        Some(missing) => fault(&format!("does not say {missing:?}")),
+        None => Ok(()),
+    }
+}
+
+#[test]
+fn bad_input_gives_one_line_and_an_exit_code() {
+    let folder = files();
+    let faults: Vec<_> = REFUSED
+        .iter()
+        .filter_map(|(arguments, words)| fault_of(arguments, words, folder.path()).err())
+        .collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn the_table_would_notice_a_command_that_succeeds_or_says_something_else() {
+    let folder = files();
+    assert!(fault_of(&["version"], &[], folder.path()).is_err());
+    assert!(fault_of(&["nettwork"], &["no such words"], folder.path()).is_err());
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_fault() {
+    let folder = files();
+    let mut running = waxwing(folder.path(), &["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The reader goes away before anything was written.
+    drop(running.stdout.take());
+    let output = running.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

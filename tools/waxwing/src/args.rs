@@ -1,0 +1,118 @@
+//! What can be typed: nouns, verbs and options, with the words that `--help` says about them.
+//!
+//! The definitions hold no decisions; modules of the same names act on them. The texts are golden files of the tests:
+//! a change of what people can type is a change that a reviewer sees.
+
+mod audit;
+mod network;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use audit::{Audit, PolicyVerb};
+pub(crate) use network::{Network, NewNetwork};
+
+/// The messenger whose ledger lies open: sealed messages, one order, proofs for everything.
+#[derive(Parser, Debug)]
+#[command(name = "waxwing", version, max_term_width = 100, propagate_version = false)]
+#[command(
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 used wrongly; audits add their own, see `waxwing audit run --help`."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+/// Options that every command has.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options everywhere")]
+pub(crate) struct Global {
+    /// Folder for keys, channels and data [default: ~/.local/share/waxwing]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "WAXWING_HOME",
+        hide_env_values = true
+    )]
+    pub(crate) home: Option<PathBuf>,
+
+    /// Standard output is JSON only, one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Results only: no progress, no hints
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more: full ids and details; twice, what happens inside
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// When to use colours (NO_COLOR counts)
+    #[arg(
+        long,
+        global = true,
+        value_name = "auto|always|never",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(crate) color: Color,
+
+    /// Symbols in plain ASCII
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
+
+    /// Answer yes to what would be asked
+    #[arg(long, global = true)]
+    pub(crate) yes: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Even into a file.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The nouns.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Noun {
+    /// Found a network, look at one
+    #[command(subcommand)]
+    Network(Network),
+
+    /// Check histories and receipts without trusting anybody
+    #[command(subcommand)]
+    Audit(Audit),
+
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+
+    /// Print the manual, or write all its pages
+    Man {
+        /// Write one page per command into this folder
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+
+    /// Print version and build
+    Version,
+}
