@@ -1,0 +1,287 @@
+//! Generated histories: real keys, real signatures, real blocks, the same ones every time.
+//!
+//! For tests and benchmarks of everything that reads a ledger. What is generated passes every rule, since it goes through
+//! the very calls that a node makes; only keys, texts and times are made up. A million entries take about as long as
+//! verifying them does, and use all cores.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use waxwing_core::certificate::Certificate;
+use waxwing_core::envelope::Carried;
+use waxwing_core::envelope::{Anchor, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
+use waxwing_core::genesis::{FirstOfLog, Genesis, Parameters};
+use waxwing_core::hash::{Hash, HashKeys, Meaning};
+use waxwing_core::keys::{LogKey, Verified, VoteKey};
+use waxwing_core::ledger::{Ledger, Step};
+use waxwing_core::limits::SECOND_MS;
+
+use crate::store::Store;
+use crate::tables::Tables;
+
+/// When every generated network was founded: 2025-01-01, ms since 1970.
+pub const FOUNDED: u64 = 1_735_689_600 * SECOND_MS;
+
+/// Stamps that cost next to nothing, and still more for the first entry of a log.
+pub const PARAMETERS: Parameters = Parameters {
+    stamp_bits: 1,
+    new_log_bits: 1,
+};
+
+/// Vote key of the validator with this number.
+#[must_use]
+pub fn validator(number: u8) -> VoteKey {
+    VoteKey::from_seed(&[0xf0 ^ number; 32])
+}
+
+/// The genesis of a network of so many validators.
+///
+/// # Panics
+/// If a committee cannot be as large.
+#[must_use]
+pub fn genesis(validators: u8) -> Genesis {
+    let validators = (0..validators).map(|number| validator(number).public()).collect();
+    Genesis::new("generated", FOUNDED, PARAMETERS, validators).expect("the facts are sound but for their number")
+}
+
+/// Key of the log with this number.
+#[must_use]
+pub fn writer(number: u64) -> LogKey {
+    let mut seed = [0x5e; 32];
+    let (front, _) = seed.split_at_mut(8);
+    front.copy_from_slice(&number.to_be_bytes());
+    LogKey::from_seed(&seed)
+}
+
+/// An envelope to be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Note {
+    /// Which log it is for.
+    pub writer: u64,
+    /// Tells apart what one writer writes.
+    pub number: u64,
+    /// Bytes of the body.
+    pub bytes: u32,
+    /// For how long.
+    pub keep_for: KeepFor,
+}
+
+impl Note {
+    /// A note of a kilobyte, to be kept for ever.
+    #[must_use]
+    pub const fn new(writer: u64, number: u64) -> Self {
+        Self {
+            writer,
+            number,
+            bytes: 1000,
+            keep_for: KeepFor::Ever,
+        }
+    }
+
+    /// What erases it.
+    #[must_use]
+    pub fn secret(&self, keys: &HashKeys) -> ErasureSecret {
+        ErasureSecret(self.chunk(keys, u64::MAX).0)
+    }
+
+    /// Its body: bytes that no compression shrinks, like a sealed one's.
+    #[must_use]
+    pub fn body(&self, keys: &HashKeys) -> Vec<u8> {
+        let bytes = usize::try_from(self.bytes).expect("a machine that runs this can number the bytes of a body");
+        let mut body = Vec::with_capacity(bytes + 32);
+        for chunk in 0.. {
+            if body.len() >= bytes {
+                break;
+            }
+            body.extend_from_slice(&self.chunk(keys, chunk).0);
+        }
+        body.truncate(bytes);
+        body
+    }
+
+    fn chunk(&self, keys: &HashKeys, chunk: u64) -> Hash {
+        let mut seed = [0; 24];
+        for (place, number) in seed
+            .as_chunks_mut::<8>()
+            .0
+            .iter_mut()
+            .zip([self.writer, self.number, chunk])
+        {
+            *place = number.to_be_bytes();
+        }
+        keys.hash(Meaning::Body, &seed)
+    }
+
+    /// Stamped and signed, good enough to be the first of its log.
+    #[must_use]
+    pub fn envelope(&self, keys: &HashKeys, parameters: &Parameters, anchor: Anchor, key: &LogKey) -> Envelope {
+        let body = self.body(keys);
+        let mut header = EnvelopeHeader {
+            body_length: self.bytes,
+            log: key.public(),
+            anchor,
+            body_hash: keys.hash(Meaning::Body, &body),
+            erasure: self.secret(keys).commitment(keys),
+            keep_for: self.keep_for,
+            nonce: 0,
+        };
+        header.grind(keys, parameters.required_bits(self.bytes, FirstOfLog::Yes));
+        Envelope {
+            signed: header.sign(keys, key),
+            body,
+        }
+    }
+}
+
+/// A network and its one node: validators, ledger, store.
+#[derive(Debug)]
+pub struct World<T> {
+    /// What is durable.
+    pub store: Store<T>,
+    /// What is true.
+    pub ledger: Ledger,
+    validators: Vec<VoteKey>,
+}
+
+/// How a long history is to look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Entries in all.
+    pub entries: u64,
+    /// Logs they go round.
+    pub logs: u64,
+    /// Entries in a block.
+    pub per_block: u32,
+    /// Bytes of each body.
+    pub bytes: u32,
+    /// Time between blocks, ms.
+    pub interval: u64,
+}
+
+impl<T: Tables> World<T> {
+    /// Founds a network of so many validators in empty tables.
+    ///
+    /// # Panics
+    /// If the tables fail or are not empty.
+    #[must_use]
+    pub fn found(tables: T, validators: u8) -> Self {
+        let genesis = genesis(validators);
+        let store = Store::create_on(tables, &genesis).expect("the tables are new");
+        Self::resume(store, validators)
+    }
+
+    /// Goes on with what is stored.
+    ///
+    /// # Panics
+    /// If it cannot be restored.
+    #[must_use]
+    pub fn resume(store: Store<T>, validators: u8) -> Self {
+        let ledger = store.restore().expect("what was committed can be restored");
+        Self {
+            store,
+            ledger,
+            validators: (0..validators).map(validator).collect(),
+        }
+    }
+
+    /// A note as a verified envelope under the newest anchor.
+    ///
+    /// # Panics
+    /// If a generated envelope does not verify: then the rules changed.
+    #[must_use]
+    pub fn verified(&self, note: &Note) -> Arc<Verified<Carried>> {
+        self.verified_by(note, &writer(note.writer))
+    }
+
+    fn verified_by(&self, note: &Note, key: &LogKey) -> Arc<Verified<Carried>> {
+        let (keys, parameters) = (self.ledger.keys(), self.ledger.parameters());
+        let anchor = self.ledger.anchors().newest().expect("block 0 can be named");
+        let envelope = note.envelope(keys, parameters, anchor, key);
+        let verified = envelope.verify(keys, parameters.stamp_bits);
+        Arc::new(verified.expect("a generated envelope is sound"))
+    }
+
+    /// The next block of these entries, ordered so many ms after the head, with its certificate.
+    ///
+    /// # Panics
+    /// If an entry may not stand in it.
+    pub fn propose(&self, after: u64, entries: &[Arc<Verified<Carried>>]) -> (Step, Certificate) {
+        let mut draft = self.ledger.draft(&self.store, self.ledger.head().time + after);
+        for entry in entries {
+            let admitted = draft.add(Arc::clone(entry)).expect("the store can be read");
+            admitted.expect("a generated entry may stand in its block");
+        }
+        let proposer = self.validators.first().expect("a network has validators").public();
+        let step = draft.finish(proposer, Vec::new());
+        let certificate = self.certify(&step);
+        (step, certificate)
+    }
+
+    /// All validators' signatures for a block.
+    #[must_use]
+    pub fn certify(&self, step: &Step) -> Certificate {
+        let voters: Vec<&VoteKey> = self.validators.iter().collect();
+        Certificate::sign(self.ledger.committee(), 0, &step.header, step.id, &voters)
+    }
+
+    /// Adds a block of these notes, ordered so many ms after the head.
+    ///
+    /// # Panics
+    /// If a note may not stand in it, or the store fails.
+    pub fn append(&mut self, after: u64, notes: &[Note]) {
+        let entries: Vec<_> = notes.par_iter().map(|note| self.verified(note)).collect();
+        let (step, certificate) = self.propose(after, &entries);
+        self.store
+            .commit(&step, &certificate)
+            .expect("the store can be written");
+        self.ledger.advance(step);
+    }
+
+    /// Adds a whole history. Each log gets its turn, and each note a number of its own from `first` on.
+    ///
+    /// # Panics
+    /// If a block of the plan is larger than the rules allow, or the store fails.
+    pub fn grow(&mut self, first: u64, plan: &Plan) {
+        let writers = Writers::of(plan.logs);
+        let numbers: Vec<u64> = (first..first + plan.entries).collect();
+        let per_block = usize::try_from(plan.per_block).expect("a block's entries can be numbered");
+        for numbers in numbers.chunks(per_block) {
+            let entries: Vec<_> = numbers
+                .par_iter()
+                .map(|number| {
+                    let note = Note {
+                        writer: number % plan.logs,
+                        number: *number,
+                        bytes: plan.bytes,
+                        keep_for: KeepFor::Ever,
+                    };
+                    writers.with(note.writer, |key| self.verified_by(&note, key))
+                })
+                .collect();
+            let (step, certificate) = self.propose(plan.interval, &entries);
+            self.store
+                .commit(&step, &certificate)
+                .expect("the store can be written");
+            self.ledger.advance(step);
+        }
+    }
+}
+
+/// Log keys, kept if they come again: growing one from its seed costs as much as signing.
+struct Writers(Vec<LogKey>);
+
+impl Writers {
+    /// More would take more memory than the time is worth.
+    const KEPT_MAX: u64 = 100_000;
+
+    fn of(logs: u64) -> Self {
+        Self((0..logs.min(Self::KEPT_MAX)).into_par_iter().map(writer).collect())
+    }
+
+    fn with<A>(&self, number: u64, act: impl FnOnce(&LogKey) -> A) -> A {
+        match usize::try_from(number).ok().and_then(|number| self.0.get(number)) {
+            Some(key) => act(key),
+            None => act(&writer(number)),
+        }
+    }
+}
