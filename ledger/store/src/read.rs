@@ -6,6 +6,7 @@ use waxwing_core::block::{BlockHeader, CertifiedBlock};
 use waxwing_core::certificate::Head;
 use waxwing_core::codec::{Decode, Reader};
 use waxwing_core::envelope::{Body, Carried, EnvelopeHeader, ErasureSecret, SignedHeader};
+use waxwing_core::hash::Hash;
 use waxwing_core::keys::LogId;
 
 use crate::error::StoreError;
@@ -200,6 +201,14 @@ impl<T: Tables> Store<T> {
     /// If it cannot be read.
     pub fn position_of(&self, log: &LogId, index: u64) -> Result<Option<u64>, StoreError> {
         Ok(self.index_row(log, index)?.map(|row| row.position))
+    }
+
+    /// Where the envelope with this anchor height and stamp was ordered; `None` if it was not, or its anchor has expired.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn position_of_stamp(&self, anchor: u64, stamp: &Hash) -> Result<Option<u64>, StoreError> {
+        self.row(Family::Recent, &rows::recent_key(anchor, stamp), rows::decode_number)
     }
 
     /// The `index` row of an entry; `None` if there is none.
