@@ -198,7 +198,7 @@ pub const REQUESTS_SERVED_MAX: usize = 4096;
 pub const TRANSFER_MS: u64 = 10_000;
 
 /// The slowest transfer that is waited for: a bad mobile link.
-pub const TRANSFER_BYTES_PER_SECOND: u64 = 16 << 10;
+pub const TRANSFER_BYTES_PER_SECOND: u32 = 16 << 10;
 
 /// Requests of one address in a second, after a burst; requests that read much from disk count several times
 /// ([`crate::wire::Request::cost`]).
