@@ -1,0 +1,151 @@
+//! What a figure is, and the run that measures several.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::limit::Limits;
+use crate::number::rounded;
+use crate::{catch_up, limit, proofs};
+
+/// Something that is promised and can be measured.
+pub(crate) struct Figure {
+    /// Its name on the command line; its lines are named `name.part`.
+    pub(crate) name: &'static str,
+    /// What is measured.
+    pub(crate) about: &'static str,
+    /// What must be reached.
+    pub(crate) target: &'static str,
+    run: fn(&mut Bench) -> anyhow::Result<()>,
+}
+
+/// All of them, in the order in which they are measured.
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure {
+        name: "limits",
+        about: "what the machine can do: strict signature checks on all cores and on one, synced writes, QUIC",
+        target: "nothing; the other figures are compared with these",
+        run: limit::report,
+    },
+    Figure {
+        name: "head-proof",
+        about: "the proof of one log's state at 1 M logs, 7 validators: bytes, and the time to read and verify it",
+        target: "1.5 kB, 2.4 kB with the proof that it extends the held head, 0.3 ms",
+        run: proofs::head_proof,
+    },
+    Figure {
+        name: "receipt",
+        about: "the receipt of an entry in a full block, 7 validators: bytes, and the time to read and verify it",
+        target: "1.4 kB, 0.3 ms",
+        run: proofs::receipt,
+    },
+    Figure {
+        name: "catch-up",
+        about: "a client that missed 1 M blocks of a ledger of 1 M logs: round trips, bytes of the answer, time",
+        target: "one round trip, 2.4 kB beside its own entries",
+        run: catch_up::measure,
+    },
+];
+
+/// How large the measurements are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Size {
+    /// As promised.
+    Full,
+    /// Small: shows that the figures can be measured, not what they are.
+    Quick,
+}
+
+/// A run: what figures share.
+pub(crate) struct Bench {
+    size: Size,
+    dir: PathBuf,
+    pub(crate) limits: Limits,
+}
+
+impl Bench {
+    pub(crate) fn start(size: Size, dir: PathBuf) -> anyhow::Result<Self> {
+        anyhow::ensure!(dir.is_dir(), "'{}' is not a directory", dir.display());
+        Ok(Self {
+            size,
+            dir,
+            limits: Limits::new(size),
+        })
+    }
+
+    pub(crate) fn run(&mut self, figure: &Figure) -> anyhow::Result<()> {
+        say(&format!("{}: {}", figure.name, figure.about));
+        (figure.run)(self).map_err(|error| error.context(format!("measuring '{}'", figure.name)))
+    }
+
+    /// How large the measurements are.
+    pub(crate) const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The full size, or the quick one.
+    pub(crate) const fn sized(&self, full: u64, quick: u64) -> u64 {
+        match self.size {
+            Size::Full => full,
+            Size::Quick => quick,
+        }
+    }
+
+    /// Where databases may be made.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Prints a result beside the limit it is held against.
+    pub(crate) fn line(&self, name: &str, value: f64, unit: &str, limit: Option<f64>) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", line(name, value, unit, limit))?;
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// One result as JSON, its keys in the order in which people read them.
+fn line(name: &str, value: f64, unit: &str, limit: Option<f64>) -> String {
+    let number = |number: Option<f64>| serde_json::Value::from(number.map(rounded)).to_string();
+    format!(
+        r#"{{"name":{},"value":{},"unit":{},"limit":{},"ratio":{}}}"#,
+        serde_json::Value::from(name),
+        number(Some(value)),
+        serde_json::Value::from(unit),
+        number(limit),
+        number(limit.map(|limit| value / limit)),
+    )
+}
+
+/// Tells the person who waits what is going on.
+pub(crate) fn say(text: &str) {
+    // A closed stderr is no reason to stop measuring.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_json_object_with_five_keys_in_order() {
+        let text = line("ingest", 18_000.4, "entries/s", Some(72_000.0));
+        assert_eq!(
+            text,
+            r#"{"name":"ingest","value":18000.0,"unit":"entries/s","limit":72000.0,"ratio":0.25}"#
+        );
+        let none = line("x", 1.0, "B", None);
+        assert!(none.ends_with(r#""limit":null,"ratio":null}"#), "{none}");
+        assert!(serde_json::from_str::<serde_json::Value>(&none).is_ok());
+    }
+
+    #[test]
+    fn names_are_distinct_and_none_is_all() {
+        let mut names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
+        names.push("all");
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
