@@ -13,6 +13,7 @@
 //! Pure: no clock, no lock, no thread.
 
 mod select;
+mod waiting;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,6 +26,9 @@ use waxwing_core::limits::{BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, LOG_BYTES_PER_BLO
 use waxwing_core::{Hash, Verified};
 
 use crate::order::Backlog;
+
+pub(crate) use select::Selected;
+pub(crate) use waiting::{Turn, Waiting};
 
 /// What may wait at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,6 +156,11 @@ impl Pool {
 
     pub(crate) fn holds(&self, stamp: &Hash) -> bool {
         self.by_stamp.contains_key(stamp)
+    }
+
+    pub(crate) fn entry_of(&self, stamp: &Hash) -> Option<Hash> {
+        let candidate = self.waiting.get(self.by_stamp.get(stamp)?)?;
+        Some(candidate.carried.id())
     }
 
     /// How much waits, as the pace of blocks asks it.

@@ -1,0 +1,171 @@
+//! What an operator is told, under codes that never change.
+//!
+//! Every warning and error of this crate carries one of these codes in its `code` field, so that a search, an alert rule
+//! or a runbook can hold on to it while the words improve. 1xxx stops the node, 2xxx is about other nodes, 3xxx about load
+//! and clocks.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+use waxwing_store::StoreError;
+
+/// A code, and what to do about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Code {
+    /// The code as it stands in the log.
+    pub name: &'static str,
+    /// What it means and what to do.
+    pub meaning: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident = $name:literal, $meaning:literal;)+) => {
+        $(#[doc = $meaning] pub(crate) const $constant: &str = $name;)+
+
+        /// Every code.
+        pub const CODES: &[Code] = &[$(Code { name: $name, meaning: $meaning }),+];
+    };
+}
+
+codes! {
+    STORE_FAILED = "WX-1001",
+        "The database or its disk failed; the node stops. Check the disk and its space, then start the node again: it \
+         checks its whole state against the newest certified block before it serves.";
+    SIGNED_TWICE = "WX-1002",
+        "The node was about to sign a second block of one height and stopped instead. This is a fault of the program: keep \
+         the directory and report it.";
+    FORKED = "WX-1003",
+        "Two certified blocks of one height exist: validators broke the rules. The node stops copying and keeps the \
+         evidence; compare with other operators before going on.";
+    UPSTREAM_LOST = "WX-2001",
+        "An upstream node does not answer or ended the connection; others are used, and it is tried again later.";
+    UPSTREAM_LIED = "WX-2002",
+        "An upstream node sent something that does not verify. It is used last from now on; tell its operator.";
+    UPSTREAM_STALLED = "WX-2003",
+        "An upstream node does not deliver blocks that others have announced; another one is used.";
+    BODY_WITHHELD = "WX-2004",
+        "Upstream nodes lack a body without an excuse. The block is kept without it; every proof still holds.";
+    NO_VALIDATOR = "WX-2005",
+        "No upstream node that orders could be reached, so envelopes cannot be passed on. Check the network and upstreams.";
+    POOL_FULL = "WX-3001",
+        "Envelopes come faster than they are ordered; senders are told to wait. If it lasts, the machine is too small or \
+         somebody floods it: see waxwing_intake_envelopes_total.";
+    CLOCK_BEHIND = "WX-3002",
+        "The ledger's newest block is ahead of this machine's clock. Set the clock: clients refuse what seems to come from \
+         the future.";
+    QUOTA_REACHED = "WX-3003",
+        "The disk quota is reached; no envelopes are taken. Raise quota_mib or move the node to a larger disk.";
+    SLOW_SUBSCRIBER = "WX-3004",
+        "A subscriber read too slowly and was dropped; it can resume from the index it has.";
+}
+
+/// Why a node stopped by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The database failed.
+    Store(StoreError),
+    /// The vote key was about to be used against an earlier signature.
+    SignedTwice {
+        /// Height up to which blocks were signed.
+        signed: u64,
+    },
+    /// Something that cannot be was met: a fault of the program.
+    Broken(&'static str),
+}
+
+impl Fault {
+    /// The code it is logged under.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(_) => STORE_FAILED,
+            Self::SignedTwice { .. } | Self::Broken(_) => SIGNED_TWICE,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "{error}; check the disk and its space, then start the node again"),
+            Self::SignedTwice { signed } => {
+                write!(
+                    f,
+                    "a second block was to be signed although block {signed} was signed already"
+                )
+            }
+            Self::Broken(what) => write!(f, "{what}: this is a fault of the program, please report it"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Tells all parts of a node that it stops, and why.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lifeline {
+    stopping: CancellationToken,
+    fault: Arc<OnceLock<Fault>>,
+}
+
+impl Lifeline {
+    /// Stops the node because of a fault; the first one counts.
+    pub(crate) fn fail(&self, fault: Fault) {
+        // A store that failed once says `Stopped` to everybody who asks later: only the first word is news.
+        if self.fault.set(fault.clone()).is_ok() {
+            tracing::error!(code = fault.code(), "the node stops: {fault}");
+        }
+        self.stopping.cancel();
+    }
+
+    /// Stops the node in good order.
+    pub(crate) fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Why the node stopped by itself, if it did.
+    pub(crate) fn fault(&self) -> Option<&Fault> {
+        self.fault.get()
+    }
+
+    /// Returns when the node stops.
+    pub(crate) async fn stopped(&self) {
+        self.stopping.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_used_once_and_explained() {
+        let mut names: Vec<&str> = CODES.iter().map(|code| code.name).collect();
+        assert!(names.iter().all(|name| name.len() == 7 && name.starts_with("WX-")));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CODES.len());
+        assert!(CODES.iter().all(|code| code.meaning.len() > 60));
+    }
+
+    #[test]
+    fn the_first_fault_counts() {
+        let lifeline = Lifeline::default();
+        assert!(!lifeline.is_stopping());
+        lifeline.fail(Fault::SignedTwice { signed: 3 });
+        lifeline.clone().fail(Fault::Store(StoreError::Stopped));
+        assert!(lifeline.is_stopping());
+        assert_eq!(lifeline.fault(), Some(&Fault::SignedTwice { signed: 3 }));
+    }
+}

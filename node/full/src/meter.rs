@@ -1,0 +1,252 @@
+//! Figures for the operator, in the form that Prometheus reads. No figure names a user, a log or an address.
+
+use std::fmt;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What became of a submitted envelope.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Outcome {
+    /// Waits for a block now.
+    Taken,
+    /// Waited already.
+    Waiting,
+    /// Was ordered before.
+    Final,
+    /// Refused for good.
+    Refused,
+    /// Refused because the pool or the log's share of it is full.
+    Full,
+    /// Dropped from the pool: it can never be ordered.
+    Hopeless,
+}
+
+/// Anything with a fixed name can be a label.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Name(&'static str);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByOutcome {
+    outcome: Name,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByKind {
+    kind: Name,
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Waiting => "waiting",
+            Self::Final => "final",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Hopeless => "hopeless",
+        }
+    }
+}
+
+/// What is read off when somebody looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Levels {
+    pub(crate) height: u64,
+    pub(crate) entries: u64,
+    pub(crate) logs: u64,
+    pub(crate) pool_envelopes: u64,
+    pub(crate) pool_bytes: u64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) connections: u64,
+    pub(crate) connections_dropped: u64,
+    pub(crate) requests_refused: u64,
+    pub(crate) upstreams_connected: u64,
+}
+
+/// All figures.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    registry: Registry,
+    envelopes: Family<ByOutcome, Counter>,
+    requests: Family<ByKind, Counter>,
+    upstream_faults: Family<ByKind, Counter>,
+    bodies_dropped: Family<ByKind, Counter>,
+    levels: Vec<(Gauge, fn(&Levels) -> u64)>,
+    /// Blocks made durable.
+    pub(crate) blocks: Counter,
+    /// Entries in them.
+    pub(crate) ordered: Counter,
+    /// From a block's first line to its announcement.
+    pub(crate) block_seconds: Histogram,
+    /// The part of it that the database took.
+    pub(crate) commit_seconds: Histogram,
+    /// Beacons signed or fetched.
+    pub(crate) beacons: Counter,
+    /// Subscriptions that are open.
+    pub(crate) subscriptions: Gauge,
+    /// Pushes sent to subscribers.
+    pub(crate) pushes: Counter,
+}
+
+const LEVELS: [(&str, &str, fn(&Levels) -> u64); 10] = [
+    ("ledger_height", "Height of the newest block", |levels| levels.height),
+    ("ledger_entries", "Entries in the ledger", |levels| levels.entries),
+    ("ledger_logs", "Logs in the ledger", |levels| levels.logs),
+    ("pool_envelopes", "Envelopes that wait for a block", |levels| {
+        levels.pool_envelopes
+    }),
+    ("pool_bytes", "Bytes of envelopes that wait for a block", |levels| {
+        levels.pool_bytes
+    }),
+    ("disk_bytes", "Bytes that the database takes on disk", |levels| {
+        levels.disk_bytes
+    }),
+    ("connections", "Connections that are open", |levels| levels.connections),
+    (
+        "connections_dropped",
+        "Connections that were ended for a peer's fault since the start",
+        |levels| levels.connections_dropped,
+    ),
+    (
+        "requests_refused",
+        "Requests that were refused before they were looked at since the start",
+        |levels| levels.requests_refused,
+    ),
+    ("upstreams_connected", "Upstream nodes that answer", |levels| {
+        levels.upstreams_connected
+    }),
+];
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        let durations = || Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]);
+        let mut meter = Self {
+            registry: Registry::with_prefix("waxwing"),
+            envelopes: Family::default(),
+            requests: Family::default(),
+            upstream_faults: Family::default(),
+            bodies_dropped: Family::default(),
+            levels: LEVELS.iter().map(|(_, _, read)| (Gauge::default(), *read)).collect(),
+            blocks: Counter::default(),
+            ordered: Counter::default(),
+            block_seconds: durations(),
+            commit_seconds: durations(),
+            beacons: Counter::default(),
+            subscriptions: Gauge::default(),
+            pushes: Counter::default(),
+        };
+        meter.register();
+        meter
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        for ((gauge, _), (name, help, _)) in self.levels.iter().zip(LEVELS) {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register(
+            "intake_envelopes",
+            "Envelopes that came, by what became of them",
+            self.envelopes.clone(),
+        );
+        registry.register(
+            "requests",
+            "Requests that were answered, by kind",
+            self.requests.clone(),
+        );
+        registry.register(
+            "upstream_faults",
+            "Upstream nodes given up for a time, by reason",
+            self.upstream_faults.clone(),
+        );
+        registry.register(
+            "bodies_dropped",
+            "Bodies dropped, by reason",
+            self.bodies_dropped.clone(),
+        );
+        registry.register("blocks", "Blocks made durable", self.blocks.clone());
+        registry.register("ordered_entries", "Entries made durable", self.ordered.clone());
+        registry.register("beacons", "Beacons signed or fetched", self.beacons.clone());
+        registry.register(
+            "subscriptions",
+            "Subscriptions that are open",
+            self.subscriptions.clone(),
+        );
+        registry.register("pushes", "Pushes sent to subscribers", self.pushes.clone());
+        let (block, commit) = (self.block_seconds.clone(), self.commit_seconds.clone());
+        registry.register_with_unit(
+            "block",
+            "From choosing entries to the announcement",
+            Unit::Seconds,
+            block,
+        );
+        registry.register_with_unit("commit", "Writing and syncing a block", Unit::Seconds, commit);
+    }
+
+    pub(crate) fn envelope(&self, outcome: Outcome, count: u64) {
+        let outcome = Name(outcome.name());
+        self.envelopes.get_or_create(&ByOutcome { outcome }).inc_by(count);
+    }
+
+    pub(crate) fn request(&self, kind: &'static str) {
+        self.requests.get_or_create(&ByKind { kind: Name(kind) }).inc();
+    }
+
+    pub(crate) fn upstream_fault(&self, kind: &'static str) {
+        self.upstream_faults.get_or_create(&ByKind { kind: Name(kind) }).inc();
+    }
+
+    pub(crate) fn bodies_dropped(&self, reason: &'static str, count: u64) {
+        self.bodies_dropped
+            .get_or_create(&ByKind { kind: Name(reason) })
+            .inc_by(count);
+    }
+
+    /// Everything, as Prometheus reads it.
+    pub(crate) fn text(&self, levels: &Levels) -> String {
+        for (gauge, read) in &self.levels {
+            gauge.set(i64::try_from(read(levels)).unwrap_or(i64::MAX));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string does not fail, and every label encodes");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_shown_under_their_names() {
+        let meter = Meter::new();
+        meter.envelope(Outcome::Taken, 3);
+        meter.request("status");
+        meter.commit_seconds.observe(0.003);
+        let text = meter.text(&Levels {
+            height: 7,
+            ..Levels::default()
+        });
+        for line in [
+            "waxwing_ledger_height 7",
+            "waxwing_intake_envelopes_total{outcome=\"taken\"} 3",
+            "waxwing_requests_total{kind=\"status\"} 1",
+            "waxwing_commit_seconds_count 1",
+            "waxwing_blocks_total 0",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line} in\n{text}");
+        }
+    }
+}
