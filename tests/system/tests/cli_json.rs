@@ -123,6 +123,33 @@ fn schemas_of_networks_and_policies_are_stable() {
 }
 
 #[test]
+fn schemas_of_nodes_are_stable() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let at = folder.path();
+    let init = [
+        "data: text",
+        "http: text",
+        "listen: text",
+        "name: text",
+        "network: text",
+        "node: text",
+        "role: text",
+        "upstreams: list",
+    ];
+    check(at, &["node", "init"], "waxwing.node.init/1", &init);
+    let show = check(
+        at,
+        &["node", "config", "show"],
+        "waxwing.node.config.show/1",
+        &["settings: object"],
+    );
+    let listen = show.pointer("/settings/listen").expect("every setting is there");
+    assert_eq!(shape(listen), ["origin: text", "value: text"]);
+    let fields = ["file: text", "set: number", "settings: number"];
+    check(at, &["node", "config", "check"], "waxwing.node.config.check/1", &fields);
+}
+
+#[test]
 fn schemas_of_the_papers_are_stable() {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let at = folder.path();

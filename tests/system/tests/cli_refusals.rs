@@ -56,6 +56,39 @@ const REFUSED: &[(&[&str], &[&str])] = &[
         &["line 1", "waxwing-policy 1"],
     ),
     (&["audit", "policy", "fingerprint", "DIR/text"], &["line 1"]),
+    (&["audit", "receipt", "DIR/missing"], &["no such file"]),
+    (
+        &["audit", "receipt", "DIR/rubbish", "--policy", "DIR/text"],
+        &["line 1"],
+    ),
+    (&["audit", "receipt", "DIR/huge"], &["larger than"]),
+    // Nodes.
+    (
+        &["node", "init", "--listen", "nowhere"],
+        &["--listen", "an IP address and a port"],
+    ),
+    (&["node", "init", "--http", "0.0.0.0:80"], &["a loopback address"]),
+    (&["node", "init", "--genesis", "DIR/rubbish"], &["is no genesis"]),
+    (
+        &["node", "init", "--genesis", "DIR/net", "--vote-key", "DIR/text"],
+        &["64 hexadecimal digits"],
+    ),
+    (
+        &["node", "init", "--genesis", "DIR/net", "--vote-key", "DIR/other.key"],
+        &["key of no validator"],
+    ),
+    (&["node", "run", "--threads", "-1"], &["whole number from 0 to 1024"]),
+    (
+        &["node", "config", "check", "DIR/typo.toml"],
+        &["\"conections\"", "did you mean \"connections\""],
+    ),
+    (&["node", "config", "check", "DIR/bad.toml"], &["is not TOML"]),
+    (&["node", "config", "check", "DIR/missing"], &["no such file"]),
+    (&["node", "status"], &["no node runs in", "waxwing node run"]),
+    (
+        &["node", "status", "--node", "here"],
+        &["<64 hexadecimal digits>@<host>:<port>"],
+    ),
 ];
 
 fn waxwing(folder: &Path, arguments: &[&str]) -> Command {
@@ -79,6 +112,9 @@ fn files() -> tempfile::TempDir {
     let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).expect("a new file can be written");
     write("rubbish", &[0xff; 100]);
     write("text", b"hello\nworld\n");
+    write("other.key", "ab".repeat(32).as_bytes());
+    write("typo.toml", b"conections = 3\n");
+    write("bad.toml", b"threads = = 3\n");
     write("huge", &vec![b'x'; 4 << 20]);
     write("cut.wxg", genesis.split_at(genesis.len() - 1).0);
     write("long.wxg", &[&genesis[..], b"\0"].concat());

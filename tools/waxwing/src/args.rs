@@ -5,6 +5,8 @@
 
 mod audit;
 mod network;
+#[cfg(feature = "node")]
+mod node;
 
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ use clap_complete::Shell;
 
 pub(crate) use audit::{Audit, PolicyVerb};
 pub(crate) use network::{Network, NewNetwork};
+#[cfg(feature = "node")]
+pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
 
 /// The messenger whose ledger lies open: sealed messages, one order, proofs for everything.
 #[derive(Parser, Debug)]
@@ -95,6 +99,11 @@ pub(crate) enum Noun {
     /// Found a network, look at one
     #[command(subcommand)]
     Network(Network),
+
+    /// Run a full node, look at one
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Node(Node),
 
     /// Check histories and receipts without trusting anybody
     #[command(subcommand)]

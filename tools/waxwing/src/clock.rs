@@ -3,6 +3,8 @@
 //! Everywhere below, time is an argument. JSON gets ISO 8601 in UTC; people get their own time with its offset, so that
 //! two of them can compare what they see.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -11,6 +13,12 @@ pub(crate) fn now_ms() -> u64 {
     let now = Timestamp::now().as_millisecond();
     // Before 1970 only a broken clock stands; the ledger has no such times.
     u64::try_from(now).unwrap_or(0)
+}
+
+/// For measuring how long something takes: never set back, unlike the time of day.
+#[expect(clippy::disallowed_methods, reason = "the program's edge, see above")]
+pub(crate) fn steady() -> Instant {
+    Instant::now()
 }
 
 /// `2026-01-31T14:05:06.789Z`, or the number if no calendar reaches that far.

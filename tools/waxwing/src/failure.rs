@@ -59,8 +59,8 @@ impl Failure {
 
 /// One line whatever the text holds: it may quote a file that somebody else wrote.
 fn error_line(text: &dyn Display) {
-    let text = text.to_string();
-    output::to_stderr(&format!("error: {}\n", display_safe(text.trim())));
+    let text = text.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    output::to_stderr(&format!("error: {}\n", display_safe(&text)));
 }
 
 /// Panics print as bugs and end the process with code 1, on whatever thread they happen: a node that has lost a thread

@@ -12,8 +12,11 @@ mod files;
 mod home;
 mod ids;
 mod network;
+#[cfg(feature = "node")]
+mod node;
 mod output;
 mod papers;
+mod progress;
 
 use std::process::ExitCode;
 
@@ -42,7 +45,9 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, output: &Output) -> Done {
     let home = home::Home::find(cli.global.home.as_deref());
     match &cli.noun {
-        Noun::Network(verb) => network::run(verb, home, output),
+        Noun::Network(verb) => network::run(verb, &home, output),
+        #[cfg(feature = "node")]
+        Noun::Node(verb) => node::run(verb, &home, output),
         Noun::Audit(verb) => audit::run(verb, output),
         Noun::Completions { shell } => papers::completions(*shell, output),
         Noun::Man { out } => papers::man(out.as_deref(), output),

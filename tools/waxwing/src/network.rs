@@ -20,9 +20,9 @@ use crate::{Done, clock};
 /// A genesis of 100 validators takes less than 4 kB.
 const GENESIS_FILE_MAX: u64 = 64 << 10;
 
-pub(crate) fn run(verb: &Network, home: Home, output: &Output) -> Done {
+pub(crate) fn run(verb: &Network, home: &Home, output: &Output) -> Done {
     match verb {
-        Network::New(new) => found(new, &home, output),
+        Network::New(new) => found(new, home, output),
         Network::Show { file } => {
             let path = match file {
                 Some(file) => file.clone(),
@@ -108,11 +108,10 @@ fn show(genesis: &Genesis, output: &Output) -> Done {
 /// Says what the number of validators is worth: one alone protects against nothing it does itself.
 fn quorum_line(committee: &Committee) -> String {
     let (members, quorum) = (committee.members().len(), committee.quorum());
-    let faulty = members - quorum;
-    match faulty {
+    match committee.tolerated() {
         0 => format!("{quorum} of {members}: no validator may fail or lie"),
         1 => format!("{quorum} of {members}: one validator may fail or lie"),
-        _ => format!("{quorum} of {members}: {faulty} validators may fail or lie"),
+        faulty => format!("{quorum} of {members}: {faulty} validators may fail or lie"),
     }
 }
 

@@ -7,6 +7,20 @@ use clap::Subcommand;
 /// The verbs.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Audit {
+    /// Check a receipt offline: that an entry is final, and where it stands
+    Receipt {
+        /// The receipt file; `-` for standard input
+        file: PathBuf,
+
+        /// What you trust: pins the network (see `waxwing audit policy new`)
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+
+        /// Also check that this is the sealed body that was ordered
+        #[arg(long, value_name = "FILE")]
+        body: Option<PathBuf>,
+    },
+
     /// Make or read a policy: what an auditor trusts before looking at any data
     #[command(subcommand)]
     Policy(PolicyVerb),

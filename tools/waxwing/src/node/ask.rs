@@ -1,0 +1,218 @@
+//! `waxwing node status` and `health`: what a node says of itself, over the same connection that clients use.
+//!
+//! It is the node's word, no proof; the words never claim more than the node checked itself.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waxwing_net::quic::{Connection, Dialer, Shown};
+use waxwing_net::wire::{Progress, Request, Response, Retention, Role, Status, Submitters};
+use waxwing_node::NodeAddress;
+use waxwing_seal::display::display_safe;
+
+use super::run::running_in;
+use crate::args::Place;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::ids::Kind;
+use crate::output::{Output, Tone};
+use crate::progress::grouped;
+use crate::{Done, clock};
+
+/// How long a node may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks of `--watch`.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) fn status(watch: bool, place: &Place, home: &Home, output: &Output) -> Done {
+    let address = wanted(place, home)?;
+    alone(async {
+        let connection = call(&address).await?;
+        let mut last = ask(&connection).await?;
+        tell(&last, &address, &connection, output)?;
+        if !watch {
+            return Ok(0);
+        }
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let status = ask(&connection).await?;
+            if status != last {
+                let line = format!("{}  {}", clock::local(clock::now_ms()), progress_line(&status));
+                output.result("node.status", as_json(&status, &address), &line)?;
+                last = status;
+            }
+        }
+    })
+}
+
+pub(super) fn health(live_only: bool, place: &Place, home: &Home, output: &Output) -> Done {
+    let outcome = wanted(place, home).and_then(|address| alone(async { ask(&call(&address).await?).await }));
+    let (is_well, says) = match &outcome {
+        Err(Failure::Usage(text) | Failure::Failed(text)) => (false, text.clone()),
+        Err(Failure::NobodyReads) => (false, String::new()),
+        Ok(_) if live_only => (true, "live: it answers".to_owned()),
+        Ok(status) => match status.progress {
+            Progress::Verified { .. } => (true, format!("ready: {}", progress_line(status))),
+            _ => (false, format!("not ready: {}", progress_line(status))),
+        },
+    };
+    let tone = if is_well { Tone::Good } else { Tone::Bad };
+    output.result(
+        "node.health",
+        json!({ "well": is_well, "says": says }),
+        &output.paint(tone, &says),
+    )?;
+    Ok(u8::from(!is_well))
+}
+
+fn wanted(place: &Place, home: &Home) -> Result<NodeAddress, Failure> {
+    match &place.node {
+        Some(text) => text.parse().map_err(|error| Failure::usage(format!("--node: {error}"))),
+        None => running_in(home),
+    }
+}
+
+/// Runs a short conversation on this thread.
+fn alone<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::failed(format!("the system gives no event queue: {error}")))?;
+    runtime.block_on(work)
+}
+
+async fn call(address: &NodeAddress) -> Result<Connection, Failure> {
+    let failed = |why: &str| Failure::failed(format!("{}:{}: {why}", address.host, address.port));
+    let host = address.host.trim_matches(['[', ']']);
+    let mut found = (host, address.port)
+        .to_socket_addrs()
+        .map_err(|_| failed("no such host; check the address"))?;
+    let socket: SocketAddr = found.next().ok_or_else(|| failed("no such host; check the address"))?;
+    let dialer = Dialer::new(Shown::Ephemeral).map_err(|error| failed(&format!("no socket: {error}")))?;
+    dialer
+        .connect(socket, address.node, PATIENCE)
+        .await
+        .map_err(|error| failed(&error.to_string()))
+}
+
+async fn ask(connection: &Connection) -> Result<Status, Failure> {
+    match connection.request(&Request::Status, PATIENCE).await {
+        Ok(Response::Status(status)) => Ok(*status),
+        Ok(_) => Err(Failure::failed(
+            "the node answered something else than was asked; use another node",
+        )),
+        Err(error) => Err(Failure::failed(error.to_string())),
+    }
+}
+
+fn tell(status: &Status, address: &NodeAddress, connection: &Connection, output: &Output) -> Result<(), Failure> {
+    let access = &status.access;
+    let takes = match access.submit {
+        Submitters::Everybody => "envelopes of everybody who pays the stamp",
+        Submitters::Members => "envelopes of those whom the operator knows",
+        Submitters::Nobody => "no envelopes",
+    };
+    let keeps = match status.retention {
+        Retention::AsAsked => "bodies as long as their envelopes ask".to_owned(),
+        Retention::AtMostDays(days) => format!("bodies as long as their envelopes ask, at most {days} days"),
+    };
+    let quota = access
+        .quota_bytes
+        .map_or_else(|| "no bound".to_owned(), |quota| format!("of {}", bytes(quota)));
+    let mut facts = vec![
+        ("node", output.id(Kind::Node, address.node.as_bytes())),
+        ("network", output.id(Kind::Network, status.network.as_bytes())),
+        (
+            "head",
+            format!(
+                "block {}  {}",
+                status.height,
+                output.id(Kind::Block, status.head.as_bytes())
+            ),
+        ),
+        ("progress", progress_line(status)),
+        ("takes", takes.to_owned()),
+        ("keeps", keeps),
+        ("disk", format!("{}, {quota}", bytes(access.used_bytes))),
+        ("software", display_safe(&status.software).into_owned()),
+        (
+            "round trip",
+            format!("{:.1} ms", connection.round_trip().as_secs_f64() * 1000.0),
+        ),
+    ];
+    let policy = display_safe(&access.policy);
+    if !policy.is_empty() {
+        facts.push(("operator", policy.into_owned()));
+    }
+    let heading = format!("{} at {}:{}", role(status), address.host, address.port);
+    output.result("node.status", as_json(status, address), &output.facts(&heading, &facts))
+}
+
+const fn role(status: &Status) -> &'static str {
+    match status.role {
+        Role::Validator => "validator",
+        Role::Follower => "follower",
+    }
+}
+
+fn progress_line(status: &Status) -> String {
+    match status.progress {
+        Progress::Downloading { have, target } => {
+            format!("downloading, {} of {} blocks", grouped(have), grouped(target))
+        }
+        Progress::Verifying { verified, target } => format!("verified to {} of {}", grouped(verified), grouped(target)),
+        Progress::Verified { height } => format!("verified to its head, block {}", grouped(height)),
+    }
+}
+
+fn as_json(status: &Status, address: &NodeAddress) -> Value {
+    let (state, done, target) = match status.progress {
+        Progress::Downloading { have, target } => ("downloading", have, target),
+        Progress::Verifying { verified, target } => ("verifying", verified, target),
+        Progress::Verified { height } => ("verified", height, height),
+    };
+    json!({
+        "address": address.to_string(),
+        "role": role(status),
+        "network": status.network.to_string(),
+        "height": status.height,
+        "head": status.head.to_string(),
+        "progress": state,
+        "progress_done": done,
+        "progress_target": target,
+        "used_bytes": status.access.used_bytes,
+        "quota_bytes": status.access.quota_bytes,
+        "policy": &*status.access.policy,
+        "software": &*status.software,
+    })
+}
+
+/// Bytes in the unit that leaves at most four digits.
+pub(super) fn bytes(count: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    if count < 10_000 {
+        return format!("{} B", grouped(count));
+    }
+    let mut rest = count / 1000;
+    for unit in units {
+        if rest < 10_000 || unit == "TB" {
+            return format!("{} {unit}", grouped(rest));
+        }
+        rest /= 1000;
+    }
+    grouped(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_in_a_unit_that_fits() {
+        let shown: Vec<_> = [0, 9_999, 10_000, 12_345_678_000, 5_000_000_000_000_000]
+            .into_iter()
+            .map(bytes)
+            .collect();
+        assert_eq!(shown, ["0 B", "9,999 B", "10 kB", "12 GB", "5,000 TB"]);
+    }
+}

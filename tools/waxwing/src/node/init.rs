@@ -1,0 +1,199 @@
+//! `waxwing node init`: everything a node needs before its first start, without a question.
+//!
+//! Which network? The one whose genesis is named or lies in the home; without any, a new one is founded, because somebody
+//! who just wants to see it run should. Validator or follower? A node that is given a vote key of the genesis votes, any
+//! other follows.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use waxwing_core::codec::Encode;
+use waxwing_core::genesis::{Genesis, Parameters};
+use waxwing_core::keys::VoteKey;
+use waxwing_node::config::{Layers, Loaded, NodeConfig};
+use waxwing_node::directory::{Directory, DirectoryError, new_vote_key};
+use zeroize::Zeroizing;
+
+use crate::args::{InitNode, Settings};
+use crate::failure::Failure;
+use crate::files::{self, Readers};
+use crate::home::{GENESIS_FILE, Home, VOTE_KEY_FILE};
+use crate::ids::{self, Kind};
+use crate::network::read_genesis;
+use crate::output::Output;
+use crate::{Done, clock};
+
+/// What a network is called that a node founded because there was none.
+const OWN_NETWORK: &str = "home";
+
+/// 64 hexadecimal digits and some space.
+const KEY_FILE_MAX: u64 = 1024;
+
+pub(super) fn run(options: &InitNode, home: &Home, output: &Output) -> Done {
+    make(options, &options.settings, home)?;
+    let directory = open(&folder(home)?)?;
+    let config = super::settings::load(&options.settings, home)?.config;
+    tell(&directory, &config, output)?;
+    output.next(&format!("waxwing node run{}", home.as_option()))?;
+    Ok(0)
+}
+
+/// A node's directory in a home.
+///
+/// # Errors
+/// If there is no home.
+pub(super) fn folder(home: &Home) -> Result<PathBuf, Failure> {
+    Ok(home.folder()?.join("node"))
+}
+
+/// Opens a node's directory for this process alone.
+///
+/// # Errors
+/// What the directory lacks, or who has it.
+pub(super) fn open(folder: &Path) -> Result<Directory, Failure> {
+    Directory::open(folder).map_err(|error| fault(&error))
+}
+
+/// Makes the directory of a new node. The settings are written into its file.
+///
+/// # Errors
+/// If there is one already, or a file is not what it should be.
+pub(super) fn make(options: &InitNode, settings: &Settings, home: &Home) -> Result<(), Failure> {
+    let folder = folder(home)?;
+    if folder.join("genesis").exists() {
+        return Err(fault(&DirectoryError::Occupied(folder)));
+    }
+    // Everything that can be refused is read before anything is written.
+    let flags = settings.flags.clone();
+    let layers = Layers {
+        flags,
+        ..Layers::default()
+    };
+    let config = Loaded::new(&layers)
+        .map_err(|error| Failure::usage(error.to_string()))?
+        .config;
+    let (genesis, vote) = network(options, home)?;
+    Directory::found(&folder, &genesis, vote.as_ref(), &config).map_err(|error| fault(&error))
+}
+
+/// The network and this node's part in it.
+fn network(options: &InitNode, home: &Home) -> Result<(Genesis, Option<VoteKey>), Failure> {
+    let in_home = |name: &str| Ok::<_, Failure>(home.folder()?.join(name)).map(|path| path.exists().then_some(path));
+    let genesis = match &options.genesis {
+        Some(path) => read_genesis(path)?,
+        None => match in_home(GENESIS_FILE)? {
+            Some(path) => read_genesis(&path)?,
+            None => return found(home),
+        },
+    };
+    let key_file = match &options.vote_key {
+        Some(path) => Some(path.clone()),
+        None => in_home(VOTE_KEY_FILE)?,
+    };
+    let Some(key_file) = key_file else {
+        return Ok((genesis, None));
+    };
+    let vote = read_vote_key(&key_file)?;
+    if genesis.validators.contains(&vote.public()) {
+        return Ok((genesis, Some(vote)));
+    }
+    Err(Failure::usage(format!(
+        "{} holds the key of no validator of {}: name the right one with --vote-key, or move it away to follow",
+        key_file.display(),
+        genesis.name
+    )))
+}
+
+/// A network of this node's own. The vote key is kept in the node's directory alone.
+fn found(home: &Home) -> Result<(Genesis, Option<VoteKey>), Failure> {
+    let vote = new_vote_key().map_err(|error| fault(&error))?;
+    let genesis = Genesis::new(OWN_NETWORK, clock::now_ms(), Parameters::DEFAULT, vec![vote.public()])
+        .expect("the name is printable, the parameters are the default, one validator is a committee");
+    let folder = home.folder()?;
+    files::create_folder(folder)?;
+    files::write_new(&folder.join(GENESIS_FILE), &genesis.to_bytes(), Readers::Anybody)?;
+    Ok((genesis, Some(vote)))
+}
+
+fn read_vote_key(path: &Path) -> Result<VoteKey, Failure> {
+    let text = Zeroizing::new(files::read_text(path, "vote key", KEY_FILE_MAX)?);
+    let seed = ids::hex_32(text.trim()).map(Zeroizing::new);
+    let seed = seed.ok_or_else(|| {
+        Failure::usage(format!(
+            "{} is no vote key: it should hold 64 hexadecimal digits",
+            path.display()
+        ))
+    })?;
+    Ok(VoteKey::from_seed(&seed))
+}
+
+fn tell(directory: &Directory, config: &NodeConfig, output: &Output) -> Result<(), Failure> {
+    let text = output.facts("node ready", &facts(directory, config, output));
+    output.result("node.init", as_json(directory, config), &text)
+}
+
+/// What a node is, before or after its start.
+pub(super) fn facts(directory: &Directory, config: &NodeConfig, output: &Output) -> Vec<(&'static str, String)> {
+    let (genesis, node) = (directory.genesis(), directory.transport().public());
+    let network = genesis.network();
+    let http = config.http.map_or_else(
+        || "off".to_owned(),
+        |http| format!("http://{http} for health and metrics"),
+    );
+    let mut facts = vec![
+        ("node", output.id(Kind::Node, node.as_bytes())),
+        ("role", role(directory).to_owned()),
+        (
+            "network",
+            format!("{}  {}", genesis.name, output.id(Kind::Network, network.as_bytes())),
+        ),
+        ("fingerprint", ids::fingerprint(network.as_bytes())),
+        ("data", directory.path().display().to_string()),
+        ("listens", format!("{} (UDP) for clients and nodes", config.listen)),
+        ("http", http),
+    ];
+    if directory.vote().is_none() && config.upstreams.is_empty() {
+        facts.push((
+            "follows",
+            "nobody yet: set `upstreams` in node.toml, or give --upstreams".to_owned(),
+        ));
+    }
+    facts
+}
+
+fn role(directory: &Directory) -> &'static str {
+    if directory.vote().is_some() {
+        "validator"
+    } else {
+        "follower"
+    }
+}
+
+/// The same for programs.
+pub(super) fn as_json(directory: &Directory, config: &NodeConfig) -> Value {
+    let genesis = directory.genesis();
+    json!({
+        "node": directory.transport().public().to_string(),
+        "role": role(directory),
+        "name": genesis.name,
+        "network": genesis.network().to_string(),
+        "data": directory.path(),
+        "listen": config.listen.to_string(),
+        "http": config.http.map(|http| http.to_string()),
+        "upstreams": config.upstreams.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// A directory's faults are mostly the operator's to mend; what the system refuses is not.
+fn fault(error: &DirectoryError) -> Failure {
+    match error {
+        DirectoryError::System { file, error } => {
+            Failure::failed(format!("{}: {}", file.display(), files::reason(error)))
+        }
+        DirectoryError::Occupied(path) => Failure::usage(format!(
+            "{} holds a node already: start it with `waxwing node run`, or choose another --home",
+            path.display()
+        )),
+        _ => Failure::usage(error.to_string()),
+    }
+}

@@ -1,0 +1,117 @@
+//! `waxwing node config`, and where a node's settings come from: flag, then variable, then file, then default.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use waxwing_node::config::{KEYS, Layers, Loaded};
+
+use super::init;
+use crate::Done;
+use crate::args::Settings;
+use crate::failure::Failure;
+use crate::files;
+use crate::home::Home;
+use crate::output::{Output, Tone};
+
+/// A file that explains every setting takes 4 kB.
+const SETTINGS_FILE_MAX: u64 = 1 << 20;
+
+/// The settings that count here and now.
+///
+/// # Errors
+/// The first setting that is wrong, and where it stands.
+pub(super) fn load(flags: &Settings, home: &Home) -> Result<Loaded, Failure> {
+    let path = file_of(home)?;
+    let file = if path.exists() { Some(read(&path)?) } else { None };
+    let layers = Layers {
+        file,
+        variables: variables(),
+        flags: flags.flags.clone(),
+    };
+    Loaded::new(&layers).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Shows them as a file, or each with its origin.
+pub(super) fn show(origin: bool, flags: &Settings, home: &Home, output: &Output) -> Done {
+    let loaded = load(flags, home)?;
+    let values: Map<String, Value> = KEYS
+        .iter()
+        .map(|key| {
+            let origin = loaded.origins.get(key.name).map(ToString::to_string);
+            (
+                key.name.to_owned(),
+                json!({ "value": (key.show)(&loaded.config), "origin": origin }),
+            )
+        })
+        .collect();
+    let text = if origin {
+        with_origins(&loaded, output)
+    } else {
+        loaded.config.to_file()
+    };
+    output.result("node.config.show", json!({ "settings": values }), &text)?;
+    Ok(0)
+}
+
+fn with_origins(loaded: &Loaded, output: &Output) -> String {
+    let rows = KEYS.iter().map(|key| {
+        let origin = loaded
+            .origins
+            .get(key.name)
+            .map_or_else(String::new, ToString::to_string);
+        (format!("{} = {}", key.name, (key.show)(&loaded.config)), origin)
+    });
+    let rows: Vec<_> = rows.collect();
+    let width = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0).min(40);
+    let lines = rows
+        .iter()
+        .map(|(row, origin)| format!("{row:width$}  {}\n", output.paint(Tone::Faint, origin)));
+    lines.collect()
+}
+
+/// Checks a file without starting anything.
+pub(super) fn check(file: Option<&Path>, home: &Home, output: &Output) -> Done {
+    let path = file.map_or_else(|| file_of(home), |file| Ok(file.to_owned()))?;
+    let layers = Layers {
+        file: Some(read(&path)?),
+        ..Layers::default()
+    };
+    let loaded = Loaded::new(&layers).map_err(|error| Failure::usage(error.to_string()))?;
+    let set = loaded
+        .origins
+        .values()
+        .filter(|origin| origin.to_string() != "default")
+        .count();
+    let text = format!(
+        "{} is in order: it sets {set} of {} settings",
+        path.display(),
+        KEYS.len()
+    );
+    output.result(
+        "node.config.check",
+        json!({ "file": path, "set": set, "settings": KEYS.len() }),
+        &text,
+    )?;
+    Ok(0)
+}
+
+fn file_of(home: &Home) -> Result<PathBuf, Failure> {
+    Ok(init::folder(home)?.join("node.toml"))
+}
+
+fn read(path: &Path) -> Result<(PathBuf, String), Failure> {
+    let text = files::read_text(path, "settings file", SETTINGS_FILE_MAX)?;
+    let shown = if files::is_standard(path) {
+        PathBuf::from("standard input")
+    } else {
+        path.to_owned()
+    };
+    Ok((shown, text))
+}
+
+/// The environment, as far as it is text; the table of settings decides which of it counts.
+fn variables() -> Vec<(String, String)> {
+    let texts =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.collect()
+}
