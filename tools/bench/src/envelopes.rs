@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use waxwing_core::codec::Encode;
 use waxwing_core::envelope::{Anchor, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
 use waxwing_core::genesis::{FirstOfLog, Genesis, Parameters};
-use waxwing_core::keys::LogKey;
+use waxwing_core::keys::{LogId, LogKey};
 use waxwing_core::limits::SIGNED_HEADER_BYTES;
 use waxwing_core::{Hash, HashKeys, Meaning};
 
@@ -55,20 +56,33 @@ impl Batch {
 }
 
 impl Writers {
-    /// So many logs in a network that was founded just now: block 0 stays an anchor for a day.
+    /// So many new logs in a network that was founded just now: block 0 stays an anchor for a day.
     pub(crate) fn new(genesis: &Genesis, logs: u64) -> anyhow::Result<Self> {
+        let keys = genesis.keys();
+        let log = |number: u64| LogKey::from_seed(&keys.hash(Meaning::MapKey, &number.to_be_bytes()).0);
+        let logs = on_all_cores(logs, log)?;
+        Ok(Self::of(genesis, logs))
+    }
+
+    /// These logs, in a network that was founded less than a day ago.
+    pub(crate) fn of(genesis: &Genesis, logs: Vec<LogKey>) -> Self {
         let keys = genesis.keys();
         let anchor = Anchor {
             height: 0,
             id: genesis.block().id(&keys),
         };
-        let log = |number: u64| LogKey::from_seed(&keys.hash(Meaning::MapKey, &number.to_be_bytes()).0);
-        Ok(Self {
+        Self {
+            keys,
             parameters: genesis.parameters,
             anchor,
-            logs: on_all_cores(logs, |number| log(number))?.into(),
-            keys,
-        })
+            logs: logs.into(),
+        }
+    }
+
+    /// The first of the logs.
+    pub(crate) fn log(&self) -> anyhow::Result<LogId> {
+        let first = self.logs.first().context("there are no logs")?;
+        Ok(first.public())
     }
 
     /// The first entry of every log.

@@ -13,7 +13,7 @@ use waxwing_core::keys::{LogId, LogKey, Signature};
 use crate::clock::{now, timed};
 use crate::envelopes::{BATCH, Batch};
 use crate::figure::{Bench, Size};
-use crate::load::{self, Queue};
+use crate::load::{Clients, Queue};
 use crate::number::{Samples, ms, real};
 use crate::role::{Other, Role};
 
@@ -171,8 +171,10 @@ pub(crate) fn quic(bench: &Bench) -> anyhow::Result<f64> {
     let queue = Queue::new(vec![Batch::blank(); batches]);
     let sink = Other::start(Role::Sink, bench.dir())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (outcome, took) = timed(|| runtime.block_on(load::send_all(sink.target, &queue)));
+    let clients = runtime.block_on(Clients::connect(sink.target))?;
+    let (outcome, took) = timed(|| runtime.block_on(clients.send_all(&queue)));
     outcome?;
+    runtime.block_on(clients.leave());
     sink.stop()?;
     Ok(real(queue.taken()) / took.as_secs_f64())
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::task::JoinSet;
 use waxwing_core::keys::NodeId;
 use waxwing_net::quic::{Connection, Dialer, RequestError, Shown};
 use waxwing_net::wire::{Admission, List, Opaque, Promise, Request, Response};
@@ -83,21 +84,41 @@ impl Queue {
     }
 }
 
-/// Sends until the queue is used up or closed; every envelope that was begun has been taken then.
-pub(crate) async fn send_all(target: Target, queue: &Queue) -> anyhow::Result<()> {
-    let dialer = Dialer::new(Shown::Ephemeral)?;
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        let connection = target.connect(&dialer).await?;
-        for _ in 0..IN_FLIGHT {
-            tasks.spawn(send(connection.clone(), queue.clone()));
+/// Clients that are connected, before anything is timed.
+pub(crate) struct Clients {
+    dialer: Dialer,
+    connections: Vec<Connection>,
+}
+
+impl Clients {
+    pub(crate) async fn connect(target: Target) -> anyhow::Result<Self> {
+        let dialer = Dialer::new(Shown::Ephemeral)?;
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            connections.push(target.connect(&dialer).await?);
         }
+        Ok(Self { dialer, connections })
     }
-    while let Some(outcome) = tasks.join_next().await {
-        outcome??;
+
+    /// Sends until the queue is used up or closed; every envelope that was begun has been taken then.
+    pub(crate) async fn send_all(&self, queue: &Queue) -> anyhow::Result<()> {
+        let mut tasks = JoinSet::new();
+        for connection in &self.connections {
+            for _ in 0..IN_FLIGHT {
+                tasks.spawn(send(connection.clone(), queue.clone()));
+            }
+        }
+        while let Some(outcome) = tasks.join_next().await {
+            outcome?.context("sending envelopes")?;
+        }
+        Ok(())
     }
-    dialer.shut_down().await;
-    Ok(())
+
+    /// Ends the connections; returns when the node knows.
+    pub(crate) async fn leave(self) {
+        drop(self.connections);
+        self.dialer.shut_down().await;
+    }
 }
 
 async fn send(connection: Connection, queue: Queue) -> anyhow::Result<()> {
@@ -112,7 +133,7 @@ async fn send(connection: Connection, queue: Queue) -> anyhow::Result<()> {
 }
 
 /// Submits once; gives back what must be submitted again, after the wait that was asked for.
-pub(crate) async fn submit(connection: &Connection, envelopes: Vec<Opaque>) -> anyhow::Result<Vec<Opaque>> {
+async fn submit(connection: &Connection, envelopes: Vec<Opaque>) -> anyhow::Result<Vec<Opaque>> {
     let list = List::new(envelopes.clone()).context("a batch is larger than a request may be")?;
     let request = Request::Submit {
         envelopes: list,

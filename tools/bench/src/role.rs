@@ -21,21 +21,24 @@ use waxwing_core::keys::NodeId;
 
 use crate::load::Target;
 use crate::process::Usage;
-use crate::sink;
+use crate::{node, sink};
 
 /// What the other process is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
     /// Takes every envelope and forgets it: what QUIC alone can carry.
     Sink,
+    /// A full node, the validator of a committee of one.
+    Node,
 }
 
 impl Role {
-    const ALL: [Self; 1] = [Self::Sink];
+    const ALL: [Self; 2] = [Self::Sink, Self::Node];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Sink => "sink",
+            Self::Node => "node",
         }
     }
 
@@ -46,9 +49,10 @@ impl Role {
     }
 
     /// Plays the role until the pipe to it is closed.
-    pub(crate) fn play(self, _directory: &Path) -> anyhow::Result<()> {
+    pub(crate) fn play(self, directory: &Path) -> anyhow::Result<()> {
         match self {
             Self::Sink => sink::run(),
+            Self::Node => node::run(directory),
         }
     }
 }

@@ -1,0 +1,67 @@
+//! Bytes that an entry takes on disk beside its body.
+//!
+//! What a running node would have after a while: tables as its background work leaves them, and no write-ahead log that
+//! would hold the newest entries a second time. Opening the database again moves that log into tables; then the
+//! background work is awaited. Nothing is compacted by hand.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use waxwing_node::directory::Directory;
+use waxwing_store::{Options, Store};
+
+use crate::figure::Bench;
+use crate::history::Shape;
+use crate::number::real;
+use crate::proofs::BODY_BYTES;
+
+/// Envelope header and signature: kept for ever.
+const SIGNED_HEADER_BYTES: f64 = 224.0;
+
+/// When the size has not changed for so long, the background work is done.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// Measures the size of the long histories.
+pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
+    for (name, shape) in [
+        ("disk.entry_in_1000_logs", Shape::LongLogs),
+        ("disk.entry_in_1M_logs", Shape::ManyLogs),
+    ] {
+        let database = Directory::open(&bench.history(shape)?)?.database();
+        let store = Store::open(&database, &Options::default())?;
+        settle(&database)?;
+        let head = store.header(store.applied())?;
+        let entries = head.map_or(0, |header| header.total_entries);
+        drop(store);
+        anyhow::ensure!(entries > 0, "the history is empty");
+        let beyond = real(size(&database)?) - real(entries) * f64::from(BODY_BYTES);
+        bench.line(name, beyond / real(entries), "B", Some(SIGNED_HEADER_BYTES))?;
+    }
+    Ok(())
+}
+
+fn settle(directory: &Path) -> anyhow::Result<()> {
+    let look = SETTLED / 10;
+    let (mut known, mut still) = (size(directory)?, Duration::ZERO);
+    while still < SETTLED {
+        sleep(look);
+        let now = size(directory)?;
+        still = if now == known { still + look } else { Duration::ZERO };
+        known = now;
+    }
+    Ok(())
+}
+
+/// Bytes of all files in a directory.
+pub(crate) fn size(directory: &Path) -> anyhow::Result<u64> {
+    let mut total = 0;
+    for file in fs::read_dir(directory)? {
+        // A table that was merged away while the list was read takes no space any more.
+        if let Ok(metadata) = file?.metadata() {
+            total += metadata.len();
+        }
+    }
+    Ok(total)
+}
