@@ -9,3 +9,4 @@ pub mod chance;
 pub mod model;
 pub mod values;
 pub mod vectors;
+pub mod world;

@@ -1,3 +1,4 @@
 //! The rules once more, written to be obviously right instead of fast.
 
+pub mod chain;
 pub mod tree;
