@@ -1,0 +1,144 @@
+//! What can be checked of a block without knowing what came before: signatures, stamps, bodies, the certificate.
+//!
+//! This is where nearly all the time of an audit goes (23 µs an entry, against 5 for everything else), and all of it can
+//! be done for any blocks at once. So it runs on all cores, in front of the replay, which only looks at the outcome.
+
+use std::sync::Arc;
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use waxwing_core::certificate::{Head, HeadError};
+use waxwing_core::codec::Encode;
+use waxwing_core::committee::Committee;
+use waxwing_core::envelope::{Body, Carried, EnvelopeError, SignedHeader};
+use waxwing_core::evidence::Evidence;
+use waxwing_core::genesis::Genesis;
+use waxwing_core::{Hash, HashKeys, Verified};
+
+use crate::source::{Gap, Label, SourceBlock};
+
+/// Entries that one core takes at a time: a millisecond of work.
+const ENTRIES_AT_A_TIME: usize = 48;
+
+/// What must be known of a network for it.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    keys: HashKeys,
+    stamp_bits: u8,
+    committee: Committee,
+}
+
+/// A block and the outcome.
+#[derive(Debug)]
+pub(crate) struct CheckedBlock {
+    pub(crate) head: Head,
+    pub(crate) id: Hash,
+    pub(crate) certified: Result<(), HeadError>,
+    pub(crate) entries: Vec<CheckedEntry>,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) gap: Option<Gap>,
+    pub(crate) labels: Vec<Label>,
+    /// Bytes that the block takes, as far as it is here.
+    pub(crate) bytes: u64,
+}
+
+/// An entry and the outcome.
+#[derive(Debug)]
+pub(crate) enum CheckedEntry {
+    /// All of it holds.
+    Sound(Arc<Verified<Carried>>),
+    /// All but the body or its excuse; it counts as absent.
+    WithoutBody(Arc<Verified<Carried>>, EnvelopeError),
+    /// Stamp or signature do not count.
+    Broken(Box<SignedHeader>, EnvelopeError),
+}
+
+impl CheckedEntry {
+    pub(crate) fn signed(&self) -> &SignedHeader {
+        match self {
+            Self::Sound(entry) | Self::WithoutBody(entry, _) => &entry.signed,
+            Self::Broken(signed, _) => signed,
+        }
+    }
+
+    /// The entry id of what is stored, whether it counts or not.
+    pub(crate) fn id(&self, keys: &HashKeys) -> Hash {
+        match self {
+            Self::Sound(entry) | Self::WithoutBody(entry, _) => entry.id(),
+            Self::Broken(signed, _) => signed.entry_id(keys),
+        }
+    }
+}
+
+impl Checker {
+    pub(crate) fn new(genesis: &Genesis) -> Self {
+        Self {
+            keys: genesis.keys(),
+            stamp_bits: genesis.parameters.stamp_bits,
+            committee: genesis.committee(),
+        }
+    }
+
+    /// Checks one block, its entries on all cores.
+    pub(crate) fn check(&self, block: SourceBlock) -> CheckedBlock {
+        let SourceBlock {
+            head,
+            entries,
+            evidence,
+            gap,
+            labels,
+        } = block;
+        let id = head.header.id(&self.keys);
+        let certified = head.clone().verify(&self.keys, &self.committee).map(|_| ());
+        let frame = head.to_bytes().len() + evidence.iter().map(|piece| piece.to_bytes().len()).sum::<usize>();
+        let content: usize = entries.iter().map(size).sum();
+        let check = |carried| self.entry(carried);
+        let entries = entries
+            .into_par_iter()
+            .with_min_len(ENTRIES_AT_A_TIME)
+            .map(check)
+            .collect();
+        CheckedBlock {
+            head,
+            id,
+            certified,
+            entries,
+            evidence,
+            gap,
+            labels,
+            bytes: u64::try_from(frame + content).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn entry(&self, carried: Carried) -> CheckedEntry {
+        let signed = carried.signed.clone();
+        let body_fault = match self.verify(carried) {
+            Ok(entry) => return CheckedEntry::Sound(entry),
+            Err(error @ (EnvelopeError::BadSignature | EnvelopeError::WeakStamp { .. })) => {
+                return CheckedEntry::Broken(Box::new(signed), error);
+            }
+            Err(error) => error,
+        };
+        // The body is committed to by its hash alone: everything else about the entry can still hold.
+        let bare = Carried {
+            signed: signed.clone(),
+            body: Body::Withheld,
+        };
+        match self.verify(bare) {
+            Ok(entry) => CheckedEntry::WithoutBody(entry, body_fault),
+            Err(error) => CheckedEntry::Broken(Box::new(signed), error),
+        }
+    }
+
+    fn verify(&self, carried: Carried) -> Result<Arc<Verified<Carried>>, EnvelopeError> {
+        carried.verify(&self.keys, self.stamp_bits).map(Arc::new)
+    }
+}
+
+fn size(entry: &Carried) -> usize {
+    let body = match &entry.body {
+        Body::Present(bytes) => bytes.len(),
+        Body::Erased(secret) => secret.0.len(),
+        Body::Expired | Body::Withheld => 0,
+    };
+    waxwing_core::limits::SIGNED_HEADER_BYTES + body
+}

@@ -1,0 +1,146 @@
+//! What is sound, and what it takes for VERIFIED: a policy, its pinned head, every body or its excuse.
+
+use waxwing_audit::fixture::{CHEAP, Founder, Note};
+use waxwing_core::Hash;
+use waxwing_core::envelope::Body;
+use waxwing_core::policy::{PinnedHead, Policy};
+use waxwing_core::verdict::Verdict;
+
+use crate::histories::{History, honest};
+
+#[test]
+fn an_honest_history_is_verified_and_its_figures_are_right() {
+    let history = honest();
+    let report = history.verdict();
+    assert_eq!((report.verdict, report.exit_code()), (Verdict::Verified, 0), "{report}");
+    let (figures, bodies) = (&report.figures, &report.bodies);
+    assert_eq!((figures.blocks, figures.entries, figures.logs), (7, 11, 3));
+    assert_eq!((bodies.present, bodies.erased, bodies.expired), (9, 1, 1));
+    assert_eq!((bodies.withheld, bodies.damaged), (0, 0));
+    assert!(report.headline().starts_with("VERIFIED  to height 7 ("), "{report}");
+    assert!(report.headline().contains("at least 3 of 4 validators"), "{report}");
+}
+
+#[test]
+fn without_a_policy_or_with_another_networks_it_proves_nothing_about_the_world() {
+    let history = honest();
+    let none = history.audit(None);
+    assert_eq!((none.verdict, none.exit_code()), (Verdict::Unanchored, 20), "{none}");
+    assert!(none.headline().contains("consistent in itself to height 7"), "{none}");
+    let other = Policy {
+        genesis: Founder::new("another", 1, CHEAP).genesis().clone(),
+        head: None,
+    };
+    let foreign = history.audit(Some(&other));
+    assert_eq!(foreign.verdict, Verdict::Unanchored, "{foreign}");
+    assert!(foreign.headline().contains("another network"), "{foreign}");
+}
+
+#[test]
+fn a_shorter_history_is_incomplete_and_both_heights_are_named() {
+    let mut history = honest();
+    let policy = history.policy_at(7);
+    let whole = history.audit(Some(&policy));
+    assert_eq!(whole.verdict, Verdict::Verified, "{whole}");
+    assert!(whole.headline().contains("block 7 is among them"), "{whole}");
+    history.blocks.truncate(2);
+    let short = history.audit(Some(&policy));
+    assert_eq!((short.verdict, short.exit_code()), (Verdict::Incomplete, 12));
+    assert!(
+        short
+            .headline()
+            .contains("it ends at block 2, and the policy pins block 7"),
+        "{short}"
+    );
+    let unpinned = history.verdict();
+    assert_eq!(unpinned.verdict, Verdict::Verified);
+    assert!(unpinned.headline().starts_with("VERIFIED  to height 2 ("), "{unpinned}");
+}
+
+#[test]
+fn a_network_without_a_block_is_verified_to_height_0() {
+    let mut history = honest();
+    history.blocks.clear();
+    let report = history.verdict();
+    assert_eq!(report.verdict, Verdict::Verified, "{report}");
+    assert!(report.headline().starts_with("VERIFIED  to height 0 ("), "{report}");
+}
+
+#[test]
+fn another_certified_block_at_the_pinned_height_is_a_second_history() {
+    let history = honest();
+    let mut founder = Founder::new("audited", 4, CHEAP);
+    let blocks = vec![founder.block(100, &[Note::new(1, b"told to others")])];
+    let other = History {
+        genesis: history.genesis.clone(),
+        blocks,
+    };
+    assert_eq!(other.verdict().verdict, Verdict::Verified);
+    let report = other.audit(Some(&history.policy_at(1)));
+    assert_eq!(
+        (report.verdict, report.exit_code()),
+        (Verdict::Diverged, 30),
+        "{report}"
+    );
+    let conflict = report.conflict.unwrap();
+    assert_eq!(conflict.evidence.unwrap(), other.blocks[0].head);
+    let pinned = PinnedHead {
+        height: 0,
+        id: Hash([1; 32]),
+    };
+    let at_the_start = Policy {
+        head: Some(pinned),
+        ..history.policy()
+    };
+    assert_eq!(history.audit(Some(&at_the_start)).verdict, Verdict::Diverged);
+}
+
+#[test]
+fn a_body_without_excuse_is_withheld_and_never_called_tampered() {
+    let mut history = honest();
+    history.at(4).entries[0].body = Body::Withheld;
+    let report = history.verdict();
+    assert_eq!(
+        (report.verdict, report.exit_code()),
+        (Verdict::Incomplete, 12),
+        "{report}"
+    );
+    assert_eq!(report.bodies.withheld, 1);
+    let at = report.bodies.first_withheld[0];
+    assert_eq!((at.height, at.place, at.position), (4, Some(0), Some(8)));
+    assert_eq!(at.entry.unwrap().1, 2);
+    assert!(!report.to_string().contains("TAMPERED"), "{report}");
+}
+
+#[test]
+fn a_body_called_expired_before_its_time_is_withheld() {
+    let mut history = honest();
+    history.at(3).entries[1].body = Body::Expired;
+    let report = history.verdict();
+    assert_eq!(report.verdict, Verdict::Incomplete, "{report}");
+    assert_eq!((report.bodies.expired, report.bodies.withheld), (1, 1));
+    // The day of the other one has passed only with block 6.
+    history.blocks.truncate(5);
+    assert_eq!(history.verdict().bodies.withheld, 2);
+}
+
+#[test]
+fn the_same_history_gives_the_same_report() {
+    let mut history = honest();
+    history.at(2).entries[0].signed.signature.0[5] ^= 1;
+    let (one, two) = (history.verdict(), history.verdict());
+    assert_eq!(one.to_string(), two.to_string());
+    assert_eq!(one.to_json(), two.to_json());
+}
+
+#[test]
+fn the_report_for_programs_says_the_same() {
+    let report = honest().verdict();
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(json["schema"], "waxwing.audit/1");
+    assert_eq!((&json["verdict"], &json["exit_code"]), (&"VERIFIED".into(), &0.into()));
+    assert_eq!(json["headline"], report.headline());
+    assert_eq!(json["head"]["height"], 7);
+    assert_eq!(json["figures"]["bodies_erased"], 1);
+    assert_eq!(json["findings"], serde_json::json!([]));
+}
