@@ -36,7 +36,10 @@ impl Service for Taker {
 
 fn submission() -> Option<Request> {
     let envelopes = List::new(vec![Opaque::from(vec![7; ENVELOPE_BYTES]); ENVELOPES])?;
-    Some(Request::Submit { envelopes, promise: Promise::Word })
+    Some(Request::Submit {
+        envelopes,
+        promise: Promise::Word,
+    })
 }
 
 /// Processor time of this process in seconds: user and system.
@@ -62,12 +65,20 @@ fn codec_cost(request: &Request) -> Result<(), Box<dyn Error>> {
         bytes.clear();
         codec::encode(request, &mut bytes)?;
     }
-    report("encode an envelope", begin.elapsed().as_secs_f64() * 1e9 / envelopes, "ns");
+    report(
+        "encode an envelope",
+        begin.elapsed().as_secs_f64() * 1e9 / envelopes,
+        "ns",
+    );
     let begin = Instant::now();
     for _ in 0..TIMES {
         std::hint::black_box(codec::decode::<Request>(&bytes)?);
     }
-    report("decode an envelope", begin.elapsed().as_secs_f64() * 1e9 / envelopes, "ns");
+    report(
+        "decode an envelope",
+        begin.elapsed().as_secs_f64() * 1e9 / envelopes,
+        "ns",
+    );
     Ok(())
 }
 

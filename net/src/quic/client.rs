@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quinn::{Endpoint, NoneTokenStore, ReadError, RecvStream, SendStream, TransportConfig, WriteError};
+use quinn::{Endpoint, EndpointConfig, NoneTokenStore, ReadError, RecvStream, SendStream, TransportConfig, WriteError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use waxwing_core::keys::NodeId;
@@ -18,7 +18,7 @@ use super::close::{CloseCode, Closed};
 use super::error::{ConnectError, RequestError};
 use super::identity::Identity;
 use super::{tls, transport};
-use crate::wire::limits::{ALPN, REQUESTS_IN_FLIGHT_MAX, SUBSCRIPTIONS_MAX};
+use crate::wire::limits::{ALPN, CONNECTION_REQUEST_BYTES_MAX, IDLE_MS, REQUESTS_IN_FLIGHT_MAX, SUBSCRIPTIONS_MAX};
 use crate::wire::{FrameReader, Message, Push, Reply, Request, Response, codec, frame};
 
 /// What a dialer shows to the nodes it calls.
@@ -54,12 +54,20 @@ impl Dialer {
     /// # Errors
     /// If no socket can be opened there.
     pub fn from_address(address: SocketAddr, shown: Shown) -> io::Result<Self> {
-        let endpoint = transport::endpoint(address, None)?;
+        let endpoint = transport::endpoint(address, EndpointConfig::default(), None)?;
         Ok(Self {
             endpoint,
             shown,
-            transport: Arc::new(transport::of_client()),
+            transport: Arc::new(transport::of_client(Duration::from_millis(IDLE_MS))),
         })
+    }
+
+    /// From now on connections count as lost after so much silence, instead of [`IDLE_MS`]. They are kept alive
+    /// accordingly: noticing a dead node sooner costs more packets while nothing happens.
+    #[must_use]
+    pub fn noticing_silence_after(mut self, silence: Duration) -> Self {
+        self.transport = Arc::new(transport::of_client(silence));
+        self
     }
 
     /// Calls the node with the key `node` at `address`. Whoever else answers there is refused.
@@ -125,6 +133,7 @@ pub struct Connection {
     connection: quinn::Connection,
     node: NodeId,
     requests: Arc<Semaphore>,
+    request_bytes: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
 }
 
@@ -134,6 +143,7 @@ impl Connection {
             connection,
             node,
             requests: Arc::new(Semaphore::new(REQUESTS_IN_FLIGHT_MAX)),
+            request_bytes: Arc::new(Semaphore::new(CONNECTION_REQUEST_BYTES_MAX)),
             subscriptions: Arc::new(Semaphore::new(SUBSCRIPTIONS_MAX)),
         }
     }
@@ -165,7 +175,8 @@ impl Connection {
         let kind = request.kind();
         let bytes = frame(request).map_err(RequestError::Unsendable)?;
         let asked = async {
-            let _place = place(&self.requests).await?;
+            let _place = places(&self.requests, 1).await?;
+            let _room = places(&self.request_bytes, bytes.len()).await?;
             let (mut replies, response) = self.ask(bytes).await?;
             replies.end().await?;
             Ok(response)
@@ -185,7 +196,7 @@ impl Connection {
     pub async fn subscribe(&self, request: &Request, within: Duration) -> Result<Subscription, RequestError> {
         let bytes = frame(request).map_err(RequestError::Unsendable)?;
         let asked = async {
-            let place = place(&self.subscriptions).await?;
+            let place = places(&self.subscriptions, 1).await?;
             let (pushes, response) = self.ask(bytes).await?;
             match response {
                 Response::Subscribed => Ok(Subscription { pushes, _place: place }),
@@ -236,10 +247,11 @@ impl Connection {
     }
 }
 
-async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, RequestError> {
+async fn places(places: &Arc<Semaphore>, count: usize) -> Result<OwnedSemaphorePermit, RequestError> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
     places
         .clone()
-        .acquire_owned()
+        .acquire_many_owned(count)
         .await
         .map_err(|_| RequestError::Closed(Closed::Here))
 }

@@ -13,6 +13,8 @@ use rustls::sign::CertifiedKey;
 use waxwing_core::keys::{NodeId, NodeKey};
 use zeroize::Zeroizing;
 
+use super::restart::ResetSecret;
+
 /// `SubjectPublicKeyInfo` of an ed25519 key, up to the key itself (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
@@ -28,6 +30,7 @@ const PKCS8_PREFIX: [u8; 16] = [
 pub struct Identity {
     node: NodeId,
     certified: Arc<CertifiedKey>,
+    reset: ResetSecret,
 }
 
 impl Identity {
@@ -46,6 +49,7 @@ impl Identity {
         Self {
             node,
             certified: Arc::new(certified),
+            reset: ResetSecret::new(key),
         }
     }
 
@@ -67,6 +71,10 @@ impl Identity {
     #[must_use]
     pub const fn node(&self) -> NodeId {
         self.node
+    }
+
+    pub(super) const fn reset(&self) -> &ResetSecret {
+        &self.reset
     }
 
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {

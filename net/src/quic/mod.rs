@@ -22,6 +22,7 @@ mod limits;
 mod peer;
 mod receive;
 mod respond;
+mod restart;
 mod server;
 mod tally;
 mod tls;

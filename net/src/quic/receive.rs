@@ -27,9 +27,9 @@ pub(super) struct Received {
 /// Memory and a place that a request takes. Given back by being dropped.
 #[derive(Debug)]
 pub(super) struct Held {
+    pub(super) request: Hold,
     pub(super) reply: Hold,
-    _request: Hold,
-    _served: OwnedSemaphorePermit,
+    pub(super) served: OwnedSemaphorePermit,
 }
 
 /// Why a stream brings no request.
@@ -62,9 +62,9 @@ pub(super) async fn receive(peer: &Peer, stream: &mut RecvStream) -> Result<Rece
     Ok(Received {
         request,
         held: Held {
+            request: request_hold,
             reply,
-            _request: request_hold,
-            _served: served,
+            served,
         },
     })
 }
@@ -96,8 +96,8 @@ async fn arrive(peer: &Peer, stream: &mut RecvStream) -> Result<(Vec<u8>, Hold),
         if hold.is_none()
             && let Some(length) = payload.as_ref().map(Vec::len).or(reader.expects())
         {
-            // The peer's own earlier requests may make this one wait. That is not its slowness, so the time to send
-            // the rest begins afterwards.
+            // An honest peer has no more under way than it may; only what is not yet given back of its last request can
+            // make it wait. That is not its slowness, so the time to send the rest begins afterwards.
             hold = Some(
                 peer.requests
                     .reserve(length)

@@ -48,16 +48,24 @@ impl Responder {
 
     /// Answers either way.
     pub async fn reply(mut self, reply: Reply) {
+        let Held {
+            request,
+            reply: mut room,
+            served,
+        } = self.held;
+        // Whoever sees the answer may send the next request at once, so this one must be forgotten before.
+        drop(request);
         let mut bytes = encoded(&reply);
         drop(reply);
         // What was set aside is a guess; a reply that is larger than there is room for must not be kept waiting in
         // memory, it can be made again.
-        if self.line.peer.replies.grow(&mut self.held.reply, bytes.len()).is_err() {
+        if self.line.peer.replies.grow(&mut room, bytes.len()).is_err() {
             bytes = encoded(&Err(BUSY));
         }
         if self.line.write(bytes).await.is_ok() {
             self.line.finish();
         }
+        drop((room, served));
     }
 
     /// Accepts a subscription. What the request held is given back, the stream stays open for pushes.

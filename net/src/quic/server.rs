@@ -82,7 +82,7 @@ impl Server {
             .max_incoming(INCOMING_MAX)
             .incoming_buffer_size(INCOMING_BYTES)
             .incoming_buffer_size_total(INCOMING_BYTES_TOTAL);
-        let endpoint = transport::endpoint(address, Some(config))?;
+        let endpoint = transport::endpoint(address, identity.reset().endpoint(), Some(config))?;
         let shared = Arc::new(Shared {
             gate: Arc::new(Gate::new(limits.clone())),
             tally: Tally::default(),

@@ -11,8 +11,7 @@ use quinn::{
 
 use super::limits::ServerLimits;
 use crate::wire::limits::{
-    IDLE_MS, KEEP_ALIVE_MS, RECEIVE_WINDOW_BYTES, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SEND_WINDOW_BYTES,
-    STREAMS_GRANTED,
+    KEEP_ALIVE_PERCENT, RECEIVE_WINDOW_BYTES, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SEND_WINDOW_BYTES, STREAMS_GRANTED,
 };
 
 /// What a client keeps ready for a node's replies: two of the largest.
@@ -29,7 +28,6 @@ const _: () = assert!(REPLY_BYTES_MAX * 2 <= 8 << 20);
 fn base() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
-        .max_idle_timeout(Some(idle(Duration::from_millis(IDLE_MS))))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .datagram_send_buffer_size(0)
@@ -53,14 +51,15 @@ pub(super) fn of_server(limits: &ServerLimits) -> TransportConfig {
 }
 
 /// For connections that this program opens. A node opens no streams to its clients.
-pub(super) fn of_client() -> TransportConfig {
+pub(super) fn of_client(silence: Duration) -> TransportConfig {
     let mut transport = base();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .stream_receive_window(window(REPLY_BYTES_MAX))
         .receive_window(VarInt::from_u32(CLIENT_WINDOW_BYTES))
         .send_window(CLIENT_SEND_WINDOW_BYTES)
-        .keep_alive_interval(Some(Duration::from_millis(KEEP_ALIVE_MS)));
+        .max_idle_timeout(Some(idle(silence)))
+        .keep_alive_interval(Some(silence * KEEP_ALIVE_PERCENT / 100));
     transport
 }
 
@@ -74,11 +73,15 @@ fn window(bytes: usize) -> VarInt {
 }
 
 /// Opens a socket and an endpoint on it; with a server configuration it also takes connections.
-pub(super) fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+pub(super) fn endpoint(
+    address: SocketAddr,
+    config: EndpointConfig,
+    server: Option<ServerConfig>,
+) -> io::Result<Endpoint> {
     let socket = UdpSocket::bind(address)?;
     let buffers = socket2::SockRef::from(&socket);
     // A smaller buffer costs speed under load, never correctness: whatever the system grants will do.
     let _ = buffers.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
     let _ = buffers.set_send_buffer_size(SOCKET_BUFFER_BYTES);
-    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))
+    Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
 }

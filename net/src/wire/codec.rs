@@ -7,7 +7,7 @@
 //!
 //! What comes from a stranger may be anything, so [`decode`] promises more than bincode does: it takes all bytes or
 //! none, it refuses what is beyond the limits, and it never allocates more than a small multiple of the bytes it was
-//! given, whatever lengths they claim. The latter comes from [`super::values`], which borrows before it copies.
+//! given, whatever lengths they claim. The latter comes from the types in `values.rs`, which borrow before they copy.
 
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::error::{DecodeError, EncodeError};

@@ -112,6 +112,11 @@ pub const REQUESTS_IN_FLIGHT_MAX: usize = 64;
 /// second program behind the same connection.
 pub const SUBSCRIPTIONS_MAX: usize = 4;
 
+/// Bytes of requests that one connection has under way, from the first byte sent to the answer. Two of the largest, so
+/// that one can travel while the other is served. An honest client keeps to it by itself: a node reads no further than
+/// this, and what it does not read would fill QUIC's window and keep back what it waits for.
+pub const CONNECTION_REQUEST_BYTES_MAX: usize = 2 << 20;
+
 /// Open streams at which a peer is told that it has too many and is dropped. Twice what it may use, because the end of
 /// a cancelled request may arrive after the beginning of the next.
 pub const STREAMS_TOLERATED_MAX: usize = 2 * (REQUESTS_IN_FLIGHT_MAX + SUBSCRIPTIONS_MAX);
@@ -125,11 +130,11 @@ const _: () = assert!(STREAMS_TOLERATED_MAX < widen(STREAMS_GRANTED));
 /// A connection on which nothing was heard for so long is over.
 pub const IDLE_MS: u64 = 30_000;
 
-/// How often a client that waits says that it is still there: twice before the connection would end, and rarely enough
-/// for a phone.
-pub const KEEP_ALIVE_MS: u64 = 12_000;
+/// When a client that waits says that it is still there, as a share of that time: twice before the connection would end,
+/// and rarely enough for a phone.
+pub const KEEP_ALIVE_PERCENT: u32 = 40;
 
-const _: () = assert!(KEEP_ALIVE_MS * 2 < IDLE_MS);
+const _: () = assert!(KEEP_ALIVE_PERCENT * 2 < 100);
 
 // ---- What one node lets others cost it (defaults; an operator may choose others) ----------------------------------
 
@@ -141,7 +146,7 @@ pub const CONNECTIONS_MAX: usize = 1024;
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 32;
 
 /// Connections that an address may begin in a second, after a burst. A handshake costs half a millisecond of one core.
-pub const ATTEMPTS_PER_SECOND: u32 = 16;
+pub const ATTEMPTS_PER_SECOND: u32 = 8;
 
 /// Connections that an address may begin at once.
 pub const ATTEMPTS_BURST: u32 = 64;
@@ -171,9 +176,6 @@ const _: () = assert!(
     "a request must not need two windows"
 );
 
-/// Requests of one connection that have arrived in part or are being served, in bytes. Beyond it the connection waits.
-pub const CONNECTION_REQUEST_BYTES_MAX: usize = 2 << 20;
-
 /// Replies to one connection that are being written, in bytes. Beyond it the connection waits.
 pub const CONNECTION_REPLY_BYTES_MAX: usize = 6 << 20;
 
@@ -187,12 +189,14 @@ const _: () = assert!(REQUEST_BYTES_MAX <= CONNECTION_REQUEST_BYTES_MAX);
 const _: () = assert!(REPLY_BYTES_MAX < CONNECTION_REPLY_BYTES_MAX);
 const _: () = assert!(
     CONNECTIONS_PER_ADDRESS_MAX * CONNECTION_REQUEST_BYTES_MAX * 2 <= SERVER_REQUEST_BYTES_MAX
-        && CONNECTIONS_PER_ADDRESS_MAX * CONNECTION_REPLY_BYTES_MAX * 2 <= SERVER_REPLY_BYTES_MAX,
+        && CONNECTIONS_PER_ADDRESS_MAX * CONNECTION_REPLY_BYTES_MAX * 2 <= SERVER_REPLY_BYTES_MAX
+        && CONNECTIONS_PER_ADDRESS_MAX * STREAMS_TOLERATED_MAX * 2 <= REQUESTS_SERVED_MAX
+        && CONNECTIONS_PER_ADDRESS_MAX * 2 <= CONNECTIONS_MAX,
     "one address alone must not be able to make the node refuse others"
 );
 
-/// Requests being served in all, whether or not who asked is still there.
-pub const REQUESTS_SERVED_MAX: usize = 4096;
+/// Requests being served in all, whether or not who asked is still there. A task that waits takes a few kilobytes.
+pub const REQUESTS_SERVED_MAX: usize = 16_384;
 
 /// Time for the first bytes of a request to become a whole one, and for a reply to be taken, before its length counts.
 pub const TRANSFER_MS: u64 = 10_000;

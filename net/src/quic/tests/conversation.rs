@@ -190,6 +190,42 @@ async fn a_request_that_takes_too_long_is_given_up_and_the_connection_goes_on() 
 }
 
 #[tokio::test]
+async fn requests_beyond_what_a_node_holds_wait_for_their_turn() {
+    let patient = Patient::default();
+    let server = listen(ServerLimits::DEFAULT, patient.clone());
+    let dialer = dialer(1);
+    let client = call(&dialer, &server).await;
+    // Two of them are all that a connection may have under way. If the others were sent as well, they would fill QUIC's
+    // window and none could be completed.
+    let payload = REQUEST_BYTES_MAX - 4;
+    let requests: Vec<_> = (0..5)
+        .map(|_| {
+            let client = client.clone();
+            let envelopes = List::new(vec![Opaque::from(vec![8; payload - 24])]).unwrap();
+            let request = Request::Submit {
+                envelopes,
+                promise: Promise::Word,
+            };
+            tokio::spawn(async move { client.request(&request, PATIENCE).await })
+        })
+        .collect();
+    until(|| server.serving() == 2).await;
+    let free = server.shared.request_bytes.available_permits();
+    assert_eq!(server.shared.limits.request_bytes - free, 2 * payload);
+    for request in requests {
+        while !request.is_finished() {
+            patient.0.notify_one();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(
+            request.await.unwrap(),
+            Err(RequestError::WrongAnswer),
+            "it was answered"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_request_taken_back_half_way_is_no_attack() {
     let server = listen(ServerLimits::DEFAULT, Script);
     let dialer = dialer(1);
@@ -381,4 +417,37 @@ async fn a_node_that_stops_finishes_what_it_has_begun_and_says_goodbye() {
     soon(stopping).await.unwrap();
     assert_eq!(soon(client.closed()).await, Closed::ByPeer(CloseCode::ShuttingDown));
     assert!(dialer.connect(address, node, Duration::from_millis(200)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_dead_node_is_noticed_after_the_silence_that_was_asked_for() {
+    let server = listen(ServerLimits::DEFAULT, Script);
+    let dialer = dialer(1).noticing_silence_after(Duration::from_millis(300));
+    let relay = Relay::to(server.address().unwrap());
+    let client = dialer.connect(relay.address, server.node(), PATIENCE).await.unwrap();
+    // It is kept alive while nothing is said,
+    assert!(
+        tokio::time::timeout(Duration::from_millis(900), client.closed())
+            .await
+            .is_err()
+    );
+    // and lost when nobody answers any more.
+    relay.lead_to(std::net::UdpSocket::bind(loopback(1)).unwrap().local_addr().unwrap());
+    assert_eq!(soon(client.closed()).await, Closed::Lost);
+}
+
+#[tokio::test]
+async fn a_restarted_node_is_noticed_at_once() {
+    let before = listen(ServerLimits::DEFAULT, Script);
+    let after = listen(ServerLimits::DEFAULT, Script);
+    let dialer = dialer(1);
+    let relay = Relay::to(before.address().unwrap());
+    let client = dialer.connect(relay.address, before.node(), PATIENCE).await.unwrap();
+    assert!(client.request(&Request::Status, PATIENCE).await.is_ok());
+    // As if the process had been killed and started again: the same key, none of the memory.
+    relay.lead_to(after.address().unwrap());
+    let outcome = client.request(&Request::Status, PATIENCE).await;
+    assert_eq!(outcome, Err(RequestError::Closed(Closed::Restarted)));
+    let again = dialer.connect(relay.address, after.node(), PATIENCE).await.unwrap();
+    assert!(again.request(&Request::Status, PATIENCE).await.is_ok());
 }

@@ -5,10 +5,10 @@ use std::net::UdpSocket;
 use quinn::TransportConfig;
 
 use super::*;
-use crate::wire::frame;
 use crate::wire::limits::{
     CONNECTION_REQUEST_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, STREAMS_GRANTED, STREAMS_TOLERATED_MAX,
 };
+use crate::wire::{List, Promise, Watch, frame};
 
 /// Sends these bytes on one stream, ends it, and says how the node takes it.
 async fn after_sending(bytes: &[u8]) -> Closed {
@@ -133,6 +133,80 @@ async fn a_peer_that_does_not_read_its_reply_is_dropped() {
     send.finish().unwrap();
     assert_eq!(soon(client.closed()).await, Closed::ByPeer(CloseCode::NotReading));
     until(|| server.serving() == 0).await;
+}
+
+#[tokio::test]
+async fn a_subscriber_that_does_not_read_is_dropped() {
+    struct Talkative(tokio::sync::mpsc::UnboundedSender<Gone>);
+    impl Service for Talkative {
+        async fn call(&self, _: PeerInfo, _: Request, responder: Responder) {
+            let mut pushes = responder.subscribe().await.unwrap();
+            let push = Push::Head(vec![3; 100_000].into());
+            loop {
+                if let Err(gone) = pushes.send(&push).await {
+                    return self.0.send(gone).unwrap();
+                }
+            }
+        }
+    }
+    let (gone, mut goings) = tokio::sync::mpsc::unbounded_channel();
+    let limits = ServerLimits {
+        transfer_time: Duration::from_millis(200),
+        ..ServerLimits::DEFAULT
+    };
+    let server = listen(limits, Talkative(gone));
+    let dialer = dialer(1);
+    let client = call(&dialer, &server).await;
+    let request = Request::Subscribe {
+        logs: List::EMPTY,
+        held: 0,
+        watch: Watch::Heads,
+    };
+    let _unread = client.subscribe(&request, PATIENCE).await.unwrap();
+    assert_eq!(soon(client.closed()).await, Closed::ByPeer(CloseCode::NotReading));
+    assert_eq!(soon(goings.recv()).await, Some(Gone));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_the_memory_of_all_is_refused_as_busy() {
+    let reply = Always(Ok(Response::Genesis(vec![7; 1 << 20].into())));
+    let server = listen(
+        ServerLimits {
+            reply_bytes: 100 << 10,
+            ..ServerLimits::DEFAULT
+        },
+        reply,
+    );
+    let dialer = dialer(1);
+    let client = call(&dialer, &server).await;
+    let too_large = client.request(&Request::Genesis, PATIENCE).await;
+    assert!(
+        matches!(too_large, Err(RequestError::Refused(Refusal::Busy { .. }))),
+        "{too_large:?}"
+    );
+
+    let server = listen(
+        ServerLimits {
+            request_bytes: 1000,
+            ..ServerLimits::DEFAULT
+        },
+        Script,
+    );
+    let client = call(&dialer, &server).await;
+    let envelopes = List::new(vec![vec![7; REQUEST_BYTES_MAX - 24].into()]).unwrap();
+    let submit = Request::Submit {
+        envelopes,
+        promise: Promise::Word,
+    };
+    let too_large = client.request(&submit, PATIENCE).await;
+    assert!(
+        matches!(too_large, Err(RequestError::Refused(Refusal::Busy { .. }))),
+        "{too_large:?}"
+    );
+    assert!(
+        client.request(&Request::Status, PATIENCE).await.is_ok(),
+        "small ones still fit"
+    );
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ mod hostile;
 mod hostile_node;
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -104,5 +104,44 @@ impl Service for Patient {
     async fn call(&self, _: PeerInfo, _: Request, responder: Responder) {
         self.0.notified().await;
         responder.answer(Response::Reveal).await;
+    }
+}
+
+/// Carries packets between whoever sends to `address` and a node that can be exchanged.
+struct Relay {
+    address: SocketAddr,
+    node: Arc<Mutex<SocketAddr>>,
+}
+
+impl Relay {
+    fn to(node: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(loopback(1)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let node = Arc::new(Mutex::new(node));
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        std::thread::spawn({
+            let node = node.clone();
+            move || {
+                let (mut packet, mut client, mut nodes) = ([0; 2000], None, Vec::new());
+                while let Ok((length, from)) = socket.recv_from(&mut packet) {
+                    let node = *node.lock().unwrap();
+                    if !nodes.contains(&node) {
+                        nodes.push(node);
+                    }
+                    let to = if nodes.contains(&from) { client } else { Some(node) };
+                    if to == Some(node) {
+                        client = Some(from);
+                    }
+                    if let Some(to) = to {
+                        let _ = socket.send_to(&packet[..length], to);
+                    }
+                }
+            }
+        });
+        Self { address, node }
+    }
+
+    fn lead_to(&self, node: SocketAddr) {
+        *self.node.lock().unwrap() = node;
     }
 }
