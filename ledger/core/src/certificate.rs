@@ -2,7 +2,7 @@
 //!
 //! Both are a quorum's signatures over one fixed message. A certificate is no part of the block id: which validators
 //! signed differs from node to node. The round is in the vote and not in the header, because a block may be proposed
-//! again in a later round, unchanged. `// SPEC 8`
+//! again in a later round, unchanged. `// SPEC 11`
 
 use crate::block::BlockHeader;
 use crate::codec::{CodecError, Decode, Encode, Reader};

@@ -1,7 +1,7 @@
 //! Who votes, and how many must agree.
 //!
 //! Of n = 3f + 1 validators up to f may lie; a statement counts when n - f of them signed it, since any two such
-//! quorums share an honest one. `// SPEC 7`
+//! quorums share an honest one. `// SPEC 8`
 
 use crate::codec::{CodecError, Decode, Encode, Reader};
 use crate::hash::{Hash, HashKeys, Meaning};

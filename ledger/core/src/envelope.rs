@@ -13,7 +13,7 @@
 //! The body is committed to by its hash only, so it can be erased without touching any proof. The anchor ties the
 //! envelope to one history and gives it an end: it cannot live on two histories and cannot be replayed later. The
 //! stamp is ground before signing and checked before the signature, so flooding costs the flooder more than the node.
-//! `// SPEC 5`
+//! `// SPEC 9`
 
 use crate::codec::{CodecError, Decode, Encode, Reader, put_bytes};
 use crate::hash::{Hash, HashKeys, Meaning};

@@ -2,7 +2,7 @@
 //!
 //! Two votes of one round name the validator that cast both. Two certified heads of one height prove that more than f
 //! validators broke the rules; if the rounds differ they do not say who, since an honest validator may have signed
-//! both. Either is self-contained: the network's keys and the committee of that term are all it takes. `// SPEC 13`
+//! both. Either is self-contained: the network's keys and the committee of that term are all it takes. `// SPEC 18`
 
 use crate::certificate::{Head, HeadError, VoteKind, vote_message};
 use crate::codec::{CodecError, Decode, Encode, Reader};

@@ -8,7 +8,7 @@
 //!
 //! A node is never believed. A newer head must be certified by the committee that the held history names, and must
 //! provably extend the held head; so whoever once held a frontier can be shown nothing that is altered, moved or left
-//! out. A beacon says how old the newest head may be. Time is an argument. `// SPEC 14`
+//! out. A beacon says how old the newest head may be. Time is an argument. `// SPEC 15, SPEC 16`
 
 use crate::block::BlockHeader;
 use crate::certificate::{Beacon, Certificate, Head, HeadError};

@@ -2,7 +2,7 @@
 //!
 //! Whoever pins the hash of these bytes has pinned everything: who votes first, what a stamp costs, when time began.
 //! The network id *is* that hash, every key derivation starts from it, and so nothing of one network verifies in
-//! another. `// SPEC 6`
+//! another. `// SPEC 7`
 
 use crate::block::BlockHeader;
 use crate::codec::{CodecError, Decode, Encode, Reader, put_bytes};

@@ -4,7 +4,7 @@
 //! that the world's transparency witnesses and checkpoint tools work on it. A client that holds a header needs one
 //! inclusion path to know that a newer one extends it: the path proves that the held header is leaf a, and its left
 //! siblings are the peaks of the tree before it, which must fold to the history root that the held header names.
-//! `// SPEC 9`
+//! `// SPEC 13`
 
 use crate::block::BlockHeader;
 use crate::codec::Encode;

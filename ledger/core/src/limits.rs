@@ -1,6 +1,6 @@
 //! Every bound of the protocol, each with its reason, related to each other at compile time.
 //!
-//! A number that is not here does not bound anything. Sizes are bytes, times are milliseconds.
+//! A number that is not here does not bound anything. Sizes are bytes, times are milliseconds. `// SPEC 21`
 
 /// Milliseconds in a second.
 pub const SECOND_MS: u64 = 1000;

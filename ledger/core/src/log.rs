@@ -1,7 +1,7 @@
 //! A log: an append-only sequence of entries, an RFC 6962 shaped tree over their places.
 //!
 //! A log leaf commits to when and where its entry was ordered, so a client that appends the entries it was given and
-//! arrives at the proven root knows each one's block, time and place without believing anybody. `// SPEC 11`
+//! arrives at the proven root knows each one's block, time and place without believing anybody. `// SPEC 12`
 
 use crate::codec::{CodecError, Decode, Encode, Reader};
 use crate::hash::{Hash, HashKeys, Meaning};

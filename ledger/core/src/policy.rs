@@ -3,7 +3,7 @@
 //! Trust must come from outside: a history that vouches for itself proves nothing about the world. A policy pins the
 //! genesis, and optionally a head that the history must reach, since nothing inside a truncated directory can tell
 //! that it is truncated. It is a small text file, so that people can read it, and its fingerprint covers what it means,
-//! not how it is written. `// SPEC 16`
+//! not how it is written. `// SPEC 19`
 //!
 //! ```text
 //! # who trusts what, and why

@@ -2,7 +2,7 @@
 //!
 //! A receipt goes through the block, so its size does not depend on the log's length: envelope header and signature,
 //! place, the path from the block leaf to the entries root, header, certificate. It proves order and time; it shows
-//! the message only to who already holds the body or the keys. `// SPEC 12`
+//! the message only to who already holds the body or the keys. `// SPEC 17`
 
 use crate::block::block_leaf;
 use crate::certificate::{Head, HeadError};

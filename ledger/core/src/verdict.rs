@@ -1,7 +1,7 @@
 //! What an auditor may say, and the exit codes that say it to scripts.
 //!
 //! The codes are a contract. "Could not check" never reads as "tampered", and an unknown code must be treated as a
-//! failure. `// SPEC 17`
+//! failure. `// SPEC 20`
 
 /// The outcome of an audit, worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The network is part of the derivation, so that one secret used on two networks gives two logs that nobody can link.
-//! [`EpochKeys`] is the seam: group encryption will fill it from its exporter instead. `// SPEC seal 1`
+//! [`EpochKeys`] is the seam: group encryption will fill it from its exporter instead. `// SPEC 22.1`
 
 use core::fmt;
 

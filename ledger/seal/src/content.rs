@@ -9,7 +9,7 @@
 //! compared with others' views it shows gaps, and it will carry *seen by all*.
 //!
 //! Name and time are claims. What an edit or retraction does to another message is the reader's decision: it counts
-//! only from the device that wrote that message. `// SPEC seal 4`
+//! only from the device that wrote that message. `// SPEC 22.5`
 
 use core::fmt;
 

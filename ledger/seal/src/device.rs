@@ -2,7 +2,7 @@
 //!
 //! A device id is an ed25519 public key. Only members ever see it: nodes see the log's signature, which all members
 //! make alike. The key also roots the device's erasure secrets, so that erasing an old message takes nothing but the
-//! message itself (its salt) and the key. `// SPEC seal 3`
+//! message itself (its salt) and the key. `// SPEC 22.4`
 
 use core::fmt;
 

@@ -12,7 +12,7 @@
 //!
 //! People truncate links, retype them, glue two together. Each part says how long it is and carries a checksum, the
 //! secret part's over both, so that every such accident gets its own sentence instead of a channel that silently is
-//! another one. `// SPEC seal 6`
+//! another one. `// SPEC 22.7`
 
 use core::fmt;
 use std::net::SocketAddr;

@@ -9,7 +9,7 @@
 //!
 //! It hides everything that layer 3 leaves readable. Nonces are random, 192 bits wide: members share the key and keep
 //! no common counter. The anchor is not associated data, so that a lost submission is signed again with the same body.
-//! `// SPEC seal 2`
+//! `// SPEC 22.2`
 
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use waxwing_core::Hash;

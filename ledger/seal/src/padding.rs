@@ -3,7 +3,7 @@
 //! A length tells a node what a message is about to say: "yes" and "no" differ. Up to 4 kB, where almost all messages
 //! are, a body has one of four sizes (512 B x 2^k). Above, Padmé (Nikitin et al., "Reducing Metadata Leakage from
 //! Encrypted Files and Communication with PURBs", 2019, section 4.2) keeps only as many leading bits of the length as
-//! its order of magnitude needs: at most 12 % larger, and O(log log L) bits leak. `// SPEC seal 2.1`
+//! its order of magnitude needs: at most 12 % larger, and O(log log L) bits leak. `// SPEC 22.3`
 //!
 //! The padded text is `u32 length, message, zeros`. A message has exactly one padded form: the length says where it
 //! ends, the rest must be zero, and the whole must be the bucket that this length belongs to.

@@ -7,7 +7,7 @@
 //!
 //! Two ways to commit. **Erasable**: the commitment hides a secret that only the author can compute. **Stays**: the
 //! commitment is computed from the seal key and the body's own hash, so whoever holds the seal key sees that no secret
-//! stands behind it, and nodes see no difference. `// SPEC seal 5`
+//! stands behind it, and nodes see no difference. `// SPEC 22.6`
 
 use core::fmt;
 

@@ -7,7 +7,7 @@
 //!
 //! It proves which device wrote a content, and that it wrote it for this log and under these terms, once. What it
 //! cannot give and group encryption will: forward secrecy, healing after a theft, removal of a member. The outer seal
-//! is all the secrecy there is. `// SPEC seal 3`
+//! is all the secrecy there is. `// SPEC 22.4`
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //!
 //! An anchor is a block at a multiple of 64. It is valid while it is the newest such block, or while the including
 //! block's time is within 24 h of its own. So on an idle network the newest anchor stays valid for ever, on a busy one
-//! a lost envelope is provably dead a day after its anchor.
+//! a lost envelope is provably dead a day after its anchor. `// SPEC 14.4`
 
 use std::collections::VecDeque;
 

@@ -10,7 +10,7 @@
 //! Proposing and checking are one computation: a proposer drafts a block entry by entry, and whoever checks drafts the
 //! same entries and compares the header he arrives at with the one he was shown. So no field of a header can be
 //! believed by mistake, and a validator cannot propose what it would refuse. Recovery runs the same three calls.
-//! `// SPEC 15`
+//! `// SPEC 14`
 
 mod anchors;
 mod draft;

@@ -5,8 +5,8 @@
 //! generated here from keys, times and a network that never change; the tests compute them again and compare, case by
 //! case, and run each stored case on its own as a stranger would.
 //!
-//! `WAXWING_GOLDEN=write cargo test -p waxwing-rules --test golden` writes them anew. A difference that was not meant is
-//! a change of the format.
+//! `WAXWING_GOLDEN=write cargo test -p waxwing-rules --test golden` writes them anew, and the examples of `ledger/SPEC.md`
+//! with them. A difference that was not meant is a change of the format.
 
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +31,7 @@ mod pinned;
 mod policies;
 mod primitives;
 mod receipts;
+mod spec;
 mod trees;
 
 use case::{Cases, File};
