@@ -195,9 +195,9 @@ async fn requests_beyond_what_a_node_holds_wait_for_their_turn() {
     let server = listen(ServerLimits::DEFAULT, patient.clone());
     let dialer = dialer(1);
     let client = call(&dialer, &server).await;
-    // Two of them are all that a connection may have under way. If the others were sent as well, they would fill QUIC's
-    // window and none could be completed.
-    let payload = REQUEST_BYTES_MAX - 4;
+    // Two of them are all that a connection may have under way. If others were sent as well, they would use up QUIC's
+    // window, and what a node has begun to read could starve.
+    let payload = 700 << 10;
     let requests: Vec<_> = (0..5)
         .map(|_| {
             let client = client.clone();
@@ -212,6 +212,9 @@ async fn requests_beyond_what_a_node_holds_wait_for_their_turn() {
     until(|| server.serving() == 2).await;
     let free = server.shared.request_bytes.available_permits();
     assert_eq!(server.shared.limits.request_bytes - free, 2 * payload);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let sent = client.quinn().stats().udp_tx.bytes;
+    assert!((1_400_000..2_000_000).contains(&sent), "{sent} bytes were sent");
     for request in requests {
         while !request.is_finished() {
             patient.0.notify_one();
