@@ -1,1 +1,54 @@
-//! Placeholder opening.
+//! The light client: what a person's device knows, proves and says.
+//!
+//! It seals and opens messages, checks order, integrity, completeness and freshness of its conversations with proofs of
+//! about two kilobytes, and believes no node. Whoever wants to know how a message becomes `final`:
+//!
+//! ```text
+//! client.send ──> sealed, durable            [`Client::send`], store/outbox.rs
+//!             ──> signed under an anchor, durable ──> nodes      deliver.rs, outbox.rs (what is due, pure)
+//! head proof  ──> held, in one transaction   trust.rs
+//!             ──> entries recomputed to the proven root          sync.rs
+//!             ──> opened in certified order, stored: `final`     open.rs
+//! ```
+//!
+//! [`Client`] is all that a program needs; what it hands out can be printed as JSON. Texts of others are hostile until
+//! they went through `waxwing_seal::display`. The folder's README lists what is guaranteed, what is never done here, and why
+//! things are as they are.
+
+mod chance;
+mod client;
+mod clock;
+mod core;
+mod deliver;
+mod error;
+mod join;
+pub mod limits;
+mod message;
+mod nodes;
+mod open;
+mod outbox;
+mod peer;
+mod receipt;
+mod status;
+mod store;
+mod sync;
+mod tail;
+mod trust;
+mod why;
+mod worker;
+
+pub use client::{Client, Draft, Joined, Options, Range, Served};
+pub use clock::{Clock, ClockVerdict};
+pub use error::Error;
+pub use message::{Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Reaction};
+pub use nodes::{Fault, Severity, Standing};
+pub use receipt::Receipted;
+pub use status::{Age, FaultView, NetworkView, NodeView};
+pub use store::StoreError;
+pub use store::home::HomeError;
+pub use store::key::{Cost, Passphrase};
+pub use tail::Tail;
+pub use why::{Check, Finding, Said, Why};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,467 @@
+//! Handing messages on their way to nodes, until the synced log shows them.
+//!
+//! [`crate::outbox`] says what is due; here it is done, in the order that survives a crash at any point:
+//!
+//! ```text
+//! sealed body durable ──> envelope signed ──> durable ──> submitted ──> promise durable ──> ... the log shows it: final
+//! ```
+//!
+//! An envelope that nobody has stored must not be seen by anybody: after a crash another one would be signed, perhaps
+//! under another anchor, and both could be ordered.
+
+use std::collections::BTreeMap;
+
+use tokio::time::Instant;
+use waxwing_core::codec::Decode;
+use waxwing_core::envelope::Envelope;
+use waxwing_core::genesis::{FirstOfLog, Genesis};
+use waxwing_core::keys::NodeId;
+use waxwing_core::receipt::Acknowledgement;
+use waxwing_core::{Hash, HashKeys};
+use waxwing_net::wire::{Admission, EnvelopeRefusal, Refusal};
+use waxwing_seal::Sealed;
+
+use crate::core::{Core, blocking};
+use crate::error::{Error, Trouble};
+use crate::limits::{ATTEMPT_WAIT_MS_MAX, NODES_COMPARED_MAX};
+use crate::message::MessageId;
+use crate::nodes::Fault;
+use crate::outbox::{self, Known, Sent, Step};
+use crate::peer::Peer;
+use crate::store::channels::Channel;
+use crate::store::messages::State;
+use crate::store::networks::KnownAnchor;
+use crate::store::outbox::{Item, Signing, Stored};
+use crate::store::{StoreError, Transaction, channels, messages, networks, outbox as rows};
+use crate::sync::Reading;
+use crate::trust;
+
+/// Messages looked at, and submitted, at once.
+const ITEMS_AT_ONCE: u32 = 32;
+
+/// Bytes of one submission; a request takes a megabyte.
+const SUBMISSION_BYTES: usize = 900 << 10;
+
+/// Whether there is more to do at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Again {
+    Yes,
+    No,
+}
+
+/// Does whatever is due for the messages of one ledger.
+pub(crate) async fn deliver(reading: &Reading<'_>) -> Result<(), Trouble> {
+    let waiting = reading.core.read(|tx| rows::ids(tx)).await?;
+    reading.core.attempts.keep_only(&waiting);
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    // Each round may find that a node refused, and turn to the next.
+    for _ in 0..NODES_COMPARED_MAX {
+        if round(reading).await? == Again::No {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn round(reading: &Reading<'_>) -> Result<Again, Trouble> {
+    let network = reading.network;
+    let mut after = MessageId(0);
+    let mut again = Again::No;
+    loop {
+        let items = reading
+            .core
+            .read(move |tx| rows::items(tx, network, after, ITEMS_AT_ONCE))
+            .await?;
+        let Some(last) = items.last() else { return Ok(again) };
+        after = last.message;
+        let mut due = Vec::new();
+        for item in items {
+            due.extend(prepare(reading, item).await?);
+        }
+        if hand_on(reading, due).await? == Again::Yes {
+            again = Again::Yes;
+        }
+    }
+}
+
+/// A message with an envelope that is durable and may be shown.
+struct Due {
+    item: Item,
+    envelope: Envelope,
+    entry: Hash,
+    /// Nodes that have had it.
+    had: Vec<NodeId>,
+}
+
+/// Brings one message to the point where its envelope can be submitted; `None` if nothing is due for it.
+async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Trouble> {
+    let signing = match step_for(reading, &item).await? {
+        Step::Submit => item.signing.clone(),
+        Step::Sign => sign(reading, &item).await?,
+        Step::SignAgain => sign(reading, &item).await?,
+        Step::ProveAbsence => {
+            reading.read_log(item.channel).await?;
+            let message = item.message;
+            let still = reading.core.read(move |tx| rows::load(tx, message)).await?;
+            match still {
+                Some(item) if step_for(reading, &item).await? == Step::SignAgain => sign(reading, &item).await?,
+                // Final after all, or the head is still too early.
+                _ => None,
+            }
+        }
+    };
+    let Some(signing) = signing else { return Ok(None) };
+    let had = reading
+        .core
+        .attempts
+        .is_due(item.message, signing.entry, Instant::now());
+    Ok(had.map(|had| Due {
+        envelope: Envelope {
+            signed: signing.signed,
+            body: item.sealed.body.clone(),
+        },
+        entry: signing.entry,
+        item,
+        had,
+    }))
+}
+
+async fn step_for(reading: &Reading<'_>, item: &Item) -> Result<Step, Trouble> {
+    let (network, channel) = (reading.network, item.channel);
+    let signing = item.signing.clone();
+    let step = reading
+        .core
+        .read::<_, StoreError>(move |tx| step_in(tx, network, channel, signing.as_ref()))
+        .await?;
+    Ok(step)
+}
+
+fn step_in(
+    tx: &Transaction<'_>,
+    network: Hash,
+    channel: crate::message::ChannelId,
+    signing: Option<&Signing>,
+) -> Result<Step, StoreError> {
+    let held = networks::load(tx, network)?.ok_or(StoreError::Damaged)?.held;
+    let channel = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
+    let known = Known {
+        proven: channel.proven,
+        read: channel.state.length(),
+    };
+    let signing = signing.map(|signing| (&signing.signed.header.anchor, signing.anchor_time));
+    Ok(outbox::next(signing, &held.header, &known))
+}
+
+/// Signs an envelope over the sealed body, for the first time or in place of one that is provably dead, and stores it.
+/// `None` if another process was faster, or the message is final.
+async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Trouble> {
+    let (network, message) = (reading.network, item.message);
+    let anchor = trust::anchor(reading.core, network, reading.peer).await?;
+    let row = trust::load(reading.core, network).await?;
+    let channel_id = item.channel;
+    let channel = reading.core.read(move |tx| channels::load(tx, channel_id)).await?;
+    let channel = channel.ok_or(Error::UnknownChannel)?;
+    let (keys, sealed, genesis) = (reading.keys.clone(), item.sealed.clone(), row.genesis);
+    let signing = blocking(move || sign_envelope(&keys, &genesis, &channel, &sealed, &anchor)).await;
+    let replaces = item.signing.clone();
+    let stored = reading
+        .core
+        .write::<_, StoreError>(move |tx| {
+            // Looked at again where nothing can change any more: two envelopes over one body must never both live.
+            let step = step_in(tx, network, channel_id, replaces.as_ref())?;
+            if !matches!(step, Step::Sign | Step::SignAgain) {
+                return Ok(None);
+            }
+            let replaces = replaces.map(|signing| signing.entry);
+            Ok(match rows::sign(tx, message, replaces, &signing)? {
+                Stored::Yes => Some(signing),
+                Stored::No => None,
+            })
+        })
+        .await?;
+    Ok(stored)
+}
+
+/// Grinds the stamp and signs. Takes 2^bits hashes on average.
+pub(crate) fn sign_envelope(
+    keys: &HashKeys,
+    genesis: &Genesis,
+    channel: &Channel,
+    sealed: &Sealed,
+    anchor: &KnownAnchor,
+) -> Signing {
+    let mut header = sealed.header(anchor.anchor);
+    header.grind(keys, stamp_bits(genesis, channel, sealed));
+    let epoch = channel.secret.epoch_keys(channel.network, 0);
+    let signed = header.sign(keys, epoch.log_key());
+    Signing {
+        entry: signed.entry_id(keys),
+        signed,
+        anchor_time: anchor.time,
+    }
+}
+
+/// What a stamp over this body has to be worth.
+pub(crate) fn stamp_bits(genesis: &Genesis, channel: &Channel, sealed: &Sealed) -> u32 {
+    let length = u32::try_from(sealed.body.len()).unwrap_or(u32::MAX);
+    // A log that has an entry never loses it, so only "perhaps the first" needs the stronger stamp.
+    let first = if channel.state.length() == 0 {
+        FirstOfLog::Yes
+    } else {
+        FirstOfLog::No
+    };
+    genesis.parameters.required_bits(length, first)
+}
+
+/// Submits what is due: to the node that is used anyway, or, if it had its chance, to a further one.
+async fn hand_on(reading: &Reading<'_>, due: Vec<Due>) -> Result<Again, Trouble> {
+    let mut here = Vec::new();
+    let mut further: BTreeMap<NodeId, (Peer, Vec<Due>)> = BTreeMap::new();
+    for due in due {
+        if !due.had.contains(&reading.peer.node()) {
+            here.push(due);
+            continue;
+        }
+        match further_peer(reading, &due.had).await? {
+            Some(peer) => further
+                .entry(peer.node())
+                .or_insert_with(|| (peer, Vec::new()))
+                .1
+                .push(due),
+            None => {
+                reading.core.attempts.begin_again(due.item.message);
+                here.push(due);
+            }
+        }
+    }
+    let mut again = submit_all(reading, here).await?;
+    for (node, (peer, due)) in further {
+        let other = Reading {
+            peer: &peer,
+            ..*reading
+        };
+        match submit_all(&other, due).await {
+            Ok(Again::Yes) => again = Again::Yes,
+            Ok(Again::No) => {}
+            Err(Trouble::Node(fault)) => {
+                reading.core.blame(reading.network, node, &fault).await?;
+                again = Again::Yes;
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(again)
+}
+
+/// The next node that has not had a message; those that cannot be reached count as asked.
+async fn further_peer(reading: &Reading<'_>, had: &[NodeId]) -> Result<Option<Peer>, StoreError> {
+    for node in reading.core.nodes(reading.network).await? {
+        if had.contains(&node.address.id()) {
+            continue;
+        }
+        match reading.core.peer(reading.network, &node.address).await {
+            Ok(peer) => return Ok(Some(peer)),
+            Err(fault) => reading.core.blame(reading.network, node.address.id(), &fault).await?,
+        }
+    }
+    Ok(None)
+}
+
+async fn submit_all(reading: &Reading<'_>, due: Vec<Due>) -> Result<Again, Trouble> {
+    let mut again = Again::No;
+    let mut due = due.into_iter().peekable();
+    while due.peek().is_some() {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) =
+            due.next_if(|next| batch.is_empty() || bytes + next.envelope.body.len() < SUBMISSION_BYTES)
+        {
+            bytes += next.envelope.body.len() + 512;
+            batch.push(next);
+        }
+        if submit(reading, batch).await? == Again::Yes {
+            again = Again::Yes;
+        }
+    }
+    Ok(again)
+}
+
+async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble> {
+    let envelopes: Vec<Envelope> = batch.iter().map(|due| due.envelope.clone()).collect();
+    let node = reading.peer.node();
+    let note = |due: &Due, wait| {
+        let sent = Sent {
+            network: reading.network,
+            message: due.item.message,
+            entry: due.entry,
+        };
+        reading.core.attempts.submitted(&sent, node, wait, Instant::now());
+    };
+    let admissions = match reading.peer.submit(&envelopes).await {
+        Ok(admissions) => admissions,
+        Err(fault) => {
+            // Nobody knows whether it arrived: the same bytes go to a further node.
+            batch.iter().for_each(|due| note(due, Some(0)));
+            let refusals: Vec<_> = batch.iter().map(|due| (due, fault.to_string())).collect();
+            if matches!(fault, Fault::Refused(Refusal::NotAllowed)) {
+                refused(reading, refusals).await?;
+                return Ok(Again::Yes);
+            }
+            return Err(fault.into());
+        }
+    };
+    let mut again = Again::No;
+    for (due, admission) in batch.iter().zip(admissions) {
+        let wait = match judge(reading, due, admission).await? {
+            Judged::Promised => None,
+            Judged::Wait(ms) => Some(ms),
+            Judged::Refused(refusal) => {
+                let all_refused = refused(reading, vec![(due, refusal.to_string())]).await?;
+                if all_refused {
+                    Some(ATTEMPT_WAIT_MS_MAX)
+                } else {
+                    again = Again::Yes;
+                    Some(0)
+                }
+            }
+        };
+        note(due, wait);
+    }
+    Ok(again)
+}
+
+/// What an answer to an envelope means here.
+enum Judged {
+    Promised,
+    Wait(u64),
+    Refused(EnvelopeRefusal),
+}
+
+async fn judge(reading: &Reading<'_>, due: &Due, admission: Admission) -> Result<Judged, Trouble> {
+    match admission {
+        Admission::Acknowledged(promise) | Admission::Waiting(promise) => {
+            let promise = Acknowledgement::from_bytes(&promise).map_err(Fault::Garbled)?;
+            let is_theirs = promise.node == reading.peer.node() && promise.entry == due.entry;
+            if !is_theirs || promise.verify(reading.network).is_err() {
+                return Err(Fault::Acknowledgement.into());
+            }
+            let (message, now) = (due.item.message, reading.core.clock.now());
+            reading
+                .core
+                .write(move |tx| rows::acknowledged(tx, message, &promise, now))
+                .await?;
+            Ok(Judged::Promised)
+        }
+        Admission::Final { height, .. } => {
+            prove_final(reading, due, height).await?;
+            Ok(Judged::Promised)
+        }
+        // A promise was asked for.
+        Admission::Taken => Err(Fault::WrongAnswer.into()),
+        Admission::Refused(refusal) => {
+            let lives_on = matches!(
+                refusal,
+                EnvelopeRefusal::ExpiredAnchor { .. } | EnvelopeRefusal::UnknownAnchor { .. }
+            );
+            Ok(match refusal.retry_after_ms() {
+                Some(ms) => Judged::Wait(ms),
+                // A node's word that an anchor is dead moves nothing; it may also be behind. The next head will tell.
+                None if lives_on => Judged::Wait(outbox::patience_ms(1)),
+                None => Judged::Refused(refusal),
+            })
+        }
+    }
+}
+
+/// A node says that a message is final. Believed when the log shows it, and a lie when a head at that height does not.
+async fn prove_final(reading: &Reading<'_>, due: &Due, height: u64) -> Result<(), Trouble> {
+    reading.read_log(due.item.channel).await?;
+    let (message, channel) = (due.item.message, due.item.channel);
+    let (still, channel) = reading
+        .core
+        .read::<_, StoreError>(move |tx| Ok((rows::load(tx, message)?, channels::load(tx, channel)?)))
+        .await?;
+    let proven = channel.and_then(|channel| channel.proven.filter(|_| channel.is_read()));
+    if still.is_some() && proven.is_some_and(|proven| proven.height >= height) {
+        return Err(Fault::FalseFinal.into());
+    }
+    Ok(())
+}
+
+/// Notes refusals. If every known node has refused a message, it failed, and it is said whether that is so.
+async fn refused(reading: &Reading<'_>, refusals: Vec<(&Due, String)>) -> Result<bool, StoreError> {
+    let (node, now, network) = (reading.peer.node(), reading.core.clock.now(), reading.network);
+    let refusals: Vec<_> = refusals
+        .into_iter()
+        .map(|(due, reason)| (due.item.message, due.entry, reason))
+        .collect();
+    reading
+        .core
+        .write::<_, StoreError>(move |tx| {
+            let nodes = networks::nodes(tx, network)?;
+            let mut all = true;
+            for (message, entry, reason) in refusals {
+                rows::refused(tx, message, entry, node, &reason, now)?;
+                let said = rows::submissions(tx, message)?;
+                let refuses = |node: NodeId| {
+                    said.iter()
+                        .any(|said| said.node == node && said.entry == entry && said.refusal.is_some())
+                };
+                if nodes.iter().all(|node| refuses(node.address.id())) {
+                    let reason =
+                        format!("no node takes it ({reason}): add another node, it is tried again from time to time");
+                    messages::set_state(tx, message, State::Failed, Some(&reason))?;
+                } else {
+                    all = false;
+                }
+            }
+            Ok(all)
+        })
+        .await
+}
+
+/// Reveals the secrets of own messages that are to be erased.
+pub(crate) async fn reveal(reading: &Reading<'_>) -> Result<(), Trouble> {
+    let network = reading.network;
+    for reveal in reading.core.read(move |tx| rows::reveals(tx, network)).await? {
+        match reading.peer.reveal(reveal.log, reveal.index, reveal.secret).await {
+            Ok(()) => {
+                let message = reveal.message;
+                reading.core.write(move |tx| rows::revealed(tx, message)).await?;
+            }
+            // A node that is behind does not know the entry yet; the next one may.
+            Err(Fault::Refused(_)) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Signs what was just queued, in the transaction that queues it, if an anchor is known and the stamp is quick: so that a
+/// message costs one synced write before it travels.
+pub(crate) fn sign_at_once(
+    tx: &Transaction<'_>,
+    keys: &HashKeys,
+    channel: &Channel,
+    message: MessageId,
+    sealed: &Sealed,
+    now: u64,
+) -> Result<(), StoreError> {
+    let network = networks::load(tx, channel.network)?.ok_or(StoreError::Damaged)?;
+    let Some(anchor) = network.anchor else { return Ok(()) };
+    let is_recent = now.saturating_sub(anchor.checked) <= crate::limits::ANCHOR_RECENT_MS;
+    if !is_recent || stamp_bits(&network.genesis, channel, sealed) > crate::limits::STAMP_BITS_AT_ONCE {
+        return Ok(());
+    }
+    let signing = sign_envelope(keys, &network.genesis, channel, sealed, &anchor);
+    rows::sign(tx, message, None, &signing)?;
+    Ok(())
+}
+
+/// Everything a person may want to hurry: the message is due now, whatever was tried.
+pub(crate) fn hurry(core: &Core, message: MessageId) {
+    core.attempts.hurry(message, Instant::now());
+    core.outbox_changed();
+}

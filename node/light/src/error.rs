@@ -1,0 +1,154 @@
+//! What can go wrong for the person in front of the client: what is wrong, and what to do next.
+//!
+//! Never content, keys, links or recipients: these sentences end up in terminals, logs and bug reports.
+
+use core::fmt;
+
+use waxwing_core::Hash;
+use waxwing_core::follow::FollowError;
+use waxwing_core::keys::NodeId;
+use waxwing_seal::content::TooLong;
+use waxwing_seal::{LinkError, SealError};
+
+use crate::nodes::Fault;
+use crate::store::StoreError;
+use crate::store::home::HomeError;
+
+/// Why something was not done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// The home cannot be used.
+    Home(HomeError),
+    /// The store failed.
+    Store(StoreError),
+    /// The link is not an invitation.
+    Link(LinkError),
+    /// The text is too long.
+    TooLong(TooLong),
+    /// The message cannot be sealed.
+    Seal(SealError),
+    /// This home does not know that ledger.
+    UnknownNetwork(Hash),
+    /// There is no such conversation here, or several could be meant.
+    UnknownChannel,
+    /// There is no such message here, or several could be meant.
+    UnknownMessage,
+    /// There are too many conversations in this home.
+    TooManyChannels,
+    /// The message is not final yet.
+    NotFinal,
+    /// The message did not become final in the time that was given. It stays in the outbox.
+    StillWaiting,
+    /// Only the device that wrote a message can do that.
+    NotOwn,
+    /// The message is not one that can be erased.
+    NotErasable,
+    /// The message did not fail, so that there is nothing to try again.
+    NotFailed,
+    /// Two final blocks at one height were seen: nothing is believed or sent on this ledger any more.
+    Forked {
+        /// The height.
+        height: u64,
+    },
+    /// The head that is held is too old to start from, or the clock is far ahead.
+    NeedsPin,
+    /// The invitation names a block that is not in the history that this home has checked.
+    OtherHistory {
+        /// Height of that block.
+        height: u64,
+    },
+    /// No node is known for the ledger.
+    NoNodes,
+    /// No node served. The faults in the order in which they happened.
+    NobodyServed(Vec<(NodeId, Fault)>),
+    /// The program could not open a socket.
+    NoSocket(std::io::ErrorKind),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Home(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Link(error) => error.fmt(f),
+            Self::TooLong(error) => error.fmt(f),
+            Self::Seal(error) => error.fmt(f),
+            Self::UnknownNetwork(network) => write!(f, "this home does not know the network {network}: join it by an invitation, or name its genesis and a node"),
+            Self::UnknownChannel => f.write_str("no conversation, or more than one, is called that: list them, and use the id"),
+            Self::UnknownMessage => f.write_str("no message, or more than one, is called that: use its index or more digits of its id"),
+            Self::TooManyChannels => f.write_str("this home has as many conversations as it can follow: make another home"),
+            Self::NotFinal => f.write_str("the message is not final yet: wait for it, or look at why it is not"),
+            Self::StillWaiting => f.write_str("the message is not final yet; it stays in the outbox and is sent whenever the client runs"),
+            Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
+            Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
+            Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
+            Self::Forked { height } => write!(f, "two final blocks at height {height} were seen: nothing is sent or believed on this network any more; keep the evidence and talk to its operators"),
+            Self::NeedsPin => f.write_str("the last checked block is more than 30 days old, or this device's clock is far ahead: check the clock, else ask a member for a new invitation"),
+            Self::OtherHistory { height } => write!(f, "the invitation names a block at height {height} that is not in the history this home has checked: one of you was shown a fork; compare with the inviter in person"),
+            Self::NoNodes => f.write_str("no node of this network is known: add one by its address and key"),
+            Self::NobodyServed(faults) => {
+                f.write_str("no node served")?;
+                for (node, fault) in faults {
+                    let name = node.to_string();
+                    write!(f, "; {}: {fault}", name.get(..8).unwrap_or(&name))?;
+                }
+                f.write_str(". Check the network connection, or add another node")
+            }
+            Self::NoSocket(kind) => write!(f, "no network socket can be opened ({kind}): check the system's limits"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+macro_rules! wraps {
+    ($($from:ty => $variant:ident),+ $(,)?) => {$(
+        impl From<$from> for Error {
+            fn from(error: $from) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )+};
+}
+
+wraps! {
+    HomeError => Home,
+    StoreError => Store,
+    LinkError => Link,
+    TooLong => TooLong,
+    SealError => Seal,
+}
+
+/// What stops work with one node: the node, or this client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// The node's fault: another one may serve.
+    Node(Fault),
+    /// Nothing that another node could change.
+    Here(Error),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Head(FollowError::Halted) => Self::Here(Error::Forked { height: 0 }),
+            Fault::Head(FollowError::Fork(evidence)) => Self::Here(Error::Forked {
+                height: evidence.height(),
+            }),
+            Fault::Head(FollowError::NeedsPin) => Self::Here(Error::NeedsPin),
+            fault => Self::Node(fault),
+        }
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Here(Error::Store(error))
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Here(error)
+    }
+}

@@ -1,0 +1,74 @@
+//! Every bound of the light client, each with its reason.
+//!
+//! Sizes are bytes, times are milliseconds. What others send is bounded by `waxwing_net::wire::limits` and
+//! `waxwing_core::limits` before it arrives here.
+
+use waxwing_core::limits::{FRESH_MS, SECOND_MS};
+
+/// A passphrase, UTF-8 bytes: a long sentence, and no file picked by mistake.
+pub const PASSPHRASE_BYTES_MAX: usize = 1024;
+
+/// Memory that a key file may ask for: more would keep a small machine from opening its own home.
+pub const KDF_MEMORY_KIB_MAX: u32 = 1 << 20;
+
+/// Passes over that memory: a minute at most.
+pub const KDF_PASSES_MAX: u32 = 64;
+
+/// Lanes of Argon2.
+pub const KDF_LANES_MAX: u32 = 16;
+
+/// How long a process waits for another one that writes to the same home. Each holds it for one transaction.
+pub const BUSY_MS: u64 = 10 * SECOND_MS;
+
+/// Entries that are checked, opened and stored in one transaction: as many as the design allows, so that catching up is
+/// not one synced write per message.
+pub const ENTRIES_PER_TRANSACTION_MAX: u32 = 256;
+
+/// Bytes of entries asked for at once. A page is held in memory whole until its part of the log is proven.
+pub const PAGE_BYTES: u32 = 2 << 20;
+
+/// Entries without bodies asked for at once while a long log is measured: about a megabyte.
+pub const HEADERS_PER_PAGE: u32 = 4096;
+
+/// Nodes remembered for one network: those a person named, and others they led to.
+pub const NODES_MAX: usize = 32;
+
+/// Nodes asked for their head in one round. More would say little more and cost each of them.
+pub const NODES_COMPARED_MAX: usize = 8;
+
+/// Sentences about nodes' faults that are kept for one network.
+pub const FAULTS_KEPT: u32 = 200;
+
+/// How long a node may take to accept a connection.
+pub const CONNECT_MS: u64 = 5 * SECOND_MS;
+
+/// How long a node may take for an answer that it does not have to wait for itself, before it counts as stalled.
+pub const ANSWER_MS: u64 = 10 * SECOND_MS;
+
+/// How long a sent message may stay out of the ledger before it is handed to a further node; doubled each time.
+pub const INCLUSION_MS: u64 = 4 * SECOND_MS;
+
+/// The longest wait between two attempts for one message.
+pub const ATTEMPT_WAIT_MS_MAX: u64 = 300 * SECOND_MS;
+
+/// An anchor that was checked longer ago than this is not used for a new signature before a newer head was checked: the
+/// network may have moved on, and the message would have to wait for its proof of death.
+pub const ANCHOR_RECENT_MS: u64 = 3600 * SECOND_MS;
+
+/// Stamps up to this strength are ground where a message is queued; stronger ones in the background.
+pub const STAMP_BITS_AT_ONCE: u32 = 16;
+
+/// How often the heads of several nodes are compared while a client runs.
+pub const COMPARE_MS: u64 = FRESH_MS;
+
+/// How often a process looks for what other processes wrote to the same home.
+pub const NOTICE_MS: u64 = 250;
+
+/// How far two nodes' certified times may lie apart while a wrong device clock is judged.
+pub const CLOCK_AGREE_MS: u64 = 10 * SECOND_MS;
+
+/// Channels in one home.
+pub const CHANNELS_MAX: u32 = 4096;
+
+/// Messages handed out at once.
+pub const MESSAGES_PER_READ_MAX: u32 = 1000;

@@ -1,0 +1,311 @@
+//! What a reader is shown: messages, their states, and what is odd about them.
+//!
+//! These values can be printed as JSON as they are. Texts are as their authors wrote them: **hostile until they went
+//! through** [`waxwing_seal::display`]. Two axes are kept apart: how far a message is ([`Ladder`]), and what speaks
+//! against it ([`Exception`]), which is empty for almost all. "Verified" does not appear: it has four meanings.
+
+use serde::Serialize;
+use waxwing_core::keys::LogId;
+use waxwing_seal::{ContentId, Kind};
+
+use crate::store::messages::{BodyState, Message, State, ViewCheck};
+
+/// A conversation in this home.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub struct ChannelId(pub i64);
+
+/// A message in this home.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub struct MessageId(pub i64);
+
+/// How far a message is. The same words in every interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ladder {
+    /// Durable on this device.
+    Queued,
+    /// A node promised to include it. It promises inclusion, not durability.
+    Sent,
+    /// In a certified block; proof and place were checked here.
+    Final,
+    /// Not on its way; the reason says what to do.
+    Failed,
+}
+
+/// What became of a body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BodyKind {
+    /// It is here and was opened.
+    Here,
+    /// It is certified and does not open: a tombstone, with its reason.
+    Unopened,
+    /// No node gave it, and none had an excuse. It is asked for again.
+    Withheld,
+    /// Its author erased it.
+    Erased,
+    /// Its time has passed.
+    Expired,
+}
+
+/// What speaks against a message. A closed list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exception {
+    /// It does not open.
+    NotOpened,
+    /// Its body is kept back by the nodes that were asked.
+    Withheld,
+    /// Its writer had proven another history of this conversation than this client: somebody was shown a fork.
+    OtherHistory,
+    /// It claims to have been written after it was ordered: its writer's clock is wrong, or it lies.
+    ClockOdd,
+    /// Of a kind that this version cannot show.
+    UnknownKind,
+}
+
+/// Who wrote a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Author {
+    /// The device, whose signature was checked.
+    pub device: String,
+    /// The name it claims.
+    pub name: String,
+}
+
+/// A reaction to a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Reaction {
+    /// The reaction's own content id, to take it back by.
+    pub content_id: String,
+    /// Who.
+    pub author: Author,
+    /// With what.
+    pub emoji: String,
+}
+
+/// One message as a reader sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct MessageView {
+    /// In this home.
+    pub id: MessageId,
+    /// The conversation.
+    pub channel: ChannelId,
+    /// How far it is.
+    pub state: Ladder,
+    /// Its place in the conversation's log; none before it is final.
+    pub log_index: Option<u64>,
+    /// Height of its block.
+    pub height: Option<u64>,
+    /// Certified time of its block, ms since 1970.
+    pub ordered_ms: Option<u64>,
+    /// Whether this device wrote it.
+    pub own: bool,
+    /// Who wrote it, if it was opened.
+    pub author: Option<Author>,
+    /// When it was queued on this device, by its clock.
+    pub queued_ms: Option<u64>,
+    /// When it was written, as its writer claims.
+    pub written_ms: Option<u64>,
+    /// Names it for replies, edits and reactions.
+    pub content_id: Option<String>,
+    /// `text`, `reply`, `reaction`, `edit`, `retraction`, or a word for what this version cannot show.
+    pub kind: Option<&'static str>,
+    /// The content id of the message it is about.
+    pub about: Option<String>,
+    /// What it says: for an edited message what its author put in its place.
+    pub text: Option<String>,
+    /// Whether its author replaced the text.
+    pub edited: bool,
+    /// Whether its author asked to forget it.
+    pub retracted: bool,
+    /// Reactions that were not taken back.
+    pub reactions: Vec<Reaction>,
+    /// What became of the body.
+    pub body: BodyKind,
+    /// What speaks against it.
+    pub exceptions: Vec<Exception>,
+    /// Why it failed or does not open, and what to do.
+    pub reason: Option<String>,
+    /// Number of its last change in this home.
+    pub change: i64,
+}
+
+/// How far ahead of its block a message may claim to have been written: the skew that blocks have, and a sloppy clock.
+const CLAIM_AHEAD_MS: u64 = 60_000;
+
+impl From<State> for Ladder {
+    fn from(state: State) -> Self {
+        match state {
+            State::Queued => Self::Queued,
+            State::Sent => Self::Sent,
+            State::Final => Self::Final,
+            State::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<BodyState> for BodyKind {
+    fn from(body: BodyState) -> Self {
+        match body {
+            BodyState::Here => Self::Here,
+            BodyState::Unopened => Self::Unopened,
+            BodyState::Withheld => Self::Withheld,
+            BodyState::Erased => Self::Erased,
+            BodyState::Expired => Self::Expired,
+        }
+    }
+}
+
+/// What a kind says in words, and what it is about.
+fn said(kind: &Kind) -> (Option<&str>, Option<ContentId>) {
+    match kind {
+        Kind::Text(body) => (Some(body.as_str()), None),
+        Kind::Reply { to, body } => (Some(body.as_str()), Some(*to)),
+        Kind::Reaction { to, emoji } => (Some(emoji.as_str()), Some(*to)),
+        Kind::Edit { of, body } => (Some(body.as_str()), Some(*of)),
+        Kind::Retraction { of } => (None, Some(*of)),
+        Kind::Unknown(_) => (None, None),
+    }
+}
+
+fn author(message: &Message) -> Option<Author> {
+    let (device, content) = (message.device?, message.content.as_ref()?);
+    Some(Author {
+        device: device.to_string(),
+        name: content.name.as_str().to_owned(),
+    })
+}
+
+fn exceptions(message: &Message) -> Vec<Exception> {
+    let written = message.content.as_ref().map(|content| content.time_ms);
+    let is_ahead = |ordered: u64| written.is_some_and(|written| written > ordered.saturating_add(CLAIM_AHEAD_MS));
+    let is_unknown = |content: &waxwing_seal::Content| matches!(content.kind, Kind::Unknown(_));
+    let found = [
+        (message.body == BodyState::Unopened, Exception::NotOpened),
+        (message.body == BodyState::Withheld, Exception::Withheld),
+        (message.view == ViewCheck::Differs, Exception::OtherHistory),
+        (
+            message.place.is_some_and(|place| is_ahead(place.time)),
+            Exception::ClockOdd,
+        ),
+        (message.content.as_ref().is_some_and(is_unknown), Exception::UnknownKind),
+    ];
+    found
+        .into_iter()
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, what)| what)
+        .collect()
+}
+
+impl MessageView {
+    /// The message by itself.
+    pub(crate) fn of(message: &Message) -> Self {
+        let content = message.content.as_ref();
+        let (text, about) = content.map_or((None, None), |content| said(&content.kind));
+        Self {
+            id: message.id,
+            channel: message.channel,
+            state: message.state.into(),
+            log_index: message.log_index,
+            height: message.place.map(|place| place.height),
+            ordered_ms: message.place.map(|place| place.time),
+            own: message.is_own,
+            queued_ms: message.queued,
+            author: author(message),
+            written_ms: content.map(|content| content.time_ms),
+            content_id: content.map(|content| content.id.to_string()),
+            kind: content.map(|content| content.kind.word()),
+            about: about.map(|about| about.to_string()),
+            text: text.map(str::to_owned),
+            edited: false,
+            retracted: false,
+            reactions: Vec::new(),
+            body: message.body.into(),
+            exceptions: exceptions(message),
+            reason: message.reason.clone(),
+            change: message.changed,
+        }
+    }
+
+    /// The message with what later ones do to it, in their order. An edit or retraction counts only from the device that
+    /// wrote what it is about; `about_reactions` are the retractions of the reactions among them.
+    pub(crate) fn with(message: &Message, about: &[Message], about_reactions: &[Message]) -> Self {
+        let mut view = Self::of(message);
+        for later in about {
+            let is_same_device = later.device.is_some() && later.device == message.device;
+            match later.content.as_ref().map(|content| &content.kind) {
+                Some(Kind::Edit { body, .. }) if is_same_device && can_be_edited(message) => {
+                    view.text = Some(body.as_str().to_owned());
+                    view.edited = true;
+                }
+                Some(Kind::Retraction { .. }) if is_same_device => view.retracted = true,
+                Some(Kind::Reaction { .. }) if !is_retracted(later, about_reactions) => {
+                    view.reactions.extend(reaction(later));
+                }
+                _ => {}
+            }
+        }
+        if view.retracted {
+            view.text = None;
+            view.reactions.clear();
+        }
+        view
+    }
+}
+
+fn can_be_edited(message: &Message) -> bool {
+    let kind = message.content.as_ref().map(|content| &content.kind);
+    matches!(kind, Some(Kind::Text(_) | Kind::Reply { .. }))
+}
+
+fn is_retracted(message: &Message, later: &[Message]) -> bool {
+    let id = message.content.as_ref().map(|content| content.id);
+    later.iter().any(|retraction| {
+        let kind = retraction.content.as_ref().map(|content| &content.kind);
+        retraction.device == message.device && matches!(kind, Some(Kind::Retraction { of }) if Some(*of) == id)
+    })
+}
+
+fn reaction(message: &Message) -> Option<Reaction> {
+    let content = message.content.as_ref()?;
+    let Kind::Reaction { emoji, .. } = &content.kind else {
+        return None;
+    };
+    Some(Reaction {
+        content_id: content.id.to_string(),
+        author: author(message)?,
+        emoji: emoji.as_str().to_owned(),
+    })
+}
+
+/// A conversation as a list shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ChannelView {
+    /// In this home.
+    pub id: ChannelId,
+    /// What this device calls it.
+    pub name: String,
+    /// When it was made or joined here, by this device's clock.
+    pub created_ms: u64,
+    /// The ledger it lives on.
+    pub network: String,
+    /// Its log: names it everywhere.
+    pub log: String,
+    /// Entries read and checked.
+    pub entries: u64,
+    /// Entries proven to exist at the last look.
+    pub proven: Option<u64>,
+    /// Own messages that are not final.
+    pub waiting: u64,
+}
+
+/// Prints an id as 64 lower-case digits.
+pub(crate) fn log_name(log: LogId) -> String {
+    log.to_string()
+}
+
+/// Whether `text` begins the printed form of a device, content or log.
+pub(crate) fn begins(printed: &str, text: &str) -> bool {
+    text.len() >= 4 && printed.starts_with(&text.to_ascii_lowercase())
+}

@@ -1,0 +1,201 @@
+//! From a proven entry to a message: opened in certified order, each in a savepoint of its own.
+//!
+//! What does not open becomes a visible tombstone with its reason, and the reading goes on: whoever may write to a
+//! channel could else stop it with one odd entry. The state of layer 3, the rows and the cursor change in one transaction.
+
+use waxwing_core::envelope::{Body, Carried, SignedHeader};
+use waxwing_core::log::{LogState, Place, log_leaf, log_tree};
+use waxwing_core::{Hash, HashKeys};
+use waxwing_seal::{DeviceKey, Sealer, StandIn};
+
+use crate::message::ChannelId;
+use crate::store::channels::Channel;
+use crate::store::messages::{Outcome, Proved, State};
+use crate::store::{self, StoreError, Transaction, channels, messages, outbox};
+use crate::sync::Waiting;
+
+/// Entries whose bodies are asked for again at once.
+const WITHHELD_AT_ONCE: u32 = 16;
+
+/// An entry whose place is proven and whose body, if it is here, is the one it commits to.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    pub(crate) place: Place,
+    pub(crate) signed: SignedHeader,
+    pub(crate) entry: Hash,
+    pub(crate) body: Body,
+    /// Whether the key that is the log signed it. A certified entry without that means that a quorum broke the rules.
+    is_signed: bool,
+    is_excused: bool,
+}
+
+impl Checked {
+    /// Looks at the log's signature, and at the excuse of an absent body from header time `head_time`.
+    pub(crate) fn new(keys: &HashKeys, place: Place, carried: Carried, head_time: u64) -> Self {
+        let Carried { signed, body } = carried;
+        let is_excused = body.is_excused(&signed.header, place.time, head_time);
+        Self {
+            place,
+            entry: signed.entry_id(keys),
+            is_signed: signed.clone().verify_signature(keys).is_ok(),
+            is_excused,
+            signed,
+            body,
+        }
+    }
+
+    /// Takes a body, or an excuse, that was found elsewhere and belongs to this entry. An excuse that does not hold changes
+    /// nothing.
+    pub(crate) fn fill(&mut self, body: Body, head_time: u64) {
+        if body.is_excused(&self.signed.header, self.place.time, head_time) {
+            self.body = body;
+            self.is_excused = true;
+        }
+    }
+
+    /// Whether nothing more is to be asked of others.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.is_excused
+    }
+}
+
+/// Opens and stores a piece of a channel's log, right behind what was read of it.
+pub(crate) fn store(
+    tx: &mut Transaction<'_>,
+    keys: &HashKeys,
+    channel: &Channel,
+    entries: Vec<Checked>,
+) -> Result<(), StoreError> {
+    let (device, _) = store::device(tx)?;
+    let mut sealer = sealer(tx, keys, channel, device)?;
+    let mut state = channel.state.clone();
+    for entry in entries {
+        let index = state.length();
+        append(keys, &mut state, &entry);
+        let proved = Proved {
+            index,
+            entry: entry.entry,
+            root: state.leaf(keys).root,
+            place: entry.place,
+            signed: entry.signed.clone(),
+        };
+        let outcome = in_savepoint(tx, &mut sealer, &entry)?;
+        let own = sealer.device();
+        messages::store_entry(tx, channel.id, &proved, &outcome, own)?;
+        if let Outcome::Unopened(reason) = &outcome {
+            give_up_own(tx, entry.entry, reason)?;
+        }
+    }
+    channels::set_engine(tx, channel.id, sealer.engine())?;
+    channels::set_state(tx, channel.id, &state)
+}
+
+fn append(keys: &HashKeys, state: &mut LogState, entry: &Checked) {
+    state
+        .frontier
+        .append(&log_tree(keys), log_leaf(keys, &entry.entry, &entry.place));
+    state.last_height = entry.place.height;
+}
+
+/// A sealer for a channel, with the layer 3 state of this transaction.
+pub(crate) fn sealer(
+    tx: &Transaction<'_>,
+    keys: &HashKeys,
+    channel: &Channel,
+    device: DeviceKey,
+) -> Result<Sealer<StandIn>, StoreError> {
+    let epoch = channel.secret.epoch_keys(channel.network, 0);
+    let engine = channels::engine(tx, channel.id)?;
+    Ok(Sealer::new(keys.clone(), epoch, device, engine))
+}
+
+/// Opens one entry. If it does not open, everything is as before, the state of layer 3 too.
+fn in_savepoint(
+    tx: &mut Transaction<'_>,
+    sealer: &mut Sealer<StandIn>,
+    entry: &Checked,
+) -> Result<Outcome, StoreError> {
+    if !entry.is_signed {
+        return Ok(Outcome::Unopened(
+            "the log's key never signed it: the validators let it in against the rules".to_owned(),
+        ));
+    }
+    let body = match &entry.body {
+        Body::Present(body) => body,
+        Body::Erased(_) => return Ok(Outcome::Erased),
+        Body::Expired if entry.is_excused => return Ok(Outcome::Expired),
+        Body::Expired | Body::Withheld => return Ok(Outcome::Withheld),
+    };
+    let before = sealer.engine().clone();
+    // Group encryption keeps its state in this database: a failed opening must leave nothing of itself behind.
+    let savepoint = tx.savepoint()?;
+    match sealer.open(&entry.signed.header, body) {
+        Ok(opened) => {
+            savepoint.commit()?;
+            Ok(Outcome::Opened(Box::new(opened)))
+        }
+        Err(error) => {
+            drop(savepoint);
+            sealer.restore(before);
+            Ok(Outcome::Unopened(error.to_string()))
+        }
+    }
+}
+
+/// An own envelope is in the ledger and does not open, for nobody: the message failed, and must not be sent again as it is.
+fn give_up_own(tx: &Transaction<'_>, entry: Hash, reason: &str) -> Result<(), StoreError> {
+    let Some(message) = outbox::signed_as(tx, entry)? else {
+        return Ok(());
+    };
+    let reason = format!("it was ordered, and nobody can open it ({reason}): write it again");
+    messages::set_state(tx, message, State::Failed, Some(&reason))?;
+    outbox::remove(tx, message)
+}
+
+/// Own bodies that are still in the outbox: no node is needed for them.
+pub(crate) fn own_bodies(
+    tx: &Transaction<'_>,
+    channel: ChannelId,
+    wanted: &[(u64, Hash)],
+) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let mut found = Vec::new();
+    for (index, body_hash) in wanted {
+        if let Some(body) = outbox::with_body(tx, channel, *body_hash)? {
+            found.push((*index, body));
+        }
+    }
+    Ok(found)
+}
+
+/// Entries of a channel whose bodies nobody gave so far.
+pub(crate) fn withheld(
+    tx: &Transaction<'_>,
+    channel: ChannelId,
+) -> Result<(Option<Channel>, Vec<Waiting>), StoreError> {
+    let rows = messages::withheld(tx, channel, WITHHELD_AT_ONCE)?;
+    let waiting = rows
+        .into_iter()
+        .filter_map(|row| Some((row.log_index?, row.signed?, row.place?)))
+        .collect();
+    Ok((channels::load(tx, channel)?, waiting))
+}
+
+/// Stores the body of an entry that was withheld so far.
+pub(crate) fn settle(
+    tx: &mut Transaction<'_>,
+    keys: &HashKeys,
+    channel: ChannelId,
+    index: u64,
+    entry: Checked,
+) -> Result<(), StoreError> {
+    let row = messages::at(tx, channel, index)?.ok_or(StoreError::Damaged)?;
+    let channel = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
+    if row.body != messages::BodyState::Withheld {
+        return Ok(());
+    }
+    let (device, _) = store::device(tx)?;
+    let mut sealer = sealer(tx, keys, &channel, device)?;
+    let outcome = in_savepoint(tx, &mut sealer, &entry)?;
+    messages::settle_body(tx, channel.id, row.id, index, &outcome, sealer.device())?;
+    channels::set_engine(tx, channel.id, sealer.engine())
+}

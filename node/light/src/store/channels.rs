@@ -1,0 +1,189 @@
+//! Conversations: the secret, the state of layer 3, and how far the log is checked.
+
+use rusqlite::{Connection, Row};
+use waxwing_core::Hash;
+use waxwing_core::codec::{Decode, Encode};
+use waxwing_core::keys::LogId;
+use waxwing_core::log::LogState;
+use waxwing_core::merkle::Frontier;
+use waxwing_seal::{ChannelSecret, StandIn};
+use zeroize::Zeroizing;
+
+use super::{StoreError, hash};
+use crate::limits::CHANNELS_MAX;
+use crate::message::ChannelId;
+
+/// What a head was last shown to say about a log: the head, and how long the log is under it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Proven {
+    /// Height of the head.
+    pub(crate) height: u64,
+    /// Its block id.
+    pub(crate) head: Hash,
+    /// Its time.
+    pub(crate) time: u64,
+    /// Entries that the log has under it.
+    pub(crate) length: u64,
+}
+
+/// A conversation as stored, without its layer 3 state.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) network: Hash,
+    pub(crate) secret: ChannelSecret,
+    pub(crate) name: String,
+    pub(crate) created: u64,
+    /// How far the log is checked and read.
+    pub(crate) state: LogState,
+    pub(crate) proven: Option<Proven>,
+}
+
+impl Channel {
+    pub(crate) const fn log(&self) -> LogId {
+        self.state.log
+    }
+
+    /// Whether everything that is proven to exist has been read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.proven.is_some_and(|proven| proven.length == self.state.length())
+    }
+}
+
+/// Why no channel was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NotAdded {
+    /// It is here already.
+    Known(ChannelId),
+    /// There are too many.
+    TooMany,
+}
+
+/// Adds a conversation at the start of its log.
+pub(crate) fn insert(
+    connection: &Connection,
+    network: Hash,
+    secret: &ChannelSecret,
+    name: &str,
+    now: u64,
+) -> Result<Result<ChannelId, NotAdded>, StoreError> {
+    let log = secret.epoch_keys(network, 0).log();
+    if let Some(known) = find(connection, log)? {
+        return Ok(Err(NotAdded::Known(known.id)));
+    }
+    let count: i64 = connection.query_row("SELECT count(*) FROM channel", [], |row| row.get(0))?;
+    if count >= i64::from(CHANNELS_MAX) {
+        return Ok(Err(NotAdded::TooMany));
+    }
+    connection.execute(
+        "INSERT INTO channel (network, log, secret, name, created, engine, last_height, frontier)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+        (
+            network.as_bytes(),
+            log.as_bytes(),
+            secret.expose(),
+            name,
+            now,
+            StandIn::new().to_bytes(),
+            Frontier::empty().to_bytes(),
+        ),
+    )?;
+    Ok(Ok(ChannelId(connection.last_insert_rowid())))
+}
+
+const COLUMNS: &str = "id, network, log, secret, name, created, last_height, frontier, proven_height, proven_head, proven_time, proven_length";
+
+fn read(row: &Row<'_>) -> Result<Channel, StoreError> {
+    let secret = Zeroizing::new(row.get::<_, Vec<u8>>(3)?);
+    let secret = secret.as_slice().try_into().map_err(|_| StoreError::Damaged)?;
+    let proven = match row.get::<_, Option<u64>>(8)? {
+        None => None,
+        Some(height) => Some(Proven {
+            height,
+            head: hash(&row.get::<_, Vec<u8>>(9)?)?,
+            time: row.get(10)?,
+            length: row.get(11)?,
+        }),
+    };
+    Ok(Channel {
+        id: ChannelId(row.get(0)?),
+        network: hash(&row.get::<_, Vec<u8>>(1)?)?,
+        secret: ChannelSecret::from_bytes(secret),
+        name: row.get(4)?,
+        created: row.get(5)?,
+        state: LogState {
+            log: LogId(hash(&row.get::<_, Vec<u8>>(2)?)?.0),
+            last_height: row.get(6)?,
+            frontier: Frontier::from_bytes(&row.get::<_, Vec<u8>>(7)?)?,
+        },
+        proven,
+    })
+}
+
+fn select(connection: &Connection, rest: &str, value: impl rusqlite::Params) -> Result<Vec<Channel>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM channel {rest}"))?;
+    let mut rows = statement.query(value)?;
+    let mut channels = Vec::new();
+    while let Some(row) = rows.next()? {
+        channels.push(read(row)?);
+    }
+    Ok(channels)
+}
+
+/// All conversations, oldest first.
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Channel>, StoreError> {
+    select(connection, "ORDER BY id", [])
+}
+
+/// The conversations on one ledger.
+pub(crate) fn on(connection: &Connection, network: Hash) -> Result<Vec<Channel>, StoreError> {
+    select(connection, "WHERE network = ?1 ORDER BY id", [network.as_bytes()])
+}
+
+/// One conversation.
+pub(crate) fn load(connection: &Connection, id: ChannelId) -> Result<Option<Channel>, StoreError> {
+    Ok(select(connection, "WHERE id = ?1", [id.0])?.pop())
+}
+
+/// The conversation with this log.
+pub(crate) fn find(connection: &Connection, log: LogId) -> Result<Option<Channel>, StoreError> {
+    Ok(select(connection, "WHERE log = ?1", [log.as_bytes()])?.pop())
+}
+
+/// Calls a conversation something else, on this device.
+pub(crate) fn rename(connection: &Connection, id: ChannelId, name: &str) -> Result<(), StoreError> {
+    connection.execute("UPDATE channel SET name = ?2 WHERE id = ?1", (id.0, name))?;
+    Ok(())
+}
+
+/// The state of layer 3.
+pub(crate) fn engine(connection: &Connection, id: ChannelId) -> Result<StandIn, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT engine FROM channel WHERE id = ?1")?;
+    let bytes: Vec<u8> = statement.query_row([id.0], |row| row.get(0))?;
+    Ok(StandIn::from_bytes(&bytes)?)
+}
+
+/// Stores the state of layer 3, in the transaction of the rows that it goes with.
+pub(crate) fn set_engine(connection: &Connection, id: ChannelId, engine: &StandIn) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached("UPDATE channel SET engine = ?2 WHERE id = ?1")?;
+    statement.execute((id.0, engine.to_bytes()))?;
+    Ok(())
+}
+
+/// Stores how far the log is checked and read.
+pub(crate) fn set_state(connection: &Connection, id: ChannelId, state: &LogState) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare_cached("UPDATE channel SET last_height = ?2, frontier = ?3 WHERE id = ?1")?;
+    statement.execute((id.0, state.last_height, state.frontier.to_bytes()))?;
+    Ok(())
+}
+
+/// Stores what a head says about the log; an older head changes nothing.
+pub(crate) fn set_proven(connection: &Connection, id: ChannelId, proven: &Proven) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE channel SET proven_height = ?2, proven_head = ?3, proven_time = ?4, proven_length = ?5
+         WHERE id = ?1 AND (proven_height IS NULL OR proven_height <= ?2)",
+    )?;
+    statement.execute((id.0, proven.height, proven.head.as_bytes(), proven.time, proven.length))?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What changes, as it changes: new messages, and messages that move along their ladder.
+//!
+//! Changes are numbered in the store, so a tail sees what other processes of the same home wrote, misses nothing between
+//! two looks, and can go on after a restart from the last number it saw. Of a message that changed twice between two looks
+//! the last state is shown.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::client::whole;
+use crate::core::{Core, Watching};
+use crate::error::Error;
+use crate::limits::NOTICE_MS;
+use crate::message::{ChannelId, MessageView};
+use crate::store::{self, messages};
+
+/// Changes looked up at once.
+const CHANGES_AT_ONCE: u32 = 200;
+
+/// A stream of changes. While it exists somebody is taken to look at a screen: the head is kept fresh.
+#[derive(Debug)]
+pub struct Tail {
+    core: Arc<Core>,
+    channel: Option<ChannelId>,
+    after: i64,
+    others: i64,
+    writes: watch::Receiver<u64>,
+    ready: VecDeque<MessageView>,
+    _watching: Watching,
+}
+
+impl Tail {
+    pub(crate) async fn begin(core: &Arc<Core>, channel: Option<ChannelId>, after: Option<i64>) -> Result<Self, Error> {
+        let writes = core.writes();
+        let after = match after {
+            Some(after) => after,
+            None => core.read(|tx| store::newest_change(tx)).await?,
+        };
+        Ok(Self {
+            core: Arc::clone(core),
+            channel,
+            after,
+            others: 0,
+            writes,
+            ready: VecDeque::new(),
+            _watching: core.watch(),
+        })
+    }
+
+    /// The number of the last change that was handed out or looked at: to go on from later.
+    #[must_use]
+    pub const fn position(&self) -> i64 {
+        self.after
+    }
+
+    /// Waits for the next changed message. Safe to cancel: nothing that was looked up is lost.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn next(&mut self) -> Result<MessageView, Error> {
+        loop {
+            if let Some(view) = self.ready.pop_front() {
+                self.after = self.after.max(view.change);
+                return Ok(view);
+            }
+            self.writes.mark_unchanged();
+            let (channel, after) = (self.channel, self.after);
+            let found = self.core.read::<_, Error>(move |tx| {
+                let rows = messages::changed(tx, channel, after, CHANGES_AT_ONCE)?;
+                rows.iter()
+                    .map(|row| whole(tx, row))
+                    .collect::<Result<VecDeque<_>, _>>()
+            });
+            self.ready = found.await?;
+            if self.ready.is_empty() {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// Until this process wrote, or another one did.
+    async fn wait(&mut self) -> Result<(), Error> {
+        loop {
+            let woken = timeout(Duration::from_millis(NOTICE_MS), self.writes.changed()).await;
+            let others = self.core.store().others_wrote()?;
+            if woken.is_ok() || others != self.others {
+                self.others = others;
+                return Ok(());
+            }
+        }
+    }
+}

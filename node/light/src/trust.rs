@@ -1,0 +1,255 @@
+//! What is believed about a ledger, kept across processes and restarts.
+//!
+//! The state machine is `waxwing_core::follow`; here it is read, moved and stored in one transaction, because several
+//! processes may follow with one home. Heads come from several nodes at once. One that does not extend the held history is
+//! looked into: if its node can show a certified block beside ours, that is portable evidence, and the client halts.
+
+use waxwing_core::Hash;
+use waxwing_core::certificate::{Beacon, Head, HeadError};
+use waxwing_core::envelope::Anchor;
+use waxwing_core::evidence::Evidence;
+use waxwing_core::follow::{BeaconError, Follow, FollowError, HeadUpdate};
+use waxwing_core::history;
+use waxwing_core::limits::ANCHOR_INTERVAL;
+use waxwing_core::merkle::{InclusionProof, ProofError};
+
+use crate::core::Core;
+use crate::error::{Error, Trouble};
+use crate::nodes::Fault;
+use crate::peer::Peer;
+use crate::store::networks::{Halts, KnownAnchor, Network};
+use crate::store::{StoreError, Transaction, networks};
+
+/// How often something is tried again because another process was faster.
+const TRIES: u32 = 5;
+
+/// What came of an update.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// This is held now.
+    Held(Box<Follow>),
+    /// The update starts from another head than the one that is held: ask again from there.
+    BaseMoved,
+    /// Not accepted.
+    Refused(Fault),
+}
+
+/// Moves a ledger to a newer head that extends the block `base`. Evidence of a fork is stored before anybody hears of it.
+pub(crate) fn take(
+    tx: &Transaction<'_>,
+    network: Hash,
+    base: Hash,
+    update: &HeadUpdate,
+    now: u64,
+) -> Result<Taken, StoreError> {
+    let row = networks::load(tx, network)?.ok_or(StoreError::Damaged)?;
+    let mut follow = row.follow();
+    if follow.id() != base {
+        return Ok(Taken::BaseMoved);
+    }
+    let accepted = follow.accept(update, now);
+    if *follow.held() != row.held {
+        networks::hold(tx, network, follow.held())?;
+    }
+    match accepted {
+        Ok(_) => Ok(Taken::Held(Box::new(follow))),
+        Err(error) => {
+            if let FollowError::Fork(evidence) = &error {
+                networks::add_evidence(tx, network, evidence, Halts::Yes, now)?;
+            }
+            Ok(Taken::Refused(Fault::Head(error)))
+        }
+    }
+}
+
+/// A ledger as stored, refused once it is forked.
+pub(crate) async fn load(core: &Core, network: Hash) -> Result<Network, Error> {
+    let row = core.read(move |tx| networks::load(tx, network)).await?;
+    let row = row.ok_or(Error::UnknownNetwork(network))?;
+    match &row.held.halted {
+        Some(evidence) => Err(Error::Forked {
+            height: evidence.height(),
+        }),
+        None => Ok(row),
+    }
+}
+
+/// Takes a node's head.
+pub(crate) async fn head(core: &Core, network: Hash, peer: &Peer) -> Result<Follow, Trouble> {
+    for _ in 0..TRIES {
+        let held = load(core, network).await?.follow();
+        let Some(update) = peer.head(held.header().height).await? else {
+            return Ok(held);
+        };
+        let (base, now) = (held.id(), core.clock.now());
+        match core.write(move |tx| take(tx, network, base, &update, now)).await? {
+            Taken::Held(follow) => return Ok(*follow),
+            Taken::BaseMoved => {}
+            Taken::Refused(fault) => return Err(look_into(core, network, peer, &held, fault).await?),
+        }
+    }
+    Err(Trouble::Node(Fault::Stalled))
+}
+
+/// A head was refused. If that could be a fork, the node is asked for its block at the held height: two final blocks of one
+/// height are evidence that halts.
+async fn look_into(
+    core: &Core,
+    network: Hash,
+    peer: &Peer,
+    held: &Follow,
+    fault: Fault,
+) -> Result<Trouble, StoreError> {
+    let is_other_history = matches!(
+        fault,
+        Fault::Head(FollowError::NotExtending(_) | FollowError::TimeRunsBack)
+    );
+    if !is_other_history {
+        return Ok(fault.into());
+    }
+    let Ok(head) = peer.certified(held.header().height).await else {
+        return Ok(fault.into());
+    };
+    let beside = HeadUpdate {
+        ladder: Vec::new(),
+        head,
+        extension: InclusionProof { siblings: Vec::new() },
+    };
+    let (base, now) = (held.id(), core.clock.now());
+    let taken = core.write(move |tx| take(tx, network, base, &beside, now)).await?;
+    Ok(match taken {
+        Taken::Refused(fork @ Fault::Head(FollowError::Fork(_))) => {
+            core.blame(network, peer.node(), &fork).await?;
+            fork.into()
+        }
+        _ => fault.into(),
+    })
+}
+
+/// A node is behind. If its head is certified and yet not in the held history, that is evidence too: it is kept and
+/// shown, and does not halt, because it is about blocks below the held head.
+pub(crate) async fn compare_behind(core: &Core, network: Hash, behind: &Peer, ahead: &Peer) -> Result<(), Trouble> {
+    let row = load(core, network).await?;
+    let held = row.follow();
+    // Its newest head, told as an update from genesis: only the head itself is looked at.
+    let Some(HeadUpdate { head: theirs, .. }) = behind.head(0).await? else {
+        return Ok(());
+    };
+    let height = theirs.header.height;
+    if height == 0 || height >= held.header().height {
+        return Ok(());
+    }
+    let verified = theirs.clone().verify(held.keys(), &held.held().committee);
+    let theirs = match verified {
+        Ok(verified) => verified,
+        // Of an earlier committee, which is not held any more: nothing can be said.
+        Err(HeadError::WrongCommittee) => return Ok(()),
+        Err(error) => return Err(Fault::Head(FollowError::Head(error)).into()),
+    };
+    let (ours, path) = ahead.history(height, held.header().height).await?;
+    history::verify_inclusion(&ours, held.header(), &path).map_err(Fault::History)?;
+    if ours.id(held.keys()) == theirs.id() {
+        return Ok(());
+    }
+    let ours = ahead.certified(height).await?;
+    keep_evidence(core, network, &held, ours, theirs.into_inner()).await?;
+    Err(Fault::Head(FollowError::NotExtending(ProofError::WrongRoot)).into())
+}
+
+async fn keep_evidence(core: &Core, network: Hash, held: &Follow, ours: Head, theirs: Head) -> Result<(), Trouble> {
+    let evidence = Evidence::of_heads(held.keys(), ours, theirs);
+    if evidence.verify(held.keys(), &held.held().committee).is_ok() {
+        let now = core.clock.now();
+        core.write(move |tx| networks::add_evidence(tx, network, &evidence, Halts::No, now))
+            .await?;
+    }
+    Ok(())
+}
+
+/// The newest block that envelopes may name, checked against the held history. Fetched only when it changed.
+pub(crate) async fn anchor(core: &Core, network: Hash, peer: &Peer) -> Result<KnownAnchor, Trouble> {
+    let row = load(core, network).await?;
+    let held = row.follow();
+    let height = held.header().height - held.header().height % ANCHOR_INTERVAL;
+    let checked = core.clock.now();
+    let known = match row.anchor {
+        Some(known) if known.anchor.height == height => KnownAnchor { checked, ..known },
+        _ => {
+            let header = if height == held.header().height {
+                held.header().clone()
+            } else {
+                let (header, path) = peer.history(height, held.header().height).await?;
+                if header.height != height {
+                    return Err(Fault::WrongAnswer.into());
+                }
+                history::verify_inclusion(&header, held.header(), &path).map_err(Fault::History)?;
+                header
+            };
+            KnownAnchor {
+                anchor: Anchor {
+                    height,
+                    id: header.id(held.keys()),
+                },
+                time: header.time,
+                checked,
+            }
+        }
+    };
+    core.write(move |tx| networks::set_anchor(tx, network, &known)).await?;
+    Ok(known)
+}
+
+/// Hands evidence to every node that can be reached: whoever learns of a fork tells the others.
+pub(crate) async fn spread_evidence(core: &Core, network: Hash) -> Result<(), StoreError> {
+    let evidence = core.read(move |tx| networks::evidence(tx, network)).await?;
+    for node in core.nodes(network).await? {
+        let Ok(peer) = core.peer(network, &node.address).await else {
+            continue;
+        };
+        for piece in &evidence {
+            // What a node makes of it changes nothing here.
+            let _ = peer.report(piece).await;
+        }
+    }
+    Ok(())
+}
+
+/// What a beacon did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lit {
+    /// The held head was still the newest at its time.
+    Confirmed,
+    /// It is about another head than the held one.
+    OtherHead,
+    /// A quorum signed a time that this device's clock has not reached.
+    ClockBehind,
+}
+
+/// Takes a beacon from a node, and notes its time for the judgement of the clock.
+pub(crate) async fn beacon(core: &Core, network: Hash, peer: &Peer, beacon: Beacon) -> Result<Lit, Trouble> {
+    let now = core.clock.now();
+    let time = beacon.time;
+    let accepted = core
+        .write::<_, Error>(move |tx| {
+            let row = networks::load(tx, network)?.ok_or(Error::UnknownNetwork(network))?;
+            let mut follow = row.follow();
+            let accepted = follow.accept_beacon(&beacon, now);
+            if follow.held().confirmed != row.held.confirmed {
+                networks::hold(tx, network, follow.held())?;
+            }
+            Ok(accepted)
+        })
+        .await?;
+    match accepted {
+        Ok(()) => {
+            core.sample(network, peer.node(), time);
+            Ok(Lit::Confirmed)
+        }
+        Err(BeaconError::OtherHead) => Ok(Lit::OtherHead),
+        Err(BeaconError::FromTheFuture) => {
+            core.sample(network, peer.node(), time);
+            Ok(Lit::ClockBehind)
+        }
+        Err(error) => Err(Fault::Beacon(error).into()),
+    }
+}

@@ -1,0 +1,325 @@
+//! Why a message is shown as it is: every check behind it, those that failed, and those that nobody did.
+//!
+//! The list is the same for every message, so that what was *not* done cannot hide by being left out. "Verified" is not a
+//! word here: a signature, a place in the ledger, a quorum and a person are four different things.
+
+use serde::Serialize;
+use waxwing_core::HashKeys;
+use waxwing_core::genesis::Genesis;
+
+use waxwing_seal::Content;
+
+use crate::client::{Client, whole};
+use crate::error::Error;
+use crate::message::{MessageId, MessageView};
+use crate::store::channels::{self, Channel};
+use crate::store::messages::{self, BodyState, Message, ViewCheck};
+use crate::store::networks::{self, Network};
+use crate::store::outbox::{self, Submission};
+use crate::store::{StoreError, Transaction};
+
+/// What came of a check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// It was done here, and it holds.
+    Holds,
+    /// It was done here, and it does not hold.
+    Fails,
+    /// Nobody did it, or it cannot be done yet.
+    NotDone,
+}
+
+/// One check.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Check {
+    /// A stable word.
+    pub check: &'static str,
+    /// What came of it.
+    pub result: Finding,
+    /// In a sentence: what was compared with what, or why it was not done.
+    pub says: String,
+}
+
+/// What one node said about an own message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Said {
+    /// The node.
+    pub node: String,
+    /// The envelope it was about.
+    pub entry: String,
+    /// When, by this device's clock.
+    pub time_ms: u64,
+    /// Whether it promised, under its signature, to include it.
+    pub promised: bool,
+    /// Why it did not take it.
+    pub refusal: Option<String>,
+}
+
+/// Everything that stands behind a message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Why {
+    /// The message.
+    pub message: MessageView,
+    /// All checks, in the order in which a message travels.
+    pub checks: Vec<Check>,
+    /// How often the envelope of an own message on its way was signed: more than once if one of them died.
+    pub signings: Option<u32>,
+    /// What nodes said to an own message.
+    pub nodes: Vec<Said>,
+}
+
+impl Client {
+    /// Every check behind a message, including those not done.
+    ///
+    /// # Errors
+    /// If there is no such message.
+    pub async fn why(&self, message: MessageId) -> Result<Why, Error> {
+        self.core.read(move |tx| why(tx, message)).await
+    }
+}
+
+fn why(tx: &Transaction<'_>, id: MessageId) -> Result<Why, Error> {
+    let message = messages::load(tx, id)?.ok_or(Error::UnknownMessage)?;
+    let channel = channels::load(tx, message.channel)?.ok_or(Error::UnknownChannel)?;
+    let network = networks::load(tx, channel.network)?.ok_or(Error::UnknownNetwork(channel.network))?;
+    let case = Case {
+        keys: network.genesis.keys(),
+        message: &message,
+        channel: &channel,
+        network: &network,
+        counter_before: counter_before(tx, &message)?,
+    };
+    Ok(Why {
+        message: whole(tx, &message)?,
+        checks: case.checks(),
+        signings: outbox::load(tx, id)?.map(|item| item.signings),
+        nodes: outbox::submissions(tx, id)?.into_iter().map(said).collect(),
+    })
+}
+
+fn said(submission: Submission) -> Said {
+    Said {
+        node: submission.node.to_string(),
+        entry: submission.entry.to_string(),
+        time_ms: submission.time,
+        promised: submission.acknowledgement.is_some(),
+        refusal: submission.refusal,
+    }
+}
+
+/// Whether the message that the same device counted before this one is here.
+fn counter_before(tx: &Transaction<'_>, message: &Message) -> Result<Option<bool>, StoreError> {
+    let (Some(device), Some(counter)) = (message.device, message.counter) else {
+        return Ok(None);
+    };
+    match counter.checked_sub(1) {
+        None | Some(0) => Ok(Some(true)),
+        Some(before) => messages::has_counter(tx, message.channel, device, before).map(Some),
+    }
+}
+
+struct Case<'a> {
+    keys: HashKeys,
+    message: &'a Message,
+    channel: &'a Channel,
+    network: &'a Network,
+    counter_before: Option<bool>,
+}
+
+fn check(check: &'static str, result: Finding, says: impl Into<String>) -> Check {
+    Check {
+        check,
+        result,
+        says: says.into(),
+    }
+}
+
+impl Case<'_> {
+    fn checks(&self) -> Vec<Check> {
+        vec![
+            self.opened(),
+            self.terms(),
+            self.counter(),
+            self.log_signature(),
+            self.stamp(),
+            self.in_log(),
+            self.is_final(),
+            self.same_history(),
+            self.written(),
+            check(
+                "anchor",
+                Finding::NotDone,
+                "that the block its envelope names was a valid one is left to the validators; a quorum certified so",
+            ),
+            check(
+                "witnesses",
+                Finding::NotDone,
+                "no independent witness has cosigned this history",
+            ),
+            check(
+                "name",
+                Finding::NotDone,
+                "the name is what the writer claims; only the device is proven",
+            ),
+            check("person", Finding::NotDone, "nobody compared this device with a person"),
+            check("hands", Finding::NotDone, "whose hands held the device cannot be known"),
+            check(
+                "forward-secrecy",
+                Finding::NotDone,
+                "there is none yet: whoever gets the channel's secret reads the past and the future",
+            ),
+        ]
+    }
+
+    fn opened(&self) -> Check {
+        let name = "device-signature";
+        match (self.message.body, &self.message.content, &self.message.device) {
+            (BodyState::Here, Some(_), Some(device)) => check(
+                name,
+                Finding::Holds,
+                format!("the body opened with this channel's keys, and device {device} signed what is in it"),
+            ),
+            (BodyState::Unopened, ..) => {
+                let reason = self.message.reason.as_deref().unwrap_or("it does not open");
+                check(name, Finding::Fails, reason)
+            }
+            (BodyState::Withheld, ..) => check(name, Finding::NotDone, "no node gave its body so far"),
+            (BodyState::Expired, ..) => check(name, Finding::NotDone, "the time its author gave it has passed"),
+            _ => check(name, Finding::NotDone, "its author erased it"),
+        }
+    }
+
+    fn terms(&self) -> Check {
+        let name = "terms";
+        match (&self.message.signed, &self.message.content) {
+            (Some(_), Some(_)) => check(
+                name,
+                Finding::Holds,
+                "the envelope states the log, the erasure commitment and the keep-for that the device signed",
+            ),
+            _ => check(
+                name,
+                Finding::NotDone,
+                "there is no opened body under a certified envelope to compare",
+            ),
+        }
+    }
+
+    fn counter(&self) -> Check {
+        let name = "nothing-missing-before";
+        match (self.counter_before, self.message.counter) {
+            (Some(true), Some(counter)) => check(
+                name,
+                Finding::Holds,
+                format!("it is number {counter} of its device here, and the one before is here"),
+            ),
+            (Some(false), Some(counter)) => check(
+                name,
+                Finding::Fails,
+                format!(
+                    "it is number {counter} of its device here, and the one before is not: not sent, on its way, or not readable"
+                ),
+            ),
+            _ => check(name, Finding::NotDone, "its device's count is not known"),
+        }
+    }
+
+    fn log_signature(&self) -> Check {
+        let name = "log-signature";
+        match &self.message.signed {
+            None => check(name, Finding::NotDone, "it is not in the ledger yet"),
+            Some(signed) => match signed.clone().verify_signature(&self.keys) {
+                Ok(_) => check(
+                    name,
+                    Finding::Holds,
+                    "the conversation's key signed the envelope: no node could make it up",
+                ),
+                Err(_) => check(name, Finding::Fails, "the conversation's key never signed the envelope"),
+            },
+        }
+    }
+
+    fn stamp(&self) -> Check {
+        let name = "stamp";
+        let Some(signed) = &self.message.signed else {
+            return check(name, Finding::NotDone, "it is not in the ledger yet");
+        };
+        let genesis: &Genesis = &self.network.genesis;
+        let bits = signed.header.stamp(&self.keys).leading_zero_bits();
+        let needed = waxwing_core::envelope::stamp_bits(genesis.parameters.stamp_bits, signed.header.body_length);
+        let says = format!("the stamp has {bits} zero bits, {needed} are asked for");
+        check(name, if bits >= needed { Finding::Holds } else { Finding::Fails }, says)
+    }
+
+    fn in_log(&self) -> Check {
+        let name = "in-the-ledger";
+        match (self.message.log_index, self.channel.proven) {
+            (Some(index), Some(proven)) => check(
+                name,
+                Finding::Holds,
+                format!(
+                    "entry {index} of the conversation's log, which was recomputed here to the root that block {} proves",
+                    proven.height.max(self.message.place.map_or(0, |place| place.height))
+                ),
+            ),
+            _ => check(name, Finding::NotDone, "no checked log shows it yet"),
+        }
+    }
+
+    fn is_final(&self) -> Check {
+        let name = "final";
+        let Some(place) = &self.message.place else {
+            return check(name, Finding::NotDone, "it is in no certified block yet");
+        };
+        let committee = &self.network.held.committee;
+        let (all, quorum, tolerated) = (committee.members().len(), committee.quorum(), committee.tolerated());
+        check(
+            name,
+            Finding::Holds,
+            format!(
+                "ordered in block {} by at least {quorum} of {all} validators; up to {tolerated} of them may lie",
+                place.height
+            ),
+        )
+    }
+
+    fn same_history(&self) -> Check {
+        let name = "same-history";
+        match self.message.view {
+            ViewCheck::Agrees => check(
+                name,
+                Finding::Holds,
+                "its writer had proven the same entries before it as this client, compared by their root",
+            ),
+            ViewCheck::Differs => check(
+                name,
+                Finding::Fails,
+                "its writer claims to have proven other entries than this client: one of you was shown another history, or it lies",
+            ),
+            ViewCheck::None => check(
+                name,
+                Finding::NotDone,
+                "its writer had proven nothing that could be compared",
+            ),
+        }
+    }
+
+    fn written(&self) -> Check {
+        let name = "written-before-ordered";
+        let content: Option<&Content> = self.message.content.as_ref();
+        match (content.map(|content| content.time_ms), &self.message.place) {
+            (Some(written), Some(place)) if written <= place.time.saturating_add(60_000) => check(
+                name,
+                Finding::Holds,
+                "it claims to have been written before it was ordered",
+            ),
+            (Some(_), Some(_)) => check(
+                name,
+                Finding::Fails,
+                "it claims to have been written after it was ordered: its writer's clock is wrong, or it lies",
+            ),
+            _ => check(name, Finding::NotDone, "there is no certified time to compare with"),
+        }
+    }
+}
