@@ -90,8 +90,12 @@ fn announce(
     output: &Output,
 ) -> Result<(), Failure> {
     let (tip, address) = (node.tip(), address_of(node));
-    facts.retain(|(name, _)| *name != "listens");
+    // Only now the ports are known that the system chose.
+    facts.retain(|(name, _)| *name != "listens" && *name != "http");
     facts.push(("address", address.to_string()));
+    if let Some(http) = node.http() {
+        facts.push(("http", format!("http://{http} for health and metrics")));
+    }
     facts.push((
         "head",
         format!("block {}, {} entries in {} logs", tip.height, tip.entries, tip.logs),
@@ -100,6 +104,7 @@ fn announce(
         fields.insert("event".to_owned(), json!("running"));
         fields.insert("address".to_owned(), json!(address.to_string()));
         fields.insert("listen".to_owned(), json!(node.address().to_string()));
+        fields.insert("http".to_owned(), json!(node.http().map(|http| http.to_string())));
         fields.insert("height".to_owned(), json!(tip.height));
         fields.insert("process".to_owned(), json!(std::process::id()));
     }
