@@ -12,7 +12,7 @@
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use waxwing_core::Hash;
 use waxwing_core::block::BlockHeader;
 use waxwing_core::certificate::Certificate;
@@ -61,19 +61,30 @@ pub(crate) struct Chain<T> {
     announced: Option<Announced>,
     tips: watch::Sender<Tip>,
     listener: Listener,
+    /// Dropped last: whoever waits at the other end knows then that the database is closed.
+    _closed: oneshot::Sender<()>,
 }
 
 impl<T: Tables> Chain<T> {
-    /// `announced` is for validators: followers announce nothing of their own.
-    pub(crate) fn new(store: Store<T>, ledger: Ledger, announced: Option<Announced>, listener: Listener) -> Self {
+    /// `announced` is for validators: followers announce nothing of their own. The receiver ends when the last user of
+    /// the chain has gone and the database is closed.
+    pub(crate) fn new(
+        store: Store<T>,
+        ledger: Ledger,
+        announced: Option<Announced>,
+        listener: Listener,
+    ) -> (Self, oneshot::Receiver<()>) {
         let (tips, _) = watch::channel(Tip::of(ledger.head(), ledger.id()));
-        Self {
+        let (closed, until_closed) = oneshot::channel();
+        let chain = Self {
             store,
             ledger: RwLock::new(ledger),
             announced,
             tips,
             listener,
-        }
+            _closed: closed,
+        };
+        (chain, until_closed)
     }
 
     pub(crate) const fn store(&self) -> &Store<T> {

@@ -56,8 +56,6 @@ codes! {
          the future.";
     QUOTA_REACHED = "WX-3003",
         "The disk quota is reached; no envelopes are taken. Raise quota_mib or move the node to a larger disk.";
-    SLOW_SUBSCRIBER = "WX-3004",
-        "A subscriber read too slowly and was dropped; it can resume from the index it has.";
 }
 
 /// Why a node stopped by itself.

@@ -1,6 +1,7 @@
 //! Figures for the operator, in the form that Prometheus reads. No figure names a user, a log or an address.
 
 use std::fmt;
+use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -9,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use waxwing_net::quic::Counts;
 
 /// What became of a submitted envelope.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -73,6 +75,16 @@ pub(crate) struct Levels {
     pub(crate) connections_dropped: u64,
     pub(crate) requests_refused: u64,
     pub(crate) upstreams_connected: u64,
+    pub(crate) wal_syncs: u64,
+}
+
+impl Levels {
+    /// Adds what the server counts itself.
+    pub(crate) fn note_server(&mut self, counts: &Counts) {
+        self.connections = u64::try_from(counts.open).unwrap_or(u64::MAX);
+        self.connections_dropped = counts.dropped.values().sum();
+        self.requests_refused = counts.refused;
+    }
 }
 
 /// All figures.
@@ -84,14 +96,10 @@ pub(crate) struct Meter {
     upstream_faults: Family<ByKind, Counter>,
     bodies_dropped: Family<ByKind, Counter>,
     levels: Vec<(Gauge, fn(&Levels) -> u64)>,
-    /// Blocks made durable.
-    pub(crate) blocks: Counter,
-    /// Entries in them.
-    pub(crate) ordered: Counter,
-    /// From a block's first line to its announcement.
-    pub(crate) block_seconds: Histogram,
-    /// The part of it that the database took.
-    pub(crate) commit_seconds: Histogram,
+    blocks: Counter,
+    ordered: Counter,
+    block_seconds: Histogram,
+    commit_seconds: Histogram,
     /// Beacons signed or fetched.
     pub(crate) beacons: Counter,
     /// Subscriptions that are open.
@@ -100,7 +108,7 @@ pub(crate) struct Meter {
     pub(crate) pushes: Counter,
 }
 
-const LEVELS: [(&str, &str, fn(&Levels) -> u64); 10] = [
+const LEVELS: [(&str, &str, fn(&Levels) -> u64); 11] = [
     ("ledger_height", "Height of the newest block", |levels| levels.height),
     ("ledger_entries", "Entries in the ledger", |levels| levels.entries),
     ("ledger_logs", "Logs in the ledger", |levels| levels.logs),
@@ -127,6 +135,11 @@ const LEVELS: [(&str, &str, fn(&Levels) -> u64); 10] = [
     ("upstreams_connected", "Upstream nodes that answer", |levels| {
         levels.upstreams_connected
     }),
+    (
+        "wal_syncs",
+        "Writes that the database made durable since the start: never fewer than blocks",
+        |levels| levels.wal_syncs,
+    ),
 ];
 
 impl Meter {
@@ -195,6 +208,18 @@ impl Meter {
         registry.register_with_unit("commit", "Writing and syncing a block", Unit::Seconds, commit);
     }
 
+    /// A block was made durable: how many entries it has, and how long it took in all.
+    pub(crate) fn block(&self, entries: usize, took_us: u128) {
+        self.blocks.inc();
+        self.ordered.inc_by(u64::try_from(entries).unwrap_or(u64::MAX));
+        self.block_seconds.observe(seconds(took_us));
+    }
+
+    /// The database wrote and synced a block.
+    pub(crate) fn commit(&self, took_us: u128) {
+        self.commit_seconds.observe(seconds(took_us));
+    }
+
     pub(crate) fn envelope(&self, outcome: Outcome, count: u64) {
         let outcome = Name(outcome.name());
         self.envelopes.get_or_create(&ByOutcome { outcome }).inc_by(count);
@@ -223,6 +248,10 @@ impl Meter {
         encode(&mut text, &self.registry).expect("writing to a string does not fail, and every label encodes");
         text
     }
+}
+
+fn seconds(us: u128) -> f64 {
+    Duration::from_micros(u64::try_from(us).unwrap_or(u64::MAX)).as_secs_f64()
 }
 
 #[cfg(test)]

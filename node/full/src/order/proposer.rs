@@ -22,12 +22,14 @@ use crate::clock::Clock;
 use crate::faults::{CLOCK_BEHIND, Fault, Lifeline};
 use crate::meter::{Meter, Outcome};
 use crate::pool::{Selected, Turn, Waiting};
+use crate::reports::Reports;
 
 /// Everything the ordering thread works with.
 pub(crate) struct Proposer<T> {
     pub(crate) chain: Arc<Chain<T>>,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) voter: Arc<Mutex<Voter>>,
+    pub(crate) reports: Arc<Reports>,
     pub(crate) pace: Pace,
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
@@ -66,18 +68,11 @@ impl<T: Tables> Proposer<T> {
         } = self.try_block(selected)?;
         if let Some(step) = step {
             let certificate = self.certify(&step)?;
-            let drafted = self.clock.steady_us();
+            let (drafted, reports) = (self.clock.steady_us(), step.evidence.len());
             self.chain.apply(step, &certificate)?;
-            self.meter.blocks.inc();
-            self.meter
-                .ordered
-                .inc_by(u64::try_from(ordered.len()).unwrap_or(u64::MAX));
-            self.meter
-                .commit_seconds
-                .observe(seconds(self.clock.steady_us() - drafted));
-            self.meter
-                .block_seconds
-                .observe(seconds(self.clock.steady_us() - started));
+            self.reports.carried(reports);
+            self.meter.commit(self.clock.steady_us() - drafted);
+            self.meter.block(ordered.len(), self.clock.steady_us() - started);
         }
         let took_ms = u64::try_from((self.clock.steady_us() - started) / 1000).unwrap_or(u64::MAX);
         let dropped = self.waiting.settle(&ordered, &hopeless, took_ms);
@@ -117,7 +112,7 @@ impl<T: Tables> Proposer<T> {
             }
         }
         let proposer = self.voter.lock().unwrap_or_else(PoisonError::into_inner).public();
-        let step = (!draft.is_empty()).then(|| draft.finish(proposer, Vec::new()));
+        let step = (!draft.is_empty()).then(|| draft.finish(proposer, self.reports.waiting()));
         Ok(Tried {
             step,
             ordered,
@@ -134,10 +129,6 @@ impl<T: Tables> Proposer<T> {
                 signed: contradiction.signed,
             })
     }
-}
-
-fn seconds(us: u128) -> f64 {
-    std::time::Duration::from_micros(u64::try_from(us).unwrap_or(u64::MAX)).as_secs_f64()
 }
 
 impl<T> std::fmt::Debug for Proposer<T> {

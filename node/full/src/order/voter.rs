@@ -6,9 +6,9 @@
 
 use waxwing_core::Hash;
 use waxwing_core::block::BlockHeader;
-use waxwing_core::certificate::{Beacon, Certificate};
+use waxwing_core::certificate::{Beacon, Certificate, beacon_message};
 use waxwing_core::committee::Committee;
-use waxwing_core::keys::{ValidatorId, VoteKey};
+use waxwing_core::keys::{Signature, ValidatorId, VoteKey};
 
 /// A signature was asked for that would contradict an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +54,12 @@ impl Voter {
         // Noted before signing: should signing ever fail half-way, the height counts as used.
         self.signed = (header.height, id);
         Ok(Certificate::sign(committee, 0, header, id, &[&self.key]))
+    }
+
+    /// The same as [`Voter::beacon`], as one validator's part of it.
+    pub(crate) fn statement(&self, network: Hash, head: (u64, Hash), time: u64) -> Option<Signature> {
+        let (height, id) = head;
+        (head == self.signed).then(|| self.key.sign(&beacon_message(network, height, id, time)))
     }
 
     /// Says that `head` is the newest block at `time`, unless a newer one is signed already.

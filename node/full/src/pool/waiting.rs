@@ -59,10 +59,6 @@ impl Waiting {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn holds(&self, stamp: &Hash) -> bool {
-        self.state().pool.holds(stamp)
-    }
-
     /// The entry id of the envelope that waits under a stamp.
     pub(crate) fn entry_of(&self, stamp: &Hash) -> Option<Hash> {
         self.state().pool.entry_of(stamp)

@@ -3,6 +3,8 @@
 //! Each proof is made for the head that is true in memory, while the lock on it is held; the store may be one block
 //! further, because a block is durable before it is true.
 
+use std::num::NonZeroU32;
+
 use waxwing_core::codec::Encode;
 use waxwing_core::keys::LogId;
 use waxwing_net::wire::limits::HEADERS_PER_REPLY_MAX;
@@ -60,13 +62,13 @@ pub(super) fn receipt<T: Tables>(chain: &Chain<T>, log: &LogId, index: u64) -> A
 }
 
 /// Headers without certificates.
-pub(super) fn headers<T: Tables>(chain: &Chain<T>, from: u64, count: u32) -> Answer {
+pub(super) fn headers<T: Tables>(chain: &Chain<T>, from: u64, count: NonZeroU32) -> Answer {
     let newest = chain.tip().height;
     if from > newest {
         return Ok(Err(Refusal::HeightAhead { newest }));
     }
     let mut headers = Vec::new();
-    for height in (from..=newest).take(usize::try_from(count).unwrap_or(HEADERS_PER_REPLY_MAX)) {
+    for height in (from..=newest).take(usize::try_from(count.get()).unwrap_or(HEADERS_PER_REPLY_MAX)) {
         let Some(header) = chain.store().header(height)? else {
             break;
         };

@@ -1,10 +1,12 @@
-//! What a node says about itself. Shown to people and used to choose a node; never believed.
+//! What a node says about itself: to its peers, who do not believe it, and to its operator, who has to act on it.
 
+use serde::Serialize;
 use waxwing_net::wire::limits::{POLICY_BYTES_MAX, SOFTWARE_BYTES_MAX};
-use waxwing_net::wire::{Access, Progress, Reply, Response, Retention, Role, Status, Submitters, Text};
+use waxwing_net::wire::{Access, List, Peer, Progress, Reply, Response, Retention, Role, Status, Submitters, Text};
 use waxwing_store::Tables;
 
-use super::Serving;
+use super::{Serving, Submissions};
+use crate::meter::Levels;
 
 /// What does not change while a node runs.
 #[derive(Clone, Debug)]
@@ -17,8 +19,69 @@ pub(crate) struct Facts {
     pub(crate) submitters: Submitters,
     /// What the operator says about it.
     pub(crate) policy: Text<POLICY_BYTES_MAX>,
-    /// Bytes that the operator lets it take.
-    pub(crate) quota_bytes: Option<u64>,
+}
+
+/// A node, for its operator. The fields are what `/status` shows as JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct NodeStatus {
+    /// Name and version of this form.
+    pub schema: &'static str,
+    /// Name and version of the program.
+    pub software: String,
+    /// The network id.
+    pub network: String,
+    /// "validator" or "follower".
+    pub role: &'static str,
+    /// Height of the newest block.
+    pub height: u64,
+    /// Its id.
+    pub head: String,
+    /// When it was ordered, ms since 1970.
+    pub head_time_ms: u64,
+    /// Entries in the ledger.
+    pub entries: u64,
+    /// Logs in the ledger.
+    pub logs: u64,
+    /// "downloading", "verifying" or "verified".
+    pub progress: &'static str,
+    /// The height that it aims for; `height` if there is none beyond.
+    pub target: u64,
+    /// What waits for a block.
+    pub pool: PoolStatus,
+    /// Bytes that the database takes on disk.
+    pub disk_bytes: u64,
+    /// Whether two certified histories were seen, so that nothing more is copied.
+    pub is_halted: bool,
+    /// Upstream nodes.
+    pub upstreams: Vec<UpstreamReport>,
+}
+
+/// What waits for a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct PoolStatus {
+    /// Envelopes.
+    pub envelopes: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// An upstream node, for the operator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct UpstreamReport {
+    /// Key and place.
+    pub address: String,
+    /// Whether there is a connection.
+    pub is_connected: bool,
+    /// Whether it says that it orders.
+    pub is_validator: bool,
+    /// Whether blocks are copied from it now.
+    pub is_in_use: bool,
+    /// Height of the newest head that it showed and that was verified here.
+    pub announced: u64,
+    /// The last thing that was wrong with it.
+    pub fault: Option<String>,
+    /// When that was, ms since 1970.
+    pub fault_time_ms: Option<u64>,
 }
 
 impl<T: Tables> Serving<T> {
@@ -31,14 +94,112 @@ impl<T: Tables> Serving<T> {
             head: tip.id,
             software: facts.software,
             role: facts.role,
-            progress: Progress::Verified { height: tip.height },
+            progress: self.progress(tip.height),
             access: Access {
                 submit: facts.submitters,
                 policy: facts.policy,
-                quota_bytes: facts.quota_bytes,
-                used_bytes: 0,
+                quota_bytes: self.disk.quota_bytes(),
+                used_bytes: self.disk.used_bytes(),
             },
             retention: Retention::AsAsked,
         })))
+    }
+
+    /// How far this node is. What an upstream node only claims is aimed for, never counted.
+    fn progress(&self, height: u64) -> Progress {
+        let (verified, claimed) = self.upstreams.heights();
+        if claimed > verified.max(height) {
+            Progress::Downloading {
+                have: height,
+                target: claimed,
+            }
+        } else if verified > height {
+            Progress::Verifying {
+                verified: height,
+                target: verified,
+            }
+        } else {
+            Progress::Verified { height }
+        }
+    }
+
+    pub(super) fn peers(&self) -> Response {
+        let role = |is_validator: bool| if is_validator { Role::Validator } else { Role::Follower };
+        let connections = self.upstreams.connections();
+        let peers = self.upstreams.status().into_iter().filter_map(|upstream| {
+            let connection = connections
+                .iter()
+                .find(|connection| connection.node() == upstream.address.node)?;
+            Some(Peer {
+                node: connection.node(),
+                address: connection.address(),
+                role: role(upstream.is_validator),
+            })
+        });
+        Response::Peers(List::new(peers.take(64).collect()).unwrap_or(List::EMPTY))
+    }
+
+    /// For the operator.
+    pub(crate) fn report_status(&self, is_halted: bool) -> NodeStatus {
+        let tip = self.chain.tip();
+        let (progress, target) = match self.progress(tip.height) {
+            Progress::Downloading { target, .. } => ("downloading", target),
+            Progress::Verifying { target, .. } => ("verifying", target),
+            Progress::Verified { height } => ("verified", height),
+        };
+        let (envelopes, bytes) = self.pool_level();
+        let upstreams = self.upstreams.status().into_iter().map(|upstream| UpstreamReport {
+            address: upstream.address.to_string(),
+            is_connected: upstream.is_connected,
+            is_validator: upstream.is_validator,
+            is_in_use: upstream.is_in_use,
+            announced: upstream.announced,
+            fault_time_ms: upstream.fault.as_ref().map(|(_, time)| *time),
+            fault: upstream.fault.map(|(fault, _)| fault.to_string()),
+        });
+        NodeStatus {
+            schema: "waxwing.status/1",
+            software: self.facts.software.to_string(),
+            network: self.chain.store().keys().network().to_string(),
+            role: match self.facts.role {
+                Role::Validator => "validator",
+                Role::Follower => "follower",
+            },
+            height: tip.height,
+            head: tip.id.to_string(),
+            head_time_ms: tip.time,
+            entries: tip.entries,
+            logs: tip.logs,
+            progress,
+            target,
+            pool: PoolStatus { envelopes, bytes },
+            disk_bytes: self.disk.used_bytes(),
+            is_halted,
+            upstreams: upstreams.collect(),
+        }
+    }
+
+    /// What is read off for the figures; the server's own are added by whoever holds the server.
+    pub(crate) fn levels(&self) -> Levels {
+        let tip = self.chain.tip();
+        let (pool_envelopes, pool_bytes) = self.pool_level();
+        Levels {
+            height: tip.height,
+            entries: tip.entries,
+            logs: tip.logs,
+            pool_envelopes,
+            pool_bytes,
+            disk_bytes: self.disk.used_bytes(),
+            upstreams_connected: u64::try_from(self.upstreams.connections().len()).unwrap_or(u64::MAX),
+            wal_syncs: self.chain.store().syncs(),
+            ..Levels::default()
+        }
+    }
+
+    fn pool_level(&self) -> (u64, u64) {
+        match &self.submissions {
+            Submissions::Here(intake) => intake.waiting.level(),
+            Submissions::Elsewhere(_) => (0, 0),
+        }
     }
 }

@@ -40,7 +40,9 @@ impl World {
             stamp_bits: STAMP_BITS,
             new_log_bits: NEW_LOG_BITS,
         };
-        let genesis = Genesis::new("test", clock.now_ms() - 1000, parameters, vec![vote.public()]).unwrap();
+        static WORLDS: AtomicU64 = AtomicU64::new(0);
+        let name = format!("test {}", WORLDS.fetch_add(1, Ordering::Relaxed));
+        let genesis = Genesis::new(&name, clock.now_ms() - 1000, parameters, vec![vote.public()]).unwrap();
         Self {
             keys: genesis.keys(),
             genesis,
@@ -65,6 +67,16 @@ impl World {
         let mut config = config();
         change(&mut config);
         Directory::found(place.path(), &self.genesis, Some(&self.vote), &config).unwrap();
+        self.run(place, config).await
+    }
+
+    pub(crate) async fn follower(&self, upstreams: &[NodeAddress]) -> Running {
+        let place = tempfile::tempdir().unwrap();
+        let config = NodeConfig {
+            upstreams: upstreams.to_vec(),
+            ..config()
+        };
+        Directory::found(place.path(), &self.genesis, None, &config).unwrap();
         self.run(place, config).await
     }
 
@@ -130,7 +142,7 @@ impl Running {
 /// Somebody who holds a log's key.
 pub(crate) struct Writer {
     pub(crate) key: LogKey,
-    keys: HashKeys,
+    pub(crate) keys: HashKeys,
     anchor: Anchor,
     pub(crate) keep_for: KeepFor,
     count: u64,

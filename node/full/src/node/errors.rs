@@ -1,0 +1,82 @@
+//! Why a node does not start, in words for its operator.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use waxwing_store::{OpenError, RestoreError};
+
+use crate::chain::OpenFault;
+use crate::directory::RolledBack;
+
+/// Why a node does not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The ledger cannot be opened.
+    Open {
+        /// Where it is.
+        directory: PathBuf,
+        /// Why.
+        error: OpenError,
+    },
+    /// The ledger in the directory belongs to another network than the genesis beside it.
+    OtherNetwork,
+    /// What is stored does not add up to what is certified.
+    Restore(RestoreError),
+    /// An older copy of the ledger was put back under a validator.
+    RolledBack {
+        /// The newest block it announced.
+        announced: u64,
+    },
+    /// The committee has several validators, which this version cannot order with.
+    Committee {
+        /// How many.
+        members: usize,
+    },
+    /// An address cannot be listened at.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The system gives no thread, no socket or no file.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { directory, error } => write!(f, "{}: {error}", directory.display()),
+            Self::OtherNetwork => f.write_str(
+                "the ledger in db/ belongs to another network than the genesis beside it: put the right one in its place",
+            ),
+            Self::Restore(error) => error.fmt(f),
+            Self::RolledBack { announced } => RolledBack { announced: *announced }.fmt(f),
+            Self::Committee { members } => write!(
+                f,
+                "this network has {members} validators, and this version orders for one: run it as a follower, without the \
+                 vote key"
+            ),
+            Self::Listen { address, error } => write!(
+                f,
+                "cannot listen at {address}: {error}; choose another address with `listen` or `http`, or stop the program \
+                 that uses it"
+            ),
+            Self::System(error) => write!(f, "the system refuses: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<OpenFault> for StartError {
+    fn from(fault: OpenFault) -> Self {
+        match fault {
+            OpenFault::Note(error) => Self::System(error),
+            OpenFault::Store(error) => Self::Restore(RestoreError::Store(error)),
+            OpenFault::RolledBack(RolledBack { announced }) => Self::RolledBack { announced },
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! A running node: puts the parts together.
+//!
+//! ```text
+//!  tokio (the caller's)   QUIC server ── serve ──┬── reads ──> blocking threads ──> Chain (ledger + store)
+//!                                                ├── submit ─> workers (rayon, one per core) ──> Waiting (pool)
+//!                                                └── subscriptions, beacons, erasures
+//!                         sync: upstream nodes ──> workers ──> blocking threads ──> Chain        (followers)
+//!                         HTTP on loopback, sweeper
+//!  one thread             order: Waiting ──> Chain                                               (validators)
+//! ```
+
+mod errors;
+mod handle;
+
+use std::io;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::JoinHandle;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::oneshot;
+use waxwing_core::keys::NodeKey;
+use waxwing_core::ledger::Ledger;
+use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
+use waxwing_net::wire::{Role, Submitters, Text};
+use waxwing_store::{OpenError, Options, RocksTables, Store, StoreError, Tables};
+
+pub use errors::StartError;
+use handle::Inside;
+pub use handle::{NodeHandle, Stopped};
+
+use crate::chain::{Chain, open_announced};
+use crate::clock::Clock;
+use crate::config::{NodeConfig, Submit};
+use crate::directory::Directory;
+use crate::disk::Disk;
+use crate::erasures::Erasures;
+use crate::faults::Lifeline;
+use crate::http::{self, Pages};
+use crate::intake::Intake;
+use crate::meter::Meter;
+use crate::order::{Pace, Proposer, Voter};
+use crate::pool::{PoolLimits, Waiting};
+use crate::reports::Reports;
+use crate::serve::{Beacons, Facts, NodeStatus, Relay, Served, Serving, Source, Submissions, Subscribers};
+use crate::sweep::Sweeper;
+use crate::sync::{Copying, Upstreams};
+
+/// Starts a node on the ledger in its directory; founds the ledger if there is none yet. Needs a tokio runtime.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(directory: Directory, config: &NodeConfig, clock: Clock) -> Result<NodeHandle, StartError> {
+    let path = directory.database();
+    let options = Options {
+        cache_bytes: mib(config.cache_mib),
+        write_buffer_bytes: mib(config.write_buffers_mib),
+        ..Options::default()
+    };
+    let genesis = directory.genesis().clone();
+    let store = blocking(move || match Store::open(&path, &options) {
+        Err(error) if error.error == OpenError::NoLedger => Store::<RocksTables>::create(&path, &genesis, &options),
+        opened => opened,
+    })
+    .await?
+    .map_err(|error| StartError::Open {
+        directory: error.directory,
+        error: error.error,
+    })?;
+    start_on(directory, config, clock, store).await
+}
+
+/// Starts a node on a store that is open already.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start_on<T: Tables>(
+    directory: Directory,
+    config: &NodeConfig,
+    clock: Clock,
+    store: Store<T>,
+) -> Result<NodeHandle, StartError> {
+    if store.genesis() != directory.genesis() {
+        return Err(StartError::OtherNetwork);
+    }
+    let (store, ledger) = blocking(move || store.restore().map(|ledger| (store, ledger)))
+        .await?
+        .map_err(StartError::Restore)?;
+    let voter = voter(&directory, &ledger)?;
+    let announced = match voter {
+        Some(_) => Some(open_announced(directory.path(), &store)?),
+        None => None,
+    };
+    let subscribers = Arc::new(Subscribers::default());
+    let told = Arc::clone(&subscribers);
+    let (chain, closed) = Chain::new(store, ledger, announced, Box::new(move |logs| told.announce(logs)));
+    let parts = Parts::new(directory, config, clock, chain, subscribers, voter)?;
+    parts.run(config, closed).await
+}
+
+/// The vote key, if this node votes.
+fn voter(directory: &Directory, ledger: &Ledger) -> Result<Option<Voter>, StartError> {
+    let members = ledger.committee().members();
+    let Some(key) = directory.vote().filter(|key| members.contains(&key.public())) else {
+        return Ok(None);
+    };
+    if members.len() > 1 {
+        return Err(StartError::Committee { members: members.len() });
+    }
+    Ok(Some(Voter::new(key.clone(), (ledger.head().height, ledger.id()))))
+}
+
+/// The parts of a node, before they run.
+struct Parts<T> {
+    chain: Arc<Chain<T>>,
+    subscribers: Arc<Subscribers>,
+    upstreams: Arc<Upstreams>,
+    erasures: Arc<Erasures<T>>,
+    reports: Arc<Reports>,
+    waiting: Arc<Waiting>,
+    workers: Arc<ThreadPool>,
+    disk: Arc<Disk>,
+    voter: Option<Arc<Mutex<Voter>>>,
+    halted: Arc<AtomicBool>,
+    clock: Clock,
+    lifeline: Lifeline,
+    meter: Arc<Meter>,
+    key: NodeKey,
+    home: PathBuf,
+    /// Held until the last part is gone: the lock on the directory is in it.
+    directory: Directory,
+}
+
+impl<T: Tables> Parts<T> {
+    fn new(
+        directory: Directory,
+        config: &NodeConfig,
+        clock: Clock,
+        chain: Chain<T>,
+        subscribers: Arc<Subscribers>,
+        voter: Option<Voter>,
+    ) -> Result<Self, StartError> {
+        let workers = ThreadPoolBuilder::new()
+            .num_threads(usize::try_from(config.threads).unwrap_or(0))
+            .thread_name(|number| format!("verify-{number}"))
+            .build()
+            .map_err(|error| StartError::System(io::Error::other(error)))?;
+        let (chain, lifeline, meter) = (Arc::new(chain), Lifeline::default(), Arc::new(Meter::new()));
+        let upstreams = Arc::new(Upstreams::new(config.upstreams.clone(), clock.clone()));
+        let (for_erasures, spread) = (Arc::clone(&chain), Arc::clone(&upstreams));
+        let quota_bytes = Some(config.quota_mib << 20).filter(|quota| *quota > 0);
+        Ok(Self {
+            erasures: Arc::new(Erasures::new(
+                for_erasures,
+                spread,
+                lifeline.clone(),
+                Arc::clone(&meter),
+            )),
+            reports: Arc::default(),
+            waiting: Arc::new(Waiting::new(PoolLimits {
+                entries: usize::try_from(config.pool_entries).unwrap_or(usize::MAX),
+                bytes: config.pool_mib << 20,
+            })),
+            workers: Arc::new(workers),
+            disk: Arc::new(Disk::new(directory.database(), quota_bytes)),
+            voter: voter.map(|voter| Arc::new(Mutex::new(voter))),
+            halted: Arc::default(),
+            key: directory.transport().clone(),
+            home: directory.path().to_owned(),
+            chain,
+            subscribers,
+            upstreams,
+            clock,
+            lifeline,
+            meter,
+            directory,
+        })
+    }
+
+    async fn run(self, config: &NodeConfig, closed: oneshot::Receiver<()>) -> Result<NodeHandle, StartError> {
+        let identity = Identity::new(&self.key);
+        let serving = Arc::new(self.serving(config));
+        let listen = |error| StartError::Listen {
+            address: config.listen,
+            error,
+        };
+        let server = Server::bind(config.listen, &identity, limits(config), Served(Arc::clone(&serving)));
+        let server = Arc::new(server.map_err(listen)?);
+        let address = server.address().map_err(listen)?;
+        let sweeper = Arc::new(self.sweeper());
+        let inside = Arc::new(Within {
+            serving,
+            sweeper: Arc::clone(&sweeper),
+            halted: Arc::clone(&self.halted),
+        });
+        let http = self
+            .http(config, Arc::downgrade(&inside), Arc::downgrade(&server))
+            .await?;
+        let ordering = self.voter.as_ref().map(|voter| self.order(config, voter)).transpose()?;
+        if ordering.is_none() {
+            let dialer = Dialer::new(Shown::Always(identity)).map_err(StartError::System)?;
+            self.copying().begin(dialer);
+        }
+        tokio::spawn(Arc::clone(&inside.serving.beacons).beat(self.lifeline.clone()));
+        tokio::spawn(sweeper.run());
+        Ok(NodeHandle {
+            address,
+            http,
+            node: server.node(),
+            server: Some(server),
+            tips: self.chain.tips(),
+            inside: Some(inside),
+            lifeline: self.lifeline,
+            waiting: self.waiting,
+            ordering,
+            closed: Some(closed),
+            directory: self.directory,
+        })
+    }
+
+    fn serving(&self, config: &NodeConfig) -> Serving<T> {
+        let source = match &self.voter {
+            Some(voter) => Source::Own(Arc::clone(voter)),
+            None => Source::Upstreams(Arc::clone(&self.upstreams)),
+        };
+        let (chain, clock, meter) = (Arc::clone(&self.chain), self.clock.clone(), Arc::clone(&self.meter));
+        Serving {
+            submissions: self.submissions(),
+            beacons: Arc::new(Beacons::new(chain, source, clock, meter)),
+            chain: Arc::clone(&self.chain),
+            subscribers: Arc::clone(&self.subscribers),
+            erasures: Arc::clone(&self.erasures),
+            reports: Arc::clone(&self.reports),
+            upstreams: Arc::clone(&self.upstreams),
+            voter: self.voter.clone(),
+            disk: Arc::clone(&self.disk),
+            facts: facts(
+                config,
+                if self.voter.is_some() {
+                    Role::Validator
+                } else {
+                    Role::Follower
+                },
+            ),
+            clock: self.clock.clone(),
+            lifeline: self.lifeline.clone(),
+            meter: Arc::clone(&self.meter),
+        }
+    }
+
+    fn submissions(&self) -> Submissions<T> {
+        match &self.voter {
+            Some(_) => Submissions::Here(Arc::new(Intake {
+                chain: Arc::clone(&self.chain),
+                waiting: Arc::clone(&self.waiting),
+                workers: Arc::clone(&self.workers),
+                key: self.key.clone(),
+                clock: self.clock.clone(),
+                lifeline: self.lifeline.clone(),
+                meter: Arc::clone(&self.meter),
+            })),
+            None => Submissions::Elsewhere(Relay {
+                chain: Arc::clone(&self.chain),
+                upstreams: Arc::clone(&self.upstreams),
+                workers: Arc::clone(&self.workers),
+                clock: self.clock.clone(),
+                lifeline: self.lifeline.clone(),
+                under_way: Mutex::default(),
+            }),
+        }
+    }
+
+    fn order(&self, config: &NodeConfig, voter: &Arc<Mutex<Voter>>) -> Result<JoinHandle<()>, StartError> {
+        let proposer = Proposer {
+            chain: Arc::clone(&self.chain),
+            waiting: Arc::clone(&self.waiting),
+            voter: Arc::clone(voter),
+            reports: Arc::clone(&self.reports),
+            pace: Pace::new(config.block_pause_ms),
+            clock: self.clock.clone(),
+            lifeline: self.lifeline.clone(),
+            meter: Arc::clone(&self.meter),
+        };
+        let thread = std::thread::Builder::new().name("order".to_owned());
+        thread.spawn(move || proposer.run()).map_err(StartError::System)
+    }
+
+    fn copying(&self) -> Copying<T> {
+        Copying {
+            chain: Arc::clone(&self.chain),
+            upstreams: Arc::clone(&self.upstreams),
+            erasures: Arc::clone(&self.erasures),
+            workers: Arc::clone(&self.workers),
+            clock: self.clock.clone(),
+            lifeline: self.lifeline.clone(),
+            meter: Arc::clone(&self.meter),
+            directory: self.home.clone(),
+            halted: Arc::clone(&self.halted),
+        }
+    }
+
+    fn sweeper(&self) -> Sweeper<T> {
+        Sweeper {
+            chain: Arc::clone(&self.chain),
+            disk: Arc::clone(&self.disk),
+            lifeline: self.lifeline.clone(),
+            meter: Arc::clone(&self.meter),
+        }
+    }
+
+    /// Pages hold nothing alive: a node that stops does not wait for somebody who looks at it.
+    async fn http(
+        &self,
+        config: &NodeConfig,
+        inside: Weak<Within<T>>,
+        server: Weak<Server>,
+    ) -> Result<Option<std::net::SocketAddr>, StartError> {
+        let Some(address) = config.http else { return Ok(None) };
+        let (meter, shown) = (Arc::clone(&self.meter), inside.clone());
+        let pages = Pages {
+            lifeline: self.lifeline.clone(),
+            status: Box::new(move || inside.upgrade().map(|inside| inside.status())),
+            metrics: Box::new(move || {
+                let mut levels = shown.upgrade().map(|inside| inside.serving.levels())?;
+                if let Some(server) = server.upgrade() {
+                    levels.note_server(&server.counts());
+                }
+                Some(meter.text(&levels))
+            }),
+        };
+        let bound = http::serve(address, pages).await;
+        bound.map(Some).map_err(|error| StartError::Listen { address, error })
+    }
+}
+
+/// What a handle and the pages ask.
+struct Within<T> {
+    serving: Arc<Serving<T>>,
+    sweeper: Arc<Sweeper<T>>,
+    halted: Arc<AtomicBool>,
+}
+
+impl<T: Tables> Inside for Within<T> {
+    fn status(&self) -> NodeStatus {
+        self.serving.report_status(self.halted.load(Ordering::Relaxed))
+    }
+
+    fn sweep(&self) -> Result<u64, StoreError> {
+        self.sweeper.sweep()
+    }
+}
+
+fn facts(config: &NodeConfig, role: Role) -> Facts {
+    Facts {
+        role,
+        software: Text::new(concat!("waxwing ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
+        submitters: match config.submit {
+            Submit::Everybody => Submitters::Everybody,
+            Submit::Nobody => Submitters::Nobody,
+        },
+        policy: Text::new(&config.policy).unwrap_or_default(),
+    }
+}
+
+fn limits(config: &NodeConfig) -> ServerLimits {
+    let default = ServerLimits::default();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let rate = u32::try_from(config.requests_per_second).ok().and_then(NonZeroU32::new);
+    let rate = rate.unwrap_or(default.requests_per_second);
+    ServerLimits {
+        connections: count(config.connections),
+        connections_per_address: count(config.connections_per_address),
+        requests_per_second: rate,
+        requests_burst: rate.saturating_add(rate.get()),
+        ..default
+    }
+}
+
+fn mib(count: u64) -> usize {
+    usize::try_from(count << 20).unwrap_or(usize::MAX)
+}
+
+/// Runs what may wait for a disk beside the runtime's own threads.
+async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, StartError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StartError::System(io::Error::other(error)))
+}

@@ -1,0 +1,294 @@
+//! One subscription: pushes what is new, each time with the proof that it is, for as long as the other side listens.
+//!
+//! Every pushed head proves that it extends the one pushed before, so a subscriber needs no other request to stay up to
+//! date. What it is shown of a log goes exactly as far as the head that comes with it.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, watch};
+use waxwing_core::certificate::Beacon;
+use waxwing_core::codec::Encode;
+use waxwing_core::keys::LogId;
+use waxwing_net::quic::{Gone, Pushes, Responder};
+use waxwing_net::wire::{Bodies, FollowLog, Push, Refusal, Watch};
+use waxwing_store::{StoreError, Tables};
+
+use super::Serving;
+use super::beacons::is_about;
+use super::content::{Wanted, page};
+use super::subscribers::Registered;
+use crate::chain::{Chain, Tip};
+use crate::erasures::Revealed;
+use crate::faults::Fault;
+
+/// Entries and bytes in one push: a slow line gets something every few seconds.
+const PUSH_ENTRIES: NonZeroU32 = NonZeroU32::new(1024).expect("1024 is not zero");
+const PUSH_BYTES: NonZeroU32 = NonZeroU32::new(1 << 20).expect("a million is not zero");
+
+/// An open subscription.
+pub(super) struct Subscription<T> {
+    serving: Arc<Serving<T>>,
+    registered: Registered,
+    /// First index of each log that the subscriber does not have.
+    next: HashMap<LogId, u64>,
+    /// Height of the head that the subscriber holds.
+    shown: u64,
+    watch: Watch,
+    pushes: Pushes,
+}
+
+/// Why a subscription is over.
+enum End {
+    /// The subscriber went, or does not read.
+    Gone,
+    /// This node ends it.
+    Refused(Refusal),
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+/// Opens a subscription and serves it until one side ends it.
+pub(super) async fn serve<T: Tables>(
+    serving: Arc<Serving<T>>,
+    logs: Vec<FollowLog>,
+    held: u64,
+    watch: Watch,
+    responder: Responder,
+) {
+    let next: HashMap<LogId, u64> = logs.iter().map(|follow| (follow.log, follow.from)).collect();
+    let registered = serving.subscribers.register(next.keys().copied().collect());
+    let Ok(pushes) = responder.subscribe().await else {
+        return;
+    };
+    serving.meter.subscriptions.inc();
+    let meter = Arc::clone(&serving.meter);
+    let mut subscription = Subscription {
+        serving,
+        registered,
+        next,
+        shown: held,
+        watch,
+        pushes,
+    };
+    let end = subscription.run().await;
+    meter.subscriptions.dec();
+    if let End::Refused(refusal) = end {
+        subscription.pushes.end(refusal).await;
+    }
+}
+
+/// What woke a subscription up.
+enum Event {
+    Entries,
+    Head,
+    Beacon,
+    Revealed(Result<Revealed, broadcast::error::RecvError>),
+    End(End),
+}
+
+impl<T: Tables> Subscription<T> {
+    async fn run(&mut self) -> End {
+        let mut tips = self.serving.chain.tips();
+        let mut beacons = match self.watch {
+            Watch::HeadsAndBeacons => Some(self.serving.beacons.watch()),
+            Watch::Logs | Watch::Heads | Watch::Ledger => None,
+        };
+        let mut revealed = match self.watch {
+            Watch::Ledger => {
+                let (spread, recent) = self.serving.erasures.follow();
+                if let Err(gone) = self.push_revealed(recent).await {
+                    return gone.into();
+                }
+                Some(spread)
+            }
+            Watch::Logs | Watch::Heads | Watch::HeadsAndBeacons => None,
+        };
+        let mut event = Event::Entries;
+        loop {
+            let done = match event {
+                Event::Entries | Event::Head => self.push_news(&mut tips).await,
+                Event::Beacon => self.push_beacon(beacons.as_mut()).await,
+                Event::Revealed(Ok(one)) => self.push_revealed(vec![one]).await.map_err(End::from),
+                // Too many at once: the recent ones again, which hold what was missed.
+                Event::Revealed(Err(_)) => {
+                    let (spread, recent) = self.serving.erasures.follow();
+                    revealed = Some(spread);
+                    self.push_revealed(recent).await.map_err(End::from)
+                }
+                Event::End(end) => Err(end),
+            };
+            if let Err(end) = done {
+                return end;
+            }
+            event = self.wait(&mut tips, &mut beacons, &mut revealed).await;
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        tips: &mut watch::Receiver<Tip>,
+        beacons: &mut Option<watch::Receiver<Option<Beacon>>>,
+        revealed: &mut Option<broadcast::Receiver<Revealed>>,
+    ) -> Event {
+        // Entries for which the subscriber's own head is too new wait, like everything else, for the next head.
+        let can_show = tips.borrow().height >= self.shown;
+        tokio::select! {
+            () = self.registered.due.some(), if can_show => Event::Entries,
+            _ = tips.changed(), if self.watch != Watch::Logs || !can_show => Event::Head,
+            _ = changed(beacons) => Event::Beacon,
+            one = received(revealed) => Event::Revealed(one),
+            () = self.pushes.gone() => Event::End(End::Gone),
+            () = self.serving.lifeline.stopped() => Event::End(End::Refused(self.serving.refusal())),
+        }
+    }
+
+    /// Pushes the entries that are due, then the head, if that is news by itself.
+    async fn push_news(&mut self, tips: &mut watch::Receiver<Tip>) -> Result<(), End> {
+        let tip = *tips.borrow_and_update();
+        if tip.height < self.shown.max(1) {
+            return Ok(());
+        }
+        while let Some(log) = self.registered.due.take() {
+            self.push_entries(log).await?;
+        }
+        if self.watch == Watch::Logs || tip.height <= self.shown {
+            return Ok(());
+        }
+        let (held, newest) = (self.shown, tip.height);
+        let update = self.read(move |chain| chain.store().head_update(held, newest)).await?;
+        if let Some(update) = update {
+            self.push(&Push::Head(update.to_bytes().into())).await?;
+            self.shown = newest;
+        }
+        Ok(())
+    }
+
+    /// Pushes one page of a log, and notes the log again if that was not all.
+    async fn push_entries(&mut self, log: LogId) -> Result<(), End> {
+        let (from, held) = (self.next.get(&log).copied().unwrap_or(0), self.shown);
+        let found = self.read(move |chain| news_of(chain, log, from, held)).await?;
+        let Some(News {
+            push,
+            next,
+            length,
+            head,
+        }) = found
+        else {
+            return Ok(());
+        };
+        self.push(&push).await?;
+        self.shown = head;
+        self.next.insert(log, next);
+        if next < length {
+            self.registered.due.add(log);
+        }
+        Ok(())
+    }
+
+    async fn push_beacon(&mut self, beacons: Option<&mut watch::Receiver<Option<Beacon>>>) -> Result<(), End> {
+        let beacon = beacons.and_then(|beacons| beacons.borrow_and_update().clone());
+        let tip = self.serving.chain.tip();
+        // About any other head than the one that the subscriber holds it would say nothing to it.
+        if let Some(beacon) = beacon.filter(|beacon| is_about(beacon, &tip) && tip.height == self.shown) {
+            self.push(&Push::Beacon(beacon.to_bytes().into())).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_revealed(&mut self, revealed: Vec<Revealed>) -> Result<(), Gone> {
+        for Revealed { log, index, secret } in revealed {
+            self.push(&Push::Revealed { log, index, secret }).await?;
+        }
+        Ok(())
+    }
+
+    async fn push(&mut self, push: &Push) -> Result<(), Gone> {
+        self.serving.meter.pushes.inc();
+        self.pushes.send(push).await
+    }
+
+    /// Reads the chain on a thread that may wait for a disk.
+    async fn read<V: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Chain<T>) -> Result<V, StoreError> + Send + 'static,
+    ) -> Result<V, End> {
+        let chain = Arc::clone(&self.serving.chain);
+        match tokio::task::spawn_blocking(move || read(&chain)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                self.serving.lifeline.fail(Fault::Store(error));
+                Err(End::Refused(Refusal::Broken))
+            }
+            Err(_) => Err(End::Refused(Refusal::Broken)),
+        }
+    }
+}
+
+/// Never, if nobody watches or no more beacons come.
+async fn changed(beacons: &mut Option<watch::Receiver<Option<Beacon>>>) {
+    if let Some(beacons) = beacons
+        && beacons.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+async fn received(
+    revealed: &mut Option<broadcast::Receiver<Revealed>>,
+) -> Result<Revealed, broadcast::error::RecvError> {
+    match revealed {
+        Some(revealed) => revealed.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Entries to push.
+struct News {
+    push: Push,
+    /// First index after them.
+    next: u64,
+    /// Length of the log under the head that proves them.
+    length: u64,
+    /// Height of that head.
+    head: u64,
+}
+
+/// What a log has beyond an index, and the proof, for a subscriber that holds the head at `held`.
+fn news_of<T: Tables>(chain: &Chain<T>, log: LogId, from: u64, held: u64) -> Result<Option<News>, StoreError> {
+    let (proof, head) = {
+        let ledger = chain.ledger();
+        (chain.store().head_proof(&ledger, &log, held)?, ledger.head().height)
+    };
+    let Some(proof) = proof else { return Ok(None) };
+    let length = proof.log.leaf.map_or(0, |leaf| leaf.length);
+    if length <= from {
+        return Ok(None);
+    }
+    let wanted = Wanted {
+        from,
+        count: PUSH_ENTRIES,
+        bytes: PUSH_BYTES,
+        bodies: Bodies::With,
+    };
+    let Ok(entries) = page(chain, &log, length, wanted)? else {
+        return Ok(None);
+    };
+    let count = u64::try_from(entries.entries.len()).unwrap_or(0);
+    Ok(Some(News {
+        next: from.saturating_add(count),
+        length,
+        head,
+        push: Push::Entries {
+            log,
+            entries,
+            proof: proof.to_bytes().into(),
+        },
+    }))
+}

@@ -1,0 +1,241 @@
+//! Copies blocks: fetch, check, make durable, three batches at once.
+//!
+//! ```text
+//! fetch (network) ──1──> check (all cores) ──1──> ledger.check, commit, advance, announce (disk)
+//! ```
+//!
+//! Between the stages at most one batch waits, so memory is bounded by a few batches whatever the network delivers. The last
+//! stage is the same one that a validator runs: whoever stops in the middle goes on there after a restart.
+
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use waxwing_core::block::CertifiedBlock;
+use waxwing_core::codec::Decode;
+use waxwing_core::ledger::BlockError;
+use waxwing_net::quic::{Connection, RequestError};
+use waxwing_net::wire::limits::BLOCKS_PER_REPLY_MAX;
+use waxwing_net::wire::{Opaque, Request, Response};
+use waxwing_store::Tables;
+
+use super::Copying;
+use super::check::{Absent, Checked, Rules, check};
+use super::faults::{Lie, RuleBroken, UpstreamFault};
+use crate::faults::{BODY_WITHHELD, Fault};
+
+/// Bytes of blocks that are fetched at once.
+const BATCH_BYTES: NonZeroU32 = NonZeroU32::new(2 << 20).expect("two million are not zero");
+
+/// Time for a batch to arrive: at 200 kB/s, with the time that the other side needs to read it.
+const BATCH_TIME: Duration = Duration::from_secs(15);
+
+/// Copies whatever is missing whenever something is, until the node stops or the ledger forks.
+pub(super) async fn copy<T: Tables>(copying: Arc<Copying<T>>) {
+    let mut news = copying.upstreams.news();
+    while !copying.lifeline.is_stopping() && !copying.is_halted() {
+        news.mark_unchanged();
+        let next = copying.chain.tip().height + 1;
+        let Some(choice) = copying.upstreams.choose(next) else {
+            tokio::select! {
+                changed = news.changed() => if changed.is_err() { return },
+                () = copying.lifeline.stopped() => return,
+            }
+            continue;
+        };
+        // Somebody who has just failed is given time; somebody who has not is used at once.
+        tokio::select! {
+            () = tokio::time::sleep(pause(choice.faults_in_a_row)) => {}
+            () = copying.lifeline.stopped() => return,
+        }
+        match run(&copying, &choice.connection, next, choice.announced).await {
+            Ok(()) => copying.upstreams.delivered(choice.index),
+            Err(Trouble::Upstream(fault)) => copying.fault(choice.index, &fault),
+            Err(Trouble::Own(fault)) => copying.lifeline.fail(fault),
+        }
+    }
+}
+
+/// How long a node is left alone that failed so many times in a row, and is still the best there is.
+fn pause(faults_in_a_row: u32) -> Duration {
+    match faults_in_a_row {
+        0 => Duration::ZERO,
+        many => Duration::from_millis(100 << many.min(7)),
+    }
+}
+
+/// Whose fault it was that copying ended early.
+enum Trouble {
+    Upstream(UpstreamFault),
+    Own(Fault),
+}
+
+impl From<UpstreamFault> for Trouble {
+    fn from(fault: UpstreamFault) -> Self {
+        Self::Upstream(fault)
+    }
+}
+
+/// Copies the blocks from `first` to `last` from one node.
+///
+/// A stage that fails lets go of its channels; the stages behind it finish what they have, the one before it stops. So when
+/// this returns nothing is under way any more, and the next run starts from what is true then.
+async fn run<T: Tables>(
+    copying: &Arc<Copying<T>>,
+    connection: &Connection,
+    first: u64,
+    last: u64,
+) -> Result<(), Trouble> {
+    let absent = if copying.upstreams.is_withheld_by_all(first) {
+        Absent::AcceptedAt(first)
+    } else {
+        Absent::Refused
+    };
+    let (fetched, to_check) = mpsc::channel(1);
+    let (checked, to_apply) = mpsc::channel(1);
+    let (fetching, checking, applying) = tokio::join!(
+        fetch(copying, connection, first..=last, fetched),
+        check_all(copying, absent, to_check, checked),
+        apply_all(copying, to_apply),
+    );
+    applying.and(checking).and(fetching)
+}
+
+/// A batch and the height of its first block.
+type Batch = (u64, Vec<Opaque>);
+
+async fn fetch<T: Tables>(
+    copying: &Copying<T>,
+    connection: &Connection,
+    wanted: RangeInclusive<u64>,
+    fetched: mpsc::Sender<Batch>,
+) -> Result<(), Trouble> {
+    let (mut next, last) = wanted.into_inner();
+    while next <= last {
+        let blocks = tokio::select! {
+            blocks = blocks(connection, next, last - next + 1, BATCH_BYTES) => blocks?,
+            () = fetched.closed() => break,
+            () = copying.lifeline.stopped() => break,
+        };
+        let count = u64::try_from(blocks.len()).unwrap_or(0);
+        if fetched.send((next, blocks)).await.is_err() || count == 0 {
+            break;
+        }
+        next += count;
+    }
+    Ok(())
+}
+
+async fn blocks(
+    connection: &Connection,
+    from: u64,
+    count: u64,
+    bytes: NonZeroU32,
+) -> Result<Vec<Opaque>, UpstreamFault> {
+    let count = usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .clamp(1, BLOCKS_PER_REPLY_MAX);
+    let count = u32::try_from(count)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .unwrap_or(NonZeroU32::MIN);
+    match connection
+        .request(&Request::Blocks { from, count, bytes }, BATCH_TIME)
+        .await
+    {
+        Ok(Response::Blocks(blocks)) => Ok(blocks.into_vec()),
+        Ok(_) => Err(UpstreamFault::Lied(Lie::Nonsense)),
+        Err(RequestError::TimedOut) => Err(UpstreamFault::Stalled { height: from }),
+        Err(error) => Err(UpstreamFault::Request(error)),
+    }
+}
+
+/// The block at a height, decoded and nothing more.
+pub(super) async fn first_block(connection: &Connection, height: u64) -> Result<CertifiedBlock, UpstreamFault> {
+    let blocks = blocks(connection, height, 1, NonZeroU32::MIN).await?;
+    let bytes = blocks.first().ok_or(UpstreamFault::Stalled { height })?;
+    CertifiedBlock::from_bytes(bytes).map_err(|_| UpstreamFault::Lied(Lie::Nonsense))
+}
+
+async fn check_all<T: Tables>(
+    copying: &Arc<Copying<T>>,
+    absent: Absent,
+    mut batches: mpsc::Receiver<Batch>,
+    checked: mpsc::Sender<Vec<Checked>>,
+) -> Result<(), Trouble> {
+    while let Some((from, blocks)) = batches.recv().await {
+        let rules = rules(copying);
+        let workers = Arc::clone(&copying.workers);
+        let work = move || workers.install(|| check(&rules, from, &blocks, absent));
+        let Ok((good, outcome)) = tokio::task::spawn_blocking(work).await else {
+            return Err(Trouble::Own(Fault::Broken("checking a block panicked")));
+        };
+        if checked.send(good).await.is_err() {
+            break;
+        }
+        outcome?;
+    }
+    Ok(())
+}
+
+fn rules<T: Tables>(copying: &Copying<T>) -> Rules {
+    let ledger = copying.chain.ledger();
+    Rules {
+        keys: ledger.keys().clone(),
+        committee: ledger.committee().clone(),
+        stamp_bits: ledger.parameters().stamp_bits,
+        newest_time: copying.upstreams.newest_time(),
+    }
+}
+
+async fn apply_all<T: Tables>(
+    copying: &Arc<Copying<T>>,
+    mut batches: mpsc::Receiver<Vec<Checked>>,
+) -> Result<(), Trouble> {
+    while let Some(blocks) = batches.recv().await {
+        let here = Arc::clone(copying);
+        let work = move || blocks.into_iter().try_for_each(|block| apply(&here, block));
+        match tokio::task::spawn_blocking(work).await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(Trouble::Own(Fault::Broken("applying a block panicked"))),
+        }
+    }
+    Ok(())
+}
+
+/// One block: the rules on state, then the one way in which the ledger changes.
+fn apply<T: Tables>(copying: &Copying<T>, block: Checked) -> Result<(), Trouble> {
+    let started = copying.clock.steady_us();
+    let (header, count) = (&block.head.header, block.entries.len());
+    let height = header.height;
+    let checked = copying
+        .chain
+        .ledger()
+        .check(copying.chain.store(), header, block.entries, block.evidence);
+    let step = match checked {
+        Ok(step) => step,
+        Err(BlockError::Read(error)) => return Err(Trouble::Own(Fault::Store(error))),
+        Err(error) => {
+            let error = RuleBroken::of(&error).unwrap_or(RuleBroken::NotNext);
+            return Err(Trouble::Upstream(UpstreamFault::Lied(Lie::Rule { height, error })));
+        }
+    };
+    if block.withheld > 0 {
+        let bodies = block.withheld;
+        tracing::warn!(
+            code = BODY_WITHHELD,
+            height,
+            bodies,
+            "bodies are withheld by all upstream nodes"
+        );
+    }
+    copying
+        .chain
+        .apply(step, &block.head.certificate)
+        .map_err(|error| Trouble::Own(Fault::Store(error)))?;
+    copying.erasures.retry();
+    copying.meter.block(count, copying.clock.steady_us() - started);
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! One upstream node: connect, compare networks, follow its heads, hear of erasures; and again, when it is over.
+//!
+//! Heads are followed with the light client's own state machine, at all upstream nodes at once. That costs half a
+//! kilobyte per block and node, and a node that holds blocks back is noticed by comparison with the others.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use waxwing_core::certificate::{Certificate, Head};
+use waxwing_core::codec::Decode;
+use waxwing_core::evidence::Evidence;
+use waxwing_core::follow::{Follow, FollowError, HeadUpdate, Held};
+use waxwing_net::quic::{Closed, Connection, Dialer, RequestError, Subscription};
+use waxwing_net::wire::{List, Push, Request, Response, Status, Watch};
+use waxwing_store::Tables;
+
+use super::backoff::Backoff;
+use super::copy::first_block;
+use super::faults::{Lie, UpstreamFault};
+use super::{Copying, Stop};
+use crate::erasures::Revealed;
+
+/// Time for a handshake, and for an answer that needs no disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Stays with one upstream node until this node stops.
+pub(super) async fn attend<T: Tables>(copying: Arc<Copying<T>>, dialer: Arc<Dialer>, index: usize) {
+    let mut backoff = Backoff::new();
+    loop {
+        let before = copying.clock.steady_ms();
+        match converse(&copying, &dialer, index).await {
+            Ok(Stop) => return,
+            // The reason for which this node ended the connection was noted then.
+            Err(UpstreamFault::Request(RequestError::Closed(Closed::Here))) => {}
+            Err(fault) => copying.fault(index, &fault),
+        }
+        copying.upstreams.disconnected(index);
+        // Whoever was of use for a while is tried again soon.
+        if copying.clock.steady_ms().saturating_sub(before) > 60_000 {
+            backoff = Backoff::new();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            () = copying.lifeline.stopped() => return,
+        }
+    }
+}
+
+async fn converse<T: Tables>(copying: &Arc<Copying<T>>, dialer: &Dialer, index: usize) -> Result<Stop, UpstreamFault> {
+    let connection = tokio::select! {
+        connection = connect(copying, dialer, index) => connection?,
+        () = copying.lifeline.stopped() => return Ok(Stop),
+    };
+    let status = status(&connection).await?;
+    if status.network != copying.chain.store().keys().network() {
+        return Err(UpstreamFault::OtherNetwork);
+    }
+    let follow = follow(copying);
+    let subscription = subscribe(&connection, follow.header().height).await?;
+    copying
+        .upstreams
+        .connected(index, &connection, status.role, status.height);
+    listen(copying, index, &connection, follow, subscription).await
+}
+
+async fn connect<T: Tables>(copying: &Copying<T>, dialer: &Dialer, index: usize) -> Result<Connection, UpstreamFault> {
+    let address = copying
+        .upstreams
+        .addresses()
+        .get(index)
+        .ok_or(UpstreamFault::NoSuchHost)?;
+    let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, address.port)).await {
+        Ok(found) => found.collect(),
+        Err(_) => Vec::new(),
+    };
+    let mut fault = UpstreamFault::NoSuchHost;
+    for place in found {
+        match dialer.connect(place, address.node, PATIENCE).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => fault = UpstreamFault::Connect(error),
+        }
+    }
+    Err(fault)
+}
+
+async fn status(connection: &Connection) -> Result<Box<Status>, UpstreamFault> {
+    match connection.request(&Request::Status, PATIENCE).await {
+        Ok(Response::Status(status)) => Ok(status),
+        Ok(_) => Err(UpstreamFault::Lied(Lie::Nonsense)),
+        Err(error) => Err(UpstreamFault::Request(error)),
+    }
+}
+
+/// Follows from the head that is true here.
+fn follow<T: Tables>(copying: &Copying<T>) -> Follow {
+    let ledger = copying.chain.ledger();
+    let header = ledger.head().clone();
+    let held = Held {
+        committee: ledger.committee().clone(),
+        confirmed: header.time,
+        certificate: certificate(copying, header.height),
+        header,
+        halted: None,
+    };
+    Follow::resume(ledger.keys().clone(), held)
+}
+
+/// Without it there is no portable evidence of a fork, and nothing else is missing.
+fn certificate<T: Tables>(copying: &Copying<T>, height: u64) -> Option<Certificate> {
+    let head = copying.chain.store().certified(height).ok().flatten();
+    head.map(|head| head.certificate)
+}
+
+async fn subscribe(connection: &Connection, held: u64) -> Result<Subscription, UpstreamFault> {
+    let request = Request::Subscribe {
+        logs: List::EMPTY,
+        held,
+        watch: Watch::Ledger,
+    };
+    connection
+        .subscribe(&request, PATIENCE)
+        .await
+        .map_err(UpstreamFault::Request)
+}
+
+async fn listen<T: Tables>(
+    copying: &Arc<Copying<T>>,
+    index: usize,
+    connection: &Connection,
+    mut follow: Follow,
+    mut subscription: Subscription,
+) -> Result<Stop, UpstreamFault> {
+    loop {
+        let push = tokio::select! {
+            push = subscription.next() => push.map_err(UpstreamFault::Request)?,
+            () = copying.lifeline.stopped() => {
+                connection.close();
+                return Ok(Stop);
+            }
+        };
+        match push {
+            Some(Push::Head(update)) => {
+                let update = HeadUpdate::from_bytes(&update).map_err(|_| UpstreamFault::Lied(Lie::Nonsense))?;
+                // Time 0: a full node checks every block since the genesis, so no head is too old to go on from.
+                if let Err(error) = follow.accept(&update, 0) {
+                    return Err(refused(copying, connection, &update.head, error).await);
+                }
+                copying
+                    .upstreams
+                    .announced(index, follow.header().height, follow.header().time);
+            }
+            Some(Push::Revealed { log, index, secret }) => {
+                copying.erasures.heard_later(Revealed { log, index, secret })
+            }
+            Some(Push::Beacon(_) | Push::Lagged { .. }) => {}
+            Some(Push::Entries { .. }) => return Err(UpstreamFault::Lied(Lie::Nonsense)),
+            Some(Push::Ended(refusal)) => return Err(UpstreamFault::Ended(Some(refusal))),
+            None => return Err(UpstreamFault::Ended(None)),
+        }
+    }
+}
+
+/// A head that does not continue what is held here is a lie, or, if the committee certified it, a fork: then the node
+/// stops copying and keeps the evidence.
+async fn refused<T: Tables>(
+    copying: &Copying<T>,
+    connection: &Connection,
+    offered: &Head,
+    error: FollowError,
+) -> UpstreamFault {
+    let evidence = match &error {
+        FollowError::Fork(evidence) => Some(evidence.clone()),
+        FollowError::NotExtending(_) => contradiction(copying, connection, offered).await,
+        _ => None,
+    };
+    if let Some(evidence) = evidence {
+        copying.halt(&evidence);
+    }
+    UpstreamFault::Lied(Lie::Head(error))
+}
+
+/// Evidence that the committee certified another block at the height that is held here, if the node can show it.
+async fn contradiction<T: Tables>(copying: &Copying<T>, connection: &Connection, offered: &Head) -> Option<Evidence> {
+    let own = copying.chain.store().certified(copying.chain.tip().height).ok()??;
+    let (keys, committee) = {
+        let ledger = copying.chain.ledger();
+        (ledger.keys().clone(), ledger.committee().clone())
+    };
+    offered.clone().verify(&keys, &committee).ok()?;
+    let theirs = first_block(connection, own.header.height).await.ok()?;
+    theirs.head.clone().verify(&keys, &committee).ok()?;
+    let evidence = Evidence::of_heads(&keys, own, theirs.head);
+    evidence.verify(&keys, &committee).is_ok().then_some(evidence)
+}
