@@ -18,6 +18,9 @@ use crate::proofs::BODY_BYTES;
 /// Entries in a block: as many as fit.
 const PER_BLOCK: u32 = 1_700;
 
+/// With fewer logs than this a full block would hold more entries of one log than it may.
+const LOGS_MIN: u64 = 32;
+
 /// Founded so long ago that the times of all blocks lie in the past, and so recently that every anchor is still valid.
 const FOUNDED_AGO_MS: u64 = 3 * 3_600_000;
 
@@ -35,7 +38,10 @@ impl Shape {
     pub(crate) const fn logs(self, entries: u64) -> u64 {
         match self {
             Self::ManyLogs => entries,
-            Self::LongLogs => entries / 1_000,
+            Self::LongLogs => {
+                let logs = entries / 1_000;
+                if logs < LOGS_MIN { LOGS_MIN } else { logs }
+            }
         }
     }
 }

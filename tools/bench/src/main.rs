@@ -13,6 +13,7 @@
 //! Read [`figure`] for how a figure is made, then any of the figures.
 
 mod arguments;
+mod audit;
 mod catch_up;
 mod chain;
 mod clock;

@@ -8,8 +8,8 @@ use waxwing_core::codec::Decode;
 use waxwing_core::follow::{Follow, HeadUpdate};
 use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::VoteKey;
-use waxwing_net::quic::{Connection, Dialer, Shown};
-use waxwing_net::wire::{Request, Response};
+use waxwing_net::quic::{Connection, Dialer, RequestError, Shown};
+use waxwing_net::wire::{Refusal, Request, Response};
 use waxwing_node::Clock;
 use waxwing_node::config::NodeConfig;
 use waxwing_node::directory::Directory;
@@ -89,11 +89,16 @@ impl Watcher {
     /// The newest certified header, checked.
     pub(crate) async fn head(&mut self) -> anyhow::Result<&BlockHeader> {
         let held = self.follow.header().height;
-        let Response::Head(update) = self.connection.request(&Request::Head { held }, PATIENCE).await? else {
-            anyhow::bail!("the node answered another question");
-        };
-        let update = HeadUpdate::from_bytes(&update)?;
-        self.follow.accept(&update, Clock::system().now_ms())?;
+        match self.connection.request(&Request::Head { held }, PATIENCE).await {
+            Ok(Response::Head(update)) => {
+                let update = HeadUpdate::from_bytes(&update)?;
+                self.follow.accept(&update, Clock::system().now_ms())?;
+            }
+            Ok(_) => anyhow::bail!("the node answered another question"),
+            // Block 0 has no certificate, so there is no head to show before the first entry.
+            Err(RequestError::Refused(Refusal::HeightAhead { newest: 0 })) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(self.follow.header())
     }
 

@@ -1,0 +1,44 @@
+//! How fast a whole history is audited, everything included, beside nothing but the signatures in it.
+
+use std::path::Path;
+
+use waxwing_audit::directory;
+use waxwing_core::genesis::Genesis;
+use waxwing_core::policy::Policy;
+use waxwing_core::verdict::Verdict;
+use waxwing_node::directory::Directory;
+
+use crate::clock::timed;
+use crate::figure::Bench;
+use crate::history::Shape;
+use crate::number::{Samples, real};
+
+/// Audits of each history; the median counts.
+const TIMES: usize = 3;
+
+/// Measures the audit of the long histories.
+pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
+    for (name, shape) in [("audit.1M_logs", Shape::ManyLogs), ("audit.1000_logs", Shape::LongLogs)] {
+        let directory = Directory::open(&bench.history(shape)?)?;
+        let (mut rates, mut verify) = (Vec::new(), 0.0);
+        for _ in 0..TIMES {
+            verify = bench.limits.verify_all_cores()?;
+            let (entries, took) = timed(|| verified(&directory.database(), directory.genesis()));
+            rates.push(real(entries?) / took.as_secs_f64());
+        }
+        bench.line(name, Samples::new(rates)?.median(), "entries/s", Some(verify))?;
+    }
+    Ok(())
+}
+
+/// Audits a ledger at full depth, with its genesis pinned; the number of entries, if the verdict is VERIFIED.
+pub(crate) fn verified(database: &Path, genesis: &Genesis) -> anyhow::Result<u64> {
+    let mut source = directory::Directory::open(database)?;
+    let policy = Policy {
+        genesis: genesis.clone(),
+        head: None,
+    };
+    let report = waxwing_audit::audit(&mut source, Some(&policy), &mut |_| {})?;
+    anyhow::ensure!(report.verdict == Verdict::Verified, "{report}");
+    Ok(report.figures.entries)
+}
