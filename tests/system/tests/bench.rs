@@ -42,9 +42,7 @@ fn read(line: &str) -> (String, (f64, Option<f64>)) {
 
 /// The value of a line that must be there, held against bounds that no machine leaves.
 fn within(lines: &BTreeMap<String, (f64, Option<f64>)>, name: &str, least: f64, most: f64) {
-    let (value, _) = lines
-        .get(name)
-        .unwrap_or_else(|| panic!("there is no line '{name}' in {lines:?}"));
+    let (value, _) = lines.get(name).expect(name);
     assert!(
         (least..=most).contains(value),
         "{name} is {value}, not within {least} and {most}"

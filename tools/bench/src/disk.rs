@@ -12,7 +12,7 @@ use std::time::Duration;
 use waxwing_node::directory::Directory;
 use waxwing_store::{Options, Store};
 
-use crate::figure::Bench;
+use crate::figure::{Bench, Size};
 use crate::history::Shape;
 use crate::number::real;
 use crate::proofs::BODY_BYTES;
@@ -22,12 +22,13 @@ pub(crate) const SIGNED_HEADER_BYTES: f64 = 224.0;
 
 /// When the size has not changed for so long, the background work is done.
 const SETTLED: Duration = Duration::from_secs(3);
+const SETTLED_QUICK: Duration = Duration::from_millis(300);
 
 /// Measures the size of the long histories.
 pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     for (name, shape) in [("disk.1000_logs", Shape::LongLogs), ("disk.1M_logs", Shape::ManyLogs)] {
         let database = Directory::open(&bench.history(shape)?)?.database();
-        let bytes = settled(&database)?;
+        let bytes = settled(&database, bench.size())?;
         let store = Store::open_read_only(&database, &Options::default())?;
         let entries = store.header(store.applied())?.map_or(0, |header| header.total_entries);
         anyhow::ensure!(entries > 0, "the history is empty");
@@ -38,22 +39,26 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 /// Bytes of a ledger once the write-ahead log is in tables and the background work is done.
-pub(crate) fn settled(database: &Path) -> anyhow::Result<u64> {
+pub(crate) fn settled(database: &Path, size: Size) -> anyhow::Result<u64> {
     let store = Store::open(database, &Options::default())?;
-    let look = SETTLED / 10;
-    let (mut known, mut still) = (size(database)?, Duration::ZERO);
-    while still < SETTLED {
+    let settled = match size {
+        Size::Full => SETTLED,
+        Size::Quick => SETTLED_QUICK,
+    };
+    let look = settled / 10;
+    let (mut known, mut still) = (bytes_in(database)?, Duration::ZERO);
+    while still < settled {
         sleep(look);
-        let now = size(database)?;
+        let now = bytes_in(database)?;
         still = if now == known { still + look } else { Duration::ZERO };
         known = now;
     }
     drop(store);
-    size(database)
+    bytes_in(database)
 }
 
 /// Bytes of all files in a directory.
-fn size(directory: &Path) -> anyhow::Result<u64> {
+fn bytes_in(directory: &Path) -> anyhow::Result<u64> {
     let mut total = 0;
     for file in fs::read_dir(directory)? {
         // A table that was merged away while the list was read takes no space any more.

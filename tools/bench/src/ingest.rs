@@ -88,7 +88,7 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         outcome.sent
     );
 
-    let on_disk = disk::settled(&database)?;
+    let on_disk = disk::settled(&database, bench.size())?;
     let verify = bench.limits.verify_all_cores()?;
     let synced = limit::disk(bench.dir(), bench.size())?.bytes_per_second / 1e6;
     let quic = limit::quic(bench)?;
