@@ -58,7 +58,7 @@ impl<T: Tables> Guarded<T> {
         self.ask(|tables| tables.write(batch))
     }
 
-    fn ask<'a, A>(&'a self, question: impl FnOnce(&'a T) -> Result<A, Failure>) -> Result<A, StoreError> {
+    pub(crate) fn ask<'a, A>(&'a self, question: impl FnOnce(&'a T) -> Result<A, Failure>) -> Result<A, StoreError> {
         if self.has_failed.load(Ordering::Acquire) {
             return Err(StoreError::Stopped);
         }

@@ -121,6 +121,13 @@ impl MemoryTables {
         Self::of(rows, disk.syncing)
     }
 
+    /// The same rows for somebody else, all of them durable.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let disk = self.read();
+        Self::of(disk.rows.clone(), disk.syncing)
+    }
+
     // A panic while the lock is held leaves a batch half written; the test it happened in has failed anyway.
     fn read(&self) -> RwLockReadGuard<'_, Disk> {
         self.disk.read().unwrap_or_else(PoisonError::into_inner)
@@ -275,5 +282,106 @@ impl Tables for MemoryTables {
 
     fn syncs(&self) -> u64 {
         self.read().syncs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(tables: &MemoryTables, key: u8, value: u8) -> Result<(), Failure> {
+        let mut batch = tables.batch(0);
+        batch.put(Family::Meta, &[key], &[value]);
+        tables.write(batch)
+    }
+
+    fn value(tables: &MemoryTables, key: u8) -> Option<u8> {
+        let row = tables.get(Family::Meta, &[key]).unwrap();
+        row.map(|row| row[0])
+    }
+
+    #[test]
+    fn what_is_synced_survives_and_what_is_not_is_lost_batch_by_batch() {
+        let honest = MemoryTables::new();
+        put(&honest, 1, 10).unwrap();
+        assert_eq!((honest.undurable(), honest.syncs()), (0, 1));
+        assert_eq!(value(&honest.crash(0), 1), Some(10));
+
+        for kept in 0..=3 {
+            let tables = MemoryTables::with(Syncing::Forgotten);
+            put(&tables, 1, 10).unwrap();
+            put(&tables, 1, 11).unwrap();
+            let mut batch = tables.batch(0);
+            batch.delete(Family::Meta, &[1]);
+            batch.put(Family::Meta, &[2], &[20]);
+            tables.write(batch).unwrap();
+            assert_eq!((tables.undurable(), tables.syncs()), (3, 0));
+            let found = tables.crash(kept);
+            let expected = [(None, None), (Some(10), None), (Some(11), None), (None, Some(20))];
+            assert_eq!((value(&found, 1), value(&found, 2)), expected[kept]);
+        }
+    }
+
+    #[test]
+    fn a_process_dies_where_it_is_told_to() {
+        for (fault, written, lost) in [
+            (Fault::DiesBefore, None, 0),
+            (Fault::DiesUnsynced, Some(7), 1),
+            (Fault::DiesAfter, Some(7), 0),
+        ] {
+            let tables = MemoryTables::new();
+            tables.fail(1, fault);
+            put(&tables, 1, 1).unwrap();
+            assert!(put(&tables, 2, 7).is_err());
+            assert!(tables.get(Family::Meta, &[1]).is_err(), "the dead do not read");
+            assert!(put(&tables, 3, 3).is_err(), "nor write");
+            assert_eq!(tables.undurable(), lost);
+            assert_eq!(value(&tables.crash(lost), 2), written);
+            let least = if lost == 0 { written } else { None };
+            assert_eq!(value(&tables.crash(0), 2), least);
+            assert_eq!(value(&tables.crash(0), 1), Some(1));
+        }
+    }
+
+    #[test]
+    fn a_disk_that_refuses_writes_nothing_and_lives_on() {
+        let tables = MemoryTables::new();
+        tables.fail(0, Fault::Refused);
+        assert!(put(&tables, 1, 1).is_err());
+        assert_eq!(value(&tables, 1), None);
+        put(&tables, 1, 2).unwrap();
+        assert_eq!(value(&tables, 1), Some(2));
+        let after = tables.crash(0);
+        assert!(
+            tables.get(Family::Meta, &[1]).is_err(),
+            "whoever held the old tables is dead"
+        );
+        assert_eq!(value(&after, 1), Some(2));
+    }
+
+    #[test]
+    fn ranges_are_shown_and_deleted_without_their_ends() {
+        let tables = MemoryTables::new();
+        for key in 1..6 {
+            put(&tables, key, key).unwrap();
+        }
+        let mut batch = tables.batch(0);
+        batch.put(Family::Node, &[3], &[99]);
+        batch.delete_range(Family::Meta, &[2], &[4]);
+        tables.write(batch).unwrap();
+        let shown = |from: &[u8], to: Option<&[u8]>| {
+            let mut shown = Vec::new();
+            tables
+                .scan(Family::Meta, from, to, |key, _| {
+                    shown.push(key[0]);
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            shown
+        };
+        assert_eq!(shown(&[], None), [1, 4, 5]);
+        assert_eq!(shown(&[4], Some(&[5])), [4]);
+        assert_eq!(shown(&[5], Some(&[4])), [0; 0]);
+        assert_eq!(tables.get(Family::Node, &[3]).unwrap().as_deref(), Some(&[99][..]));
     }
 }

@@ -30,6 +30,7 @@ impl<T: Tables> Store<T> {
         let head = self.certified_tip()?;
         let mut leaves = Leaves {
             store: self,
+            size: CHUNK,
             from: Some(Hash::ZERO),
             chunk: Vec::new().into_iter(),
             error: None,
@@ -87,6 +88,8 @@ impl<T: Tables> Store<T> {
 /// than the map.
 struct Leaves<'a, T> {
     store: &'a Store<T>,
+    /// Leaves in a chunk.
+    size: usize,
     /// Where the next chunk starts; `None` behind the last.
     from: Option<Hash>,
     chunk: std::vec::IntoIter<(Hash, Hash)>,
@@ -96,12 +99,12 @@ struct Leaves<'a, T> {
 impl<T: Tables> Leaves<'_, T> {
     fn refill(&mut self, from: Hash) -> Result<(), StoreError> {
         let keys = self.store.keys();
-        let mut chunk = Vec::with_capacity(CHUNK);
+        let mut chunk = Vec::with_capacity(self.size);
         let (mut next, mut outcome) = (None, Ok(()));
         self.store.rows.scan(Family::Log, from.as_bytes(), None, |key, value| {
             let leaf = leaf(key, value).map(|(key, state)| (key, state.leaf(keys).hash(keys)));
             match leaf {
-                Ok((key, _)) if chunk.len() == CHUNK => next = Some(key),
+                Ok((key, _)) if chunk.len() == self.size => next = Some(key),
                 Ok(leaf) => {
                     chunk.push(leaf);
                     return ControlFlow::Continue(());
@@ -137,5 +140,43 @@ impl<T: Tables> Iterator for Leaves<'_, T> {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Plan, World};
+    use crate::memory::MemoryTables;
+
+    #[test]
+    fn leaves_come_once_and_in_order_however_they_are_cut() {
+        let plan = Plan {
+            entries: 24,
+            logs: 24,
+            per_block: 8,
+            bytes: 1,
+            interval: 1,
+        };
+        let mut world = World::found(MemoryTables::new(), 1);
+        world.grow(0, &plan);
+        let leaves = |size| -> Vec<(Hash, Hash)> {
+            Leaves {
+                store: &world.store,
+                size,
+                from: Some(Hash::ZERO),
+                chunk: Vec::new().into_iter(),
+                error: None,
+            }
+            .collect()
+        };
+        let whole = leaves(CHUNK);
+        assert_eq!(whole.len(), 24);
+        assert!(whole.is_sorted_by(|(one, _), (next, _)| one < next));
+        for size in 1..26 {
+            assert_eq!(leaves(size), whole, "chunks of {size}");
+        }
+        let map = LogMap::build(world.store.keys(), whole).unwrap();
+        assert_eq!(map.root(), world.ledger.head().map_root);
     }
 }

@@ -13,7 +13,7 @@ use core::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rocksdb::statistics::Ticker;
-use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, ReadOptions, WaitForCompactOptions, WriteBatch, WriteOptions};
 use waxwing_core::genesis::Genesis;
 
 use crate::error::{OpenError, StoreError};
@@ -73,6 +73,25 @@ impl Store<RocksTables> {
             directory,
             RocksTables::open_read_only(directory, options).and_then(Self::open_on),
         )
+    }
+}
+
+impl Store<RocksTables> {
+    /// Writes what is in memory into tables and waits until they are merged: for measurements, and for who is about to
+    /// damage files on purpose.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        let _alone = self.writing();
+        self.rows.ask(|tables| {
+            for family in Family::ALL {
+                let handle = tables.family(family);
+                tables.db.flush_cf(handle).map_err(|error| failure(&error))?;
+            }
+            let waiting = WaitForCompactOptions::default();
+            tables.db.wait_for_compact(&waiting).map_err(|error| failure(&error))
+        })
     }
 }
 
@@ -250,8 +269,8 @@ fn failure(error: &rocksdb::Error) -> Failure {
 
 /// What an attempt to open says. RocksDB tells its reasons apart in words only.
 fn open_error(error: &rocksdb::Error) -> OpenError {
-    let is_locked = error.kind() == rocksdb::ErrorKind::IOError && error.as_ref().contains("lock");
-    if is_locked {
+    let is_locked = |words: &str| error.as_ref().contains(words);
+    if is_locked("lock hold by current process") || is_locked("While lock file") {
         OpenError::Locked
     } else {
         OpenError::Store(StoreError::Failed(failure(error)))
@@ -264,5 +283,41 @@ fn expect_database(directory: &Path) -> Result<(), OpenError> {
         Ok(())
     } else {
         Err(OpenError::NoLedger)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, Note, World};
+
+    /// How many syncs each of ten blocks, an erasure and a sweep took, as RocksDB counts them.
+    fn syncs(prepare: impl FnOnce(&mut RocksTables)) -> Vec<u64> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut tables = RocksTables::create(directory.path(), &Options::default()).unwrap();
+        prepare(&mut tables);
+        let mut world = World::resume(Store::create_on(tables, &fixture::genesis(1)).unwrap(), 1);
+        let mut counted = vec![world.store.syncs()];
+        for number in 0..10 {
+            world.append(1000, &[Note::new(1, number)]);
+            counted.push(world.store.syncs());
+        }
+        let (log, secret) = (fixture::writer(1).public(), Note::new(1, 3).secret(world.store.keys()));
+        world.store.erase(&log, 3, secret).unwrap();
+        counted.push(world.store.syncs());
+        counted.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    #[test]
+    fn every_block_and_every_erasure_is_synced_before_its_call_returns() {
+        let syncs = syncs(|_| ());
+        assert_eq!(syncs.len(), 11);
+        assert!(syncs.iter().all(|count| *count >= 1), "{syncs:?}");
+    }
+
+    #[test]
+    fn with_syncing_turned_off_the_count_of_syncs_tells() {
+        let syncs = syncs(|tables| tables.synced.set_sync(false));
+        assert!(syncs.iter().all(|count| *count == 0), "{syncs:?}");
     }
 }

@@ -107,6 +107,11 @@ impl Options {
         if matches!(family, Family::Recent | Family::Log | Family::Index) {
             table.set_bloom_filter(10.0, false);
         }
+        if family == Family::Recent {
+            // The answer is "no" for every honest envelope, and most rows are still in memory.
+            options.set_memtable_prefix_bloom_ratio(0.1);
+            options.set_memtable_whole_key_filtering(true);
+        }
         if family == Family::Index {
             options.set_prefix_extractor(SliceTransform::create_fixed_prefix(LOG_BYTES));
         }
