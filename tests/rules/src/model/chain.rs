@@ -106,6 +106,13 @@ impl Chain {
         self.headers.iter().take(count).map(history::leaf).collect()
     }
 
+    /// Whether the header at a height names the history that stands before it here. A header that was put into another
+    /// history does not.
+    #[must_use]
+    pub fn is_linked(&self, height: usize) -> bool {
+        tree::root(&Sha256Tree, &self.leaves(height)) == self.header(height).history_root
+    }
+
     /// Who certifies the next block.
     ///
     /// # Panics
@@ -220,10 +227,36 @@ impl Chain {
         }
     }
 
+    /// The term whose committee certifies the block after this height.
+    #[must_use]
+    pub fn term_after(&self, height: usize) -> usize {
+        let header = self.header(height);
+        let ends = header.committee != header.next_committee;
+        usize::try_from(header.term).unwrap_or(usize::MAX) + usize::from(ends)
+    }
+
+    /// Another history: the same up to this height, and then whatever is added.
+    #[must_use]
+    pub fn branch(&self, height: usize) -> Self {
+        let mut branch = self.clone();
+        branch.headers.truncate(height + 1);
+        branch.terms.truncate(self.term_after(height) + 1);
+        branch
+    }
+
     /// A quorum's word, by the committee that certifies the next block, that a head was the newest at a time.
     #[must_use]
     pub fn beacon(&self, height: usize, time: u64, signers: usize) -> Beacon {
-        let Term { committee, voters } = self.term();
+        self.beacon_of(self.terms.len() - 1, height, time, signers)
+    }
+
+    /// The same, signed by the committee of a certain term.
+    ///
+    /// # Panics
+    /// If there is no such term.
+    #[must_use]
+    pub fn beacon_of(&self, term: usize, height: usize, time: u64, signers: usize) -> Beacon {
+        let Term { committee, voters } = self.terms.get(term).expect("the term was begun before");
         let signers: Vec<&VoteKey> = voters.iter().take(signers).collect();
         let head = (self.header(height).height, self.id(height));
         Beacon::sign(committee, self.keys.network(), head, time, &signers)
