@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::core::{Core, blocking};
 use crate::error::Error;
 use crate::join;
-use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
+use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS, Pace};
 use crate::message::{ChannelId, ChannelView, Ladder, MessageId, MessageView, begins, log_name};
 use crate::nodes::Fault;
 use crate::store::channels::{Channel, NotAdded};
@@ -43,6 +43,8 @@ pub struct Options {
     pub passphrase: Passphrase,
     /// The device's clock.
     pub clock: Clock,
+    /// How long to wait for others.
+    pub pace: Pace,
 }
 
 impl Options {
@@ -53,6 +55,7 @@ impl Options {
             home: home.to_owned(),
             passphrase,
             clock: Clock::system(),
+            pace: Pace::DEFAULT,
         }
     }
 }
@@ -189,9 +192,10 @@ impl Client {
             home,
             passphrase,
             clock,
+            pace,
         } = options;
         let store = blocking(move || Store::create(&home, &passphrase, cost, &name)).await?;
-        Self::of(store, clock)
+        Self::of(store, clock, pace)
     }
 
     /// Opens a client.
@@ -203,14 +207,15 @@ impl Client {
             home,
             passphrase,
             clock,
+            pace,
         } = options;
         let store = blocking(move || Store::open(&home, &passphrase)).await?;
-        Self::of(store, clock)
+        Self::of(store, clock, pace)
     }
 
-    fn of(store: Store, clock: Clock) -> Result<Self, Error> {
+    fn of(store: Store, clock: Clock, pace: Pace) -> Result<Self, Error> {
         Ok(Self {
-            core: Arc::new(Core::new(store, clock)?),
+            core: Arc::new(Core::new(store, clock, pace)?),
             supervisor: Arc::default(),
         })
     }

@@ -12,6 +12,7 @@ use waxwing_seal::NodeAddress;
 
 use crate::clock::{Clock, ClockVerdict, Sample, judge};
 use crate::error::Error;
+use crate::limits::Pace;
 use crate::nodes::{self, Fault};
 use crate::outbox::Attempts;
 use crate::peer::Peer;
@@ -23,6 +24,7 @@ use crate::store::{Store, StoreError, Transaction, networks};
 pub(crate) struct Core {
     store: Arc<Store>,
     pub(crate) clock: Clock,
+    pub(crate) pace: Pace,
     dialer: Dialer,
     peers: Mutex<HashMap<(Hash, NodeId), Peer>>,
     samples: Mutex<HashMap<(Hash, NodeId), Sample>>,
@@ -51,11 +53,12 @@ impl Drop for Watching {
 }
 
 impl Core {
-    pub(crate) fn new(store: Store, clock: Clock) -> Result<Self, Error> {
+    pub(crate) fn new(store: Store, clock: Clock, pace: Pace) -> Result<Self, Error> {
         let dialer = Dialer::new(Shown::Ephemeral).map_err(|error| Error::NoSocket(error.kind()))?;
         Ok(Self {
             store: Arc::new(store),
             clock,
+            pace,
             dialer,
             peers: Mutex::default(),
             samples: Mutex::default(),
@@ -152,7 +155,7 @@ impl Core {
         if let Some(peer) = known.filter(|peer| !peer.is_closed()) {
             return Ok(peer);
         }
-        let peer = Peer::dial(&self.dialer, node).await?;
+        let peer = Peer::dial(&self.dialer, node, &self.pace).await?;
         self.peers().insert(key, peer.clone());
         Ok(peer)
     }

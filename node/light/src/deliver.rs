@@ -10,6 +10,7 @@
 //! under another anchor, and both could be ordered.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use waxwing_core::codec::Decode;
@@ -26,7 +27,7 @@ use crate::error::{Error, Trouble};
 use crate::limits::{ATTEMPT_WAIT_MS_MAX, NODES_COMPARED_MAX};
 use crate::message::MessageId;
 use crate::nodes::Fault;
-use crate::outbox::{self, Known, Sent, Step};
+use crate::outbox::{self, Known, Sent, Step, Wait};
 use crate::peer::Peer;
 use crate::store::channels::Channel;
 use crate::store::messages::State;
@@ -303,7 +304,7 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
         Ok(admissions) => admissions,
         Err(fault) => {
             // Nobody knows whether it arrived: the same bytes go to a further node.
-            batch.iter().for_each(|due| note(due, Some(0)));
+            batch.iter().for_each(|due| note(due, Wait::For(Duration::ZERO)));
             let refusals: Vec<_> = batch.iter().map(|due| (due, fault.to_string())).collect();
             if matches!(fault, Fault::Refused(Refusal::NotAllowed)) {
                 refused(reading, refusals).await?;
@@ -315,15 +316,15 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
     let mut again = Again::No;
     for (due, admission) in batch.iter().zip(admissions) {
         let wait = match judge(reading, due, admission).await? {
-            Judged::Promised => None,
-            Judged::Wait(ms) => Some(ms),
+            Judged::Patience => Wait::ForInclusion(reading.core.pace.inclusion),
+            Judged::Wait(ms) => Wait::For(Duration::from_millis(ms)),
             Judged::Refused(refusal) => {
                 let all_refused = refused(reading, vec![(due, refusal.to_string())]).await?;
                 if all_refused {
-                    Some(ATTEMPT_WAIT_MS_MAX)
+                    Wait::For(Duration::from_millis(ATTEMPT_WAIT_MS_MAX))
                 } else {
                     again = Again::Yes;
-                    Some(0)
+                    Wait::For(Duration::ZERO)
                 }
             }
         };
@@ -334,7 +335,8 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
 
 /// What an answer to an envelope means here.
 enum Judged {
-    Promised,
+    /// It should be included soon, or nothing can be said.
+    Patience,
     Wait(u64),
     Refused(EnvelopeRefusal),
 }
@@ -352,11 +354,11 @@ async fn judge(reading: &Reading<'_>, due: &Due, admission: Admission) -> Result
                 .core
                 .write(move |tx| rows::acknowledged(tx, message, &promise, now))
                 .await?;
-            Ok(Judged::Promised)
+            Ok(Judged::Patience)
         }
         Admission::Final { height, .. } => {
             prove_final(reading, due, height).await?;
-            Ok(Judged::Promised)
+            Ok(Judged::Patience)
         }
         // A promise was asked for.
         Admission::Taken => Err(Fault::WrongAnswer.into()),
@@ -368,7 +370,7 @@ async fn judge(reading: &Reading<'_>, due: &Due, admission: Admission) -> Result
             Ok(match refusal.retry_after_ms() {
                 Some(ms) => Judged::Wait(ms),
                 // A node's word that an anchor is dead moves nothing; it may also be behind. The next head will tell.
-                None if lives_on => Judged::Wait(outbox::patience_ms(1)),
+                None if lives_on => Judged::Patience,
                 None => Judged::Refused(refusal),
             })
         }

@@ -40,6 +40,7 @@ mod worker;
 pub use client::{Client, Draft, Joined, Options, Range, Served};
 pub use clock::{Clock, ClockVerdict};
 pub use error::Error;
+pub use limits::Pace;
 pub use message::{Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Reaction};
 pub use nodes::{Fault, Severity, Standing};
 pub use receipt::Receipted;

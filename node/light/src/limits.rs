@@ -3,6 +3,8 @@
 //! Sizes are bytes, times are milliseconds. What others send is bounded by `waxwing_net::wire::limits` and
 //! `waxwing_core::limits` before it arrives here.
 
+use std::time::Duration;
+
 use waxwing_core::limits::{FRESH_MS, SECOND_MS};
 
 /// A passphrase, UTF-8 bytes: a long sentence, and no file picked by mistake.
@@ -39,14 +41,28 @@ pub const NODES_COMPARED_MAX: usize = 8;
 /// Sentences about nodes' faults that are kept for one network.
 pub const FAULTS_KEPT: u32 = 200;
 
-/// How long a node may take to accept a connection.
-pub const CONNECT_MS: u64 = 5 * SECOND_MS;
+/// How long a client waits for others. A person on a line of many seconds may choose longer times.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// How long a node may take to accept a connection.
+    pub connect: Duration,
+    /// How long a node may take for an answer that it does not have to wait for itself, before it counts as stalled.
+    pub answer: Duration,
+    /// How long a sent message may stay out of the ledger before it is handed to a further node; doubled each time.
+    pub inclusion: Duration,
+    /// How often the heads of several nodes are compared while a client runs.
+    pub compare: Duration,
+}
 
-/// How long a node may take for an answer that it does not have to wait for itself, before it counts as stalled.
-pub const ANSWER_MS: u64 = 10 * SECOND_MS;
-
-/// How long a sent message may stay out of the ledger before it is handed to a further node; doubled each time.
-pub const INCLUSION_MS: u64 = 4 * SECOND_MS;
+impl Pace {
+    /// For a bad mobile line: two round trips of a second, some loss, and a node that reads from disk.
+    pub const DEFAULT: Self = Self {
+        connect: Duration::from_secs(5),
+        answer: Duration::from_secs(10),
+        inclusion: Duration::from_secs(4),
+        compare: Duration::from_millis(FRESH_MS),
+    };
+}
 
 /// The longest wait between two attempts for one message.
 pub const ATTEMPT_WAIT_MS_MAX: u64 = 300 * SECOND_MS;
@@ -57,9 +73,6 @@ pub const ANCHOR_RECENT_MS: u64 = 3600 * SECOND_MS;
 
 /// Stamps up to this strength are ground where a message is queued; stronger ones in the background.
 pub const STAMP_BITS_AT_ONCE: u32 = 16;
-
-/// How often the heads of several nodes are compared while a client runs.
-pub const COMPARE_MS: u64 = FRESH_MS;
 
 /// How often a process looks for what other processes wrote to the same home.
 pub const NOTICE_MS: u64 = 250;

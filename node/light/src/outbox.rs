@@ -24,7 +24,7 @@ use waxwing_core::envelope::Anchor;
 use waxwing_core::keys::NodeId;
 use waxwing_core::limits::{ANCHOR_INTERVAL, ANCHOR_VALID_MS};
 
-use crate::limits::{ATTEMPT_WAIT_MS_MAX, INCLUSION_MS};
+use crate::limits::ATTEMPT_WAIT_MS_MAX;
 use crate::message::MessageId;
 use crate::store::channels::Proven;
 
@@ -112,8 +112,8 @@ impl Attempts {
         }
     }
 
-    /// Notes that a node was given an envelope; `wait_ms` if it asked for patience.
-    pub(crate) fn submitted(&self, sent: &Sent, node: NodeId, wait_ms: Option<u64>, now: Instant) {
+    /// Notes that a node was given an envelope, and how long to wait now.
+    pub(crate) fn submitted(&self, sent: &Sent, node: NodeId, wait: Wait, now: Instant) {
         let mut attempts = self.lock();
         let attempt = attempts.entry(sent.message).or_insert_with(|| Attempt::new(sent, now));
         if attempt.entry != sent.entry {
@@ -123,7 +123,11 @@ impl Attempts {
         if !attempt.nodes.contains(&node) {
             attempt.nodes.push(node);
         }
-        attempt.due = now + Duration::from_millis(wait_ms.unwrap_or_else(|| patience_ms(attempt.submissions)));
+        attempt.due = now
+            + match wait {
+                Wait::ForInclusion(first) => patience(first, attempt.submissions),
+                Wait::For(wait) => wait,
+            };
     }
 
     /// Every node has had it: begin again with the first.
@@ -162,6 +166,15 @@ impl Attempts {
     }
 }
 
+/// How long to wait before a message is handed on again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// Until it should have been included; the first time so long, then longer.
+    ForInclusion(Duration),
+    /// Just so long.
+    For(Duration),
+}
+
 /// What was handed on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
@@ -183,9 +196,11 @@ impl Attempt {
 }
 
 /// How long to wait for inclusion after so many submissions before a further node is asked.
-pub(crate) fn patience_ms(submissions: u32) -> u64 {
-    let factor = 1_u64.checked_shl(submissions.saturating_sub(1)).unwrap_or(u64::MAX);
-    INCLUSION_MS.saturating_mul(factor).min(ATTEMPT_WAIT_MS_MAX)
+fn patience(first: Duration, submissions: u32) -> Duration {
+    let factor = 1_u32.checked_shl(submissions.saturating_sub(1)).unwrap_or(u32::MAX);
+    first
+        .saturating_mul(factor)
+        .min(Duration::from_millis(ATTEMPT_WAIT_MS_MAX))
 }
 
 #[cfg(test)]
@@ -278,7 +293,10 @@ mod tests {
 
     #[test]
     fn patience_doubles_and_ends() {
-        let waits: Vec<u64> = (0..12).map(|submissions| patience_ms(submissions) / 1000).collect();
+        let first = Duration::from_secs(4);
+        let waits: Vec<u64> = (0..12)
+            .map(|submissions| patience(first, submissions).as_secs())
+            .collect();
         assert_eq!(waits, [4, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]);
     }
 }

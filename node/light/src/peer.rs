@@ -22,7 +22,7 @@ use waxwing_net::wire::limits::BEACON_WAIT_MS_MAX;
 use waxwing_net::wire::{Admission, Bodies, FollowLog, List, Opaque, Promise, Push, Refusal, Request, Response, Watch};
 use waxwing_seal::NodeAddress;
 
-use crate::limits::{ANSWER_MS, CONNECT_MS};
+use crate::limits::Pace;
 use crate::nodes::Fault;
 
 /// Addresses of one name that are tried.
@@ -66,8 +66,8 @@ macro_rules! answer {
 
 impl Peer {
     /// Calls a node. Its address may be a name: every address it resolves to is tried.
-    pub(crate) async fn dial(dialer: &Dialer, node: &NodeAddress) -> Result<Self, Fault> {
-        let within = Duration::from_millis(CONNECT_MS);
+    pub(crate) async fn dial(dialer: &Dialer, node: &NodeAddress, pace: &Pace) -> Result<Self, Fault> {
+        let within = pace.connect;
         let resolved = tokio::time::timeout(within, tokio::net::lookup_host(node.address())).await;
         let addresses = resolved.ok().and_then(Result::ok).ok_or(Fault::NoAddress)?;
         let mut fault = Fault::NoAddress;
@@ -76,7 +76,7 @@ impl Peer {
                 Ok(connection) => {
                     return Ok(Self {
                         connection,
-                        answer: Duration::from_millis(ANSWER_MS),
+                        answer: pace.answer,
                     });
                 }
                 Err(error) => fault = Fault::Unreachable(error),

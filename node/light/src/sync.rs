@@ -227,10 +227,11 @@ impl Reading<'_> {
         entries: Vec<(Place, Carried)>,
     ) -> Result<Went, Trouble> {
         let mut checked = check_piece(self.keys, start, &end, entries, target.head_time)?;
-        self.fill_gaps(target, start.length(), &mut checked).await?;
+        let withheld = self.fill_gaps(target, start.length(), &mut checked).await?;
         let channel = target.channel.id;
         let (base, keys, network) = (start.length(), self.keys.clone(), self.network);
-        self.core
+        let went = self
+            .core
             .write::<_, StoreError>(move |tx| {
                 let row = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
                 if row.state.length() != base {
@@ -241,20 +242,23 @@ impl Reading<'_> {
                 open::store(tx, &keys, &row, checked)?;
                 Ok(Went::Through)
             })
-            .await
-            .map_err(Trouble::from)
+            .await?;
+        match withheld {
+            // What it gave is stored; for what comes next another node is asked.
+            Some(index) => Err(Fault::WithheldBody { index }.into()),
+            None => Ok(went),
+        }
     }
 
-    /// Bodies that this node keeps back are asked of the others, once each, before they are called withheld.
-    async fn fill_gaps(&self, target: &Target, base: u64, checked: &mut [Checked]) -> Result<(), Trouble> {
+    /// Bodies that this node keeps back are asked of the others, once each, before they are called withheld. Returns the
+    /// first of them.
+    async fn fill_gaps(&self, target: &Target, base: u64, checked: &mut [Checked]) -> Result<Option<u64>, StoreError> {
         let channel = target.channel.id;
         let mut gaps: BTreeMap<u64, &mut Checked> =
             (base..).zip(checked).filter(|(_, entry)| !entry.is_settled()).collect();
         let Some(first) = gaps.keys().next().copied() else {
-            return Ok(());
+            return Ok(None);
         };
-        let fault = Fault::WithheldBody { index: first };
-        self.core.blame(self.network, self.peer.node(), &fault).await?;
         let own: Vec<(u64, Hash)> = gaps
             .iter()
             .map(|(index, entry)| (*index, entry.signed.header.body_hash))
@@ -277,7 +281,7 @@ impl Reading<'_> {
             let asked = Reading { peer: &other, ..*self };
             gaps = asked.fill_from(target, gaps).await?;
         }
-        Ok(())
+        Ok(Some(first))
     }
 
     /// Asks this node for single bodies that another one keeps back; returns the gaps that are left.

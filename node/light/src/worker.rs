@@ -27,7 +27,7 @@ use waxwing_seal::NodeAddress;
 use crate::core::Core;
 use crate::deliver;
 use crate::error::{Error, Trouble};
-use crate::limits::{COMPARE_MS, NODES_COMPARED_MAX};
+use crate::limits::NODES_COMPARED_MAX;
 use crate::message::ChannelId;
 use crate::nodes::{Fault, Severity};
 use crate::peer::{News, Peer, Pushed};
@@ -330,7 +330,7 @@ async fn listen(
 ) -> Result<(), Trouble> {
     let (network, node) = (session.reading.network, session.reading.peer.node());
     let mut comparing = JoinSet::new();
-    let mut tick = interval(Duration::from_millis(COMPARE_MS));
+    let mut tick = interval(core.pace.compare);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let due = core.attempts.next_due(network);

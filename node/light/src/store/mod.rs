@@ -206,6 +206,8 @@ impl Store {
 fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    // SQLCipher prints to the standard error by itself; what goes wrong is returned here, and said in our words.
+    connection.pragma_update_and_check(None, "cipher_log_level", "NONE", |_| Ok(()))?;
     connection.pragma_update(None, "key", key.literal().as_str())?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.execute_batch(

@@ -232,7 +232,7 @@ async fn an_erased_message_is_gone_from_nodes_and_from_whoever_reads_later() {
     ada.client.erase(view.id).await.unwrap();
     assert_eq!(ada.client.message(view.id).await.unwrap().body, BodyKind::Erased);
     ada.client.refresh().await.unwrap();
-    let log = world.log(&log_of(&ada, channel.0).await);
+    let log = world.log(&log_of(&ada.client, channel.0).await);
     assert!(matches!(log[0].carried.body, waxwing_core::envelope::Body::Erased(_)));
     ben.client.refresh().await.unwrap();
     assert_eq!(ben.reads(channel.1).await, ["(Erased)", "not a secret"]);
@@ -244,8 +244,8 @@ async fn an_erased_message_is_gone_from_nodes_and_from_whoever_reads_later() {
     assert_eq!(ben.client.erase(of_ben).await, Err(Error::NotOwn));
 }
 
-pub(super) async fn log_of(person: &Person, channel: ChannelId) -> waxwing_core::keys::LogId {
-    let core = std::sync::Arc::clone(&person.client.core);
+pub(super) async fn log_of(client: &Client, channel: ChannelId) -> waxwing_core::keys::LogId {
+    let core = std::sync::Arc::clone(&client.core);
     let row = core
         .read(move |tx| crate::store::channels::load(tx, channel))
         .await
@@ -365,7 +365,7 @@ async fn an_entry_that_does_not_open_is_a_tombstone_and_the_reading_goes_on() {
         ..
     } = pair().await;
     ada.say_finally(channel.0, "before").await;
-    let log = log_of(&ada, channel.0).await;
+    let log = log_of(&ada.client, channel.0).await;
     // Whoever has the link has the log's key, and may post anything.
     let row = world.log(&log)[0].clone();
     let core = std::sync::Arc::clone(&ada.client.core);

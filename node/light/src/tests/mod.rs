@@ -20,6 +20,7 @@ pub(crate) use self::node::{Lie, TestNode};
 pub(crate) use self::world::World;
 use crate::client::{Client, Draft, Options, Range};
 use crate::clock::Clock;
+use crate::limits::Pace;
 use crate::message::{ChannelId, Ladder, MessageId, MessageView};
 use crate::store::key::{Cost, Passphrase};
 
@@ -33,8 +34,18 @@ pub(crate) fn passphrase() -> Passphrase {
     Passphrase::new("correct horse battery staple").unwrap()
 }
 
+/// Waits that a test can wait for.
+const PACE: Pace = Pace {
+    connect: Duration::from_secs(2),
+    answer: Duration::from_millis(800),
+    inclusion: Duration::from_millis(300),
+    compare: Duration::from_millis(300),
+};
+
 pub(crate) fn options(home: &Path) -> Options {
-    Options::new(home, passphrase())
+    let mut options = Options::new(home, passphrase());
+    options.pace = PACE;
+    options
 }
 
 /// A client in a folder of its own.
@@ -98,6 +109,15 @@ impl Person {
     /// Everything a reader sees, as text; tombstones and the like as `(body kind)`.
     pub(crate) async fn reads(&self, channel: ChannelId) -> Vec<String> {
         texts(&self.client, channel).await
+    }
+
+    /// Makes this node the first to be asked.
+    pub(crate) async fn prefers(&self, world: &World, node: &TestNode) {
+        let (network, id, now) = (world.network(), node.address().id(), self.client.clock().now());
+        let core = std::sync::Arc::clone(&self.client.core);
+        core.write(move |tx| crate::store::networks::praise(tx, network, id, now + 3_600_000))
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn faults(&self, network: Hash) -> Vec<String> {

@@ -29,8 +29,10 @@ pub(crate) enum Lie {
     OtherLogProof(LogId),
     /// Gives no entry at all, and says there are none.
     NoEntries,
-    /// Gives the first entries of what was asked and says that was all.
-    FewerEntries(usize),
+    /// Pretends that logs end after so many entries.
+    EndsAfter(usize),
+    /// Gives at most so many entries at once.
+    SmallPages(usize),
     /// Moves an entry to another time.
     MovedEntry,
     /// Flips a bit in every body.
@@ -330,14 +332,23 @@ impl Inner {
         (count, room): (NonZeroU32, NonZeroU32),
         bodies: Bodies,
     ) -> Reply {
-        let all = world.log(&log);
+        let mut all = world.log(&log);
+        let end = self.find(|lie| match lie {
+            Lie::EndsAfter(end) => Some(*end),
+            _ => None,
+        });
+        all.truncate(end.unwrap_or(usize::MAX));
         if all.is_empty() || self.lies(&Lie::NoEntries) {
             return Err(Refusal::UnknownLog);
         }
         let start = usize::try_from(from).unwrap();
+        if start > all.len() {
+            let length = u64::try_from(all.len()).unwrap();
+            return Err(Refusal::IndexAhead { length });
+        }
         let count = usize::try_from(count.get()).unwrap();
         let fewer = self.find(|lie| match lie {
-            Lie::FewerEntries(most) => Some(*most),
+            Lie::SmallPages(most) => Some(*most),
             _ => None,
         });
         let (mut entries, mut used) = (Vec::new(), 0);
