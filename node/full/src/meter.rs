@@ -95,7 +95,8 @@ pub(crate) struct Meter {
     requests: Family<ByKind, Counter>,
     upstream_faults: Family<ByKind, Counter>,
     bodies_dropped: Family<ByKind, Counter>,
-    levels: Vec<(Gauge, fn(&Levels) -> u64)>,
+    /// In the order of [`LEVELS`].
+    levels: Vec<Gauge>,
     blocks: Counter,
     ordered: Counter,
     block_seconds: Histogram,
@@ -108,38 +109,70 @@ pub(crate) struct Meter {
     pub(crate) pushes: Counter,
 }
 
-const LEVELS: [(&str, &str, fn(&Levels) -> u64); 11] = [
-    ("ledger_height", "Height of the newest block", |levels| levels.height),
-    ("ledger_entries", "Entries in the ledger", |levels| levels.entries),
-    ("ledger_logs", "Logs in the ledger", |levels| levels.logs),
-    ("pool_envelopes", "Envelopes that wait for a block", |levels| {
-        levels.pool_envelopes
-    }),
-    ("pool_bytes", "Bytes of envelopes that wait for a block", |levels| {
-        levels.pool_bytes
-    }),
-    ("disk_bytes", "Bytes that the database takes on disk", |levels| {
-        levels.disk_bytes
-    }),
-    ("connections", "Connections that are open", |levels| levels.connections),
-    (
-        "connections_dropped",
-        "Connections that were ended for a peer's fault since the start",
-        |levels| levels.connections_dropped,
-    ),
-    (
-        "requests_refused",
-        "Requests that were refused before they were looked at since the start",
-        |levels| levels.requests_refused,
-    ),
-    ("upstreams_connected", "Upstream nodes that answer", |levels| {
-        levels.upstreams_connected
-    }),
-    (
-        "wal_syncs",
-        "Writes that the database made durable since the start: never fewer than blocks",
-        |levels| levels.wal_syncs,
-    ),
+/// A figure that is read off when somebody looks.
+#[derive(Clone, Copy)]
+struct Level {
+    name: &'static str,
+    help: &'static str,
+    read: fn(&Levels) -> u64,
+}
+
+const LEVELS: [Level; 11] = [
+    Level {
+        name: "ledger_height",
+        help: "Height of the newest block",
+        read: |levels| levels.height,
+    },
+    Level {
+        name: "ledger_entries",
+        help: "Entries in the ledger",
+        read: |levels| levels.entries,
+    },
+    Level {
+        name: "ledger_logs",
+        help: "Logs in the ledger",
+        read: |levels| levels.logs,
+    },
+    Level {
+        name: "pool_envelopes",
+        help: "Envelopes that wait for a block",
+        read: |levels| levels.pool_envelopes,
+    },
+    Level {
+        name: "pool_bytes",
+        help: "Bytes of envelopes that wait for a block",
+        read: |levels| levels.pool_bytes,
+    },
+    Level {
+        name: "disk_bytes",
+        help: "Bytes that the database takes on disk",
+        read: |levels| levels.disk_bytes,
+    },
+    Level {
+        name: "connections",
+        help: "Connections that are open",
+        read: |levels| levels.connections,
+    },
+    Level {
+        name: "connections_dropped",
+        help: "Connections that were ended for a peer's fault since the start",
+        read: |levels| levels.connections_dropped,
+    },
+    Level {
+        name: "requests_refused",
+        help: "Requests that were refused before they were looked at since the start",
+        read: |levels| levels.requests_refused,
+    },
+    Level {
+        name: "upstreams_connected",
+        help: "Upstream nodes that answer",
+        read: |levels| levels.upstreams_connected,
+    },
+    Level {
+        name: "wal_syncs",
+        help: "Writes that the database made durable since the start: never fewer than blocks",
+        read: |levels| levels.wal_syncs,
+    },
 ];
 
 impl Meter {
@@ -151,7 +184,7 @@ impl Meter {
             requests: Family::default(),
             upstream_faults: Family::default(),
             bodies_dropped: Family::default(),
-            levels: LEVELS.iter().map(|(_, _, read)| (Gauge::default(), *read)).collect(),
+            levels: LEVELS.map(|_| Gauge::default()).to_vec(),
             blocks: Counter::default(),
             ordered: Counter::default(),
             block_seconds: durations(),
@@ -166,8 +199,8 @@ impl Meter {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        for ((gauge, _), (name, help, _)) in self.levels.iter().zip(LEVELS) {
-            registry.register(name, help, gauge.clone());
+        for (gauge, level) in self.levels.iter().zip(LEVELS) {
+            registry.register(level.name, level.help, gauge.clone());
         }
         registry.register(
             "intake_envelopes",
@@ -241,8 +274,8 @@ impl Meter {
 
     /// Everything, as Prometheus reads it.
     pub(crate) fn text(&self, levels: &Levels) -> String {
-        for (gauge, read) in &self.levels {
-            gauge.set(i64::try_from(read(levels)).unwrap_or(i64::MAX));
+        for (gauge, level) in self.levels.iter().zip(LEVELS) {
+            gauge.set(i64::try_from((level.read)(levels)).unwrap_or(i64::MAX));
         }
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("writing to a string does not fail, and every label encodes");

@@ -136,8 +136,8 @@ impl<T: Tables> Subscription<T> {
         beacons: &mut Option<watch::Receiver<Option<Beacon>>>,
         revealed: &mut Option<broadcast::Receiver<Revealed>>,
     ) -> Event {
-        // Entries for which the subscriber's own head is too new wait, like everything else, for the next head.
-        let can_show = tips.borrow().height >= self.shown;
+        // Without a head that can be shown nothing is looked at, or this would go round and round until there is one.
+        let can_show = self.can_show(&tips.borrow());
         tokio::select! {
             () = self.registered.due.some(), if can_show => Event::Entries,
             _ = tips.changed(), if self.watch != Watch::Logs || !can_show => Event::Head,
@@ -148,10 +148,15 @@ impl<T: Tables> Subscription<T> {
         }
     }
 
+    /// Whether there is a head to show: block 0 has no certificate, and the subscriber's own may be newer than this node's.
+    fn can_show(&self, tip: &Tip) -> bool {
+        tip.height >= self.shown.max(1)
+    }
+
     /// Pushes the entries that are due, then the head, if that is news by itself.
     async fn push_news(&mut self, tips: &mut watch::Receiver<Tip>) -> Result<(), End> {
         let tip = *tips.borrow_and_update();
-        if tip.height < self.shown.max(1) {
+        if !self.can_show(&tip) {
             return Ok(());
         }
         while let Some(log) = self.registered.due.take() {

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::ThreadPool;
 use waxwing_core::codec::Encode;
 use waxwing_core::evidence::Evidence;
-use waxwing_net::quic::Dialer;
+use waxwing_net::quic::{Closed, Dialer, RequestError};
 use waxwing_store::Tables;
 
 pub use faults::{Lie, RuleBroken, UpstreamFault};
@@ -66,6 +66,10 @@ impl<T: Tables> Copying<T> {
     }
 
     fn fault(&self, index: usize, fault: &UpstreamFault) {
+        if *fault == UpstreamFault::Request(RequestError::Closed(Closed::Here)) {
+            // The reason for which this node ended the connection was noted then, and must not be covered by this.
+            return self.upstreams.disconnected(index);
+        }
         if let UpstreamFault::Withholds { height, .. } = fault {
             self.upstreams.withholds(*height, index);
         }

@@ -11,7 +11,7 @@ use waxwing_core::certificate::{Certificate, Head};
 use waxwing_core::codec::Decode;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::follow::{Follow, FollowError, HeadUpdate, Held};
-use waxwing_net::quic::{Closed, Connection, Dialer, RequestError, Subscription};
+use waxwing_net::quic::{Connection, Dialer, Subscription};
 use waxwing_net::wire::{List, Push, Request, Response, Status, Watch};
 use waxwing_store::Tables;
 
@@ -31,8 +31,6 @@ pub(super) async fn attend<T: Tables>(copying: Arc<Copying<T>>, dialer: Arc<Dial
         let before = copying.clock.steady_ms();
         match converse(&copying, &dialer, index).await {
             Ok(Stop) => return,
-            // The reason for which this node ended the connection was noted then.
-            Err(UpstreamFault::Request(RequestError::Closed(Closed::Here))) => {}
             Err(fault) => copying.fault(index, &fault),
         }
         copying.upstreams.disconnected(index);

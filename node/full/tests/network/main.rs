@@ -1,10 +1,18 @@
 //! Whole nodes in this process, with real QUIC on loopback and real databases, seen through the eyes of a light client.
 
+#[cfg(test)]
 mod bodies;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod copy;
+#[cfg(test)]
 mod liar;
+#[cfg(test)]
 mod live;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
 mod submit;
+#[cfg(test)]
 mod world;

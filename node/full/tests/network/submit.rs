@@ -105,27 +105,8 @@ async fn each_bad_envelope_is_refused_by_its_own_name_and_spoils_no_other() {
     let mut stranger = Writer::new(&world, 1);
     stranger.keys = foreign.keys();
     let foreign = stranger.seal(b"foreign");
-    let mut oversized = opaque(&good).to_vec();
-    oversized[8..12].copy_from_slice(&(BODY_BYTES_MAX + 1).to_be_bytes());
-    let mut longer = opaque(&good).to_vec();
-    longer.push(0);
-    let bytes = vec![
-        opaque(&unsigned),
-        opaque(&other_body),
-        opaque(&weak),
-        opaque(&weak_opener),
-        opaque(&foreign),
-        oversized.into(),
-        longer.into(),
-        opaque(&good),
-    ];
-    let request = Request::Submit {
-        envelopes: List::new(bytes).unwrap(),
-        promise: Promise::Word,
-    };
-    let Ok(Response::Submit(admissions)) = client.ask(request).await else {
-        panic!()
-    };
+    let sealed = [unsigned, other_body, weak, weak_opener, foreign, good];
+    let admissions = client.submit(&sealed).await;
     let required = u32::from(STAMP_BITS + NEW_LOG_BITS);
     let foreign = &admissions[4];
     let is_refused = matches!(
@@ -145,9 +126,30 @@ async fn each_bad_envelope_is_refused_by_its_own_name_and_spoils_no_other() {
         admissions[3],
         Admission::Refused(EnvelopeRefusal::WeakStamp { required })
     );
-    assert_eq!(admissions[5], Admission::Refused(EnvelopeRefusal::TooLarge));
-    assert_eq!(admissions[6], Admission::Refused(EnvelopeRefusal::Malformed));
-    assert_eq!(admissions[7], Admission::Taken);
+    assert_eq!(admissions[5], Admission::Taken);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_envelope_is_refused_and_spoils_no_other() {
+    let world = World::new();
+    let node = world.validator().await;
+    let client = Client::to(&world, &node).await;
+    let good = opaque(&Writer::new(&world, 1).seal(b"good"));
+    let mut oversized = good.to_vec();
+    oversized[8..12].copy_from_slice(&(BODY_BYTES_MAX + 1).to_be_bytes());
+    let longer = [&good[..], &[0]].concat();
+    let envelopes = List::new(vec![oversized.into(), longer.into(), vec![].into(), good]).unwrap();
+    let request = Request::Submit {
+        envelopes,
+        promise: Promise::Word,
+    };
+    let Ok(Response::Submit(admissions)) = client.ask(request).await else {
+        panic!()
+    };
+    assert_eq!(admissions[0], Admission::Refused(EnvelopeRefusal::TooLarge));
+    assert_eq!(admissions[1], Admission::Refused(EnvelopeRefusal::Malformed));
+    assert_eq!(admissions[2], Admission::Refused(EnvelopeRefusal::Malformed));
+    assert_eq!(admissions[3], Admission::Taken);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
