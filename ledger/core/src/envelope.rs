@@ -453,8 +453,18 @@ impl Carried {
     /// # Errors
     /// The first check that fails.
     pub fn verify(self, keys: &HashKeys, base_bits: u8) -> Result<Verified<Self>, EnvelopeError> {
-        self.body.check(&self.signed.header, keys)?;
-        self.signed.check(keys, base_bits)?;
+        self.verify_or_return(keys, base_bits).map_err(|refused| refused.1)
+    }
+
+    /// The same, for who looks closer at what was refused: hands it back.
+    ///
+    /// # Errors
+    /// The entry and the first check that fails.
+    pub fn verify_or_return(self, keys: &HashKeys, base_bits: u8) -> Result<Verified<Self>, Box<(Self, EnvelopeError)>> {
+        let checked = self.body.check(&self.signed.header, keys);
+        if let Err(error) = checked.and_then(|()| self.signed.check(keys, base_bits)) {
+            return Err(Box::new((self, error)));
+        }
         let id = self.signed.entry_id(keys);
         Ok(Verified::new(self, id))
     }

@@ -48,6 +48,7 @@ impl Suspect {
         }
         if parent == self.id {
             *blame = Blame::Certificate;
+            finding.coverage = Coverage::Later;
         } else {
             *blame = Blame::Header;
             finding.expected = hash("the header that the next certified block names:", parent);
@@ -398,7 +399,7 @@ impl Replay {
 
 fn sound(entry: &CheckedEntry) -> Option<Arc<Verified<Carried>>> {
     match entry {
-        CheckedEntry::Sound(entry) | CheckedEntry::WithoutBody(entry, _) => Some(Arc::clone(entry)),
+        CheckedEntry::Sound(entry) | CheckedEntry::WithoutBody(entry, ..) => Some(Arc::clone(entry)),
         CheckedEntry::Broken(..) => None,
     }
 }

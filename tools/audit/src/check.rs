@@ -12,9 +12,10 @@ use waxwing_core::committee::Committee;
 use waxwing_core::envelope::{Body, Carried, EnvelopeError, SignedHeader};
 use waxwing_core::evidence::Evidence;
 use waxwing_core::genesis::Genesis;
-use waxwing_core::{Hash, HashKeys, Verified};
+use waxwing_core::{Hash, HashKeys, Meaning, Verified};
 
 use crate::source::{Gap, Label, SourceBlock};
+use crate::words::count;
 
 /// Entries that one core takes at a time: a millisecond of work.
 const ENTRIES_AT_A_TIME: usize = 48;
@@ -46,8 +47,8 @@ pub(crate) struct CheckedBlock {
 pub(crate) enum CheckedEntry {
     /// All of it holds.
     Sound(Arc<Verified<Carried>>),
-    /// All but the body or its excuse; it counts as absent.
-    WithoutBody(Arc<Verified<Carried>>, EnvelopeError),
+    /// All but the body or its excuse, which counts as absent; and what is there instead.
+    WithoutBody(Arc<Verified<Carried>>, EnvelopeError, String),
     /// Stamp or signature do not count.
     Broken(Box<SignedHeader>, EnvelopeError),
 }
@@ -55,7 +56,7 @@ pub(crate) enum CheckedEntry {
 impl CheckedEntry {
     pub(crate) fn signed(&self) -> &SignedHeader {
         match self {
-            Self::Sound(entry) | Self::WithoutBody(entry, _) => &entry.signed,
+            Self::Sound(entry) | Self::WithoutBody(entry, ..) => &entry.signed,
             Self::Broken(signed, _) => signed,
         }
     }
@@ -63,7 +64,7 @@ impl CheckedEntry {
     /// The entry id of what is stored, whether it counts or not.
     pub(crate) fn id(&self, keys: &HashKeys) -> Hash {
         match self {
-            Self::Sound(entry) | Self::WithoutBody(entry, _) => entry.id(),
+            Self::Sound(entry) | Self::WithoutBody(entry, ..) => entry.id(),
             Self::Broken(signed, _) => signed.entry_id(keys),
         }
     }
@@ -110,27 +111,35 @@ impl Checker {
     }
 
     fn entry(&self, carried: Carried) -> CheckedEntry {
-        let signed = carried.signed.clone();
-        let body_fault = match self.verify(carried) {
-            Ok(entry) => return CheckedEntry::Sound(entry),
-            Err(error @ (EnvelopeError::BadSignature | EnvelopeError::WeakStamp { .. })) => {
-                return CheckedEntry::Broken(Box::new(signed), error);
-            }
-            Err(error) => error,
+        let (refused, error) = match carried.verify_or_return(&self.keys, self.stamp_bits) {
+            Ok(entry) => return CheckedEntry::Sound(Arc::new(entry)),
+            Err(refused) => *refused,
         };
+        if matches!(error, EnvelopeError::BadSignature | EnvelopeError::WeakStamp { .. }) {
+            return CheckedEntry::Broken(Box::new(refused.signed), error);
+        }
         // The body is committed to by its hash alone: everything else about the entry can still hold.
+        let found = self.show(&refused.body);
         let bare = Carried {
-            signed: signed.clone(),
+            signed: refused.signed,
             body: Body::Withheld,
         };
-        match self.verify(bare) {
-            Ok(entry) => CheckedEntry::WithoutBody(entry, body_fault),
-            Err(error) => CheckedEntry::Broken(Box::new(signed), error),
+        match bare.verify_or_return(&self.keys, self.stamp_bits) {
+            Ok(entry) => CheckedEntry::WithoutBody(Arc::new(entry), error, found),
+            Err(refused) => CheckedEntry::Broken(Box::new(refused.0.signed), refused.1),
         }
     }
 
-    fn verify(&self, carried: Carried) -> Result<Arc<Verified<Carried>>, EnvelopeError> {
-        carried.verify(&self.keys, self.stamp_bits).map(Arc::new)
+    /// A body or excuse that is not the entry's, for people.
+    fn show(&self, body: &Body) -> String {
+        match body {
+            Body::Present(bytes) => {
+                let hash = self.keys.hash(Meaning::Body, bytes);
+                format!("{} that hash to {hash}", count(bytes.len(), "byte", "bytes"))
+            }
+            Body::Erased(secret) => format!("a secret that hashes to {}", secret.commitment(&self.keys)),
+            Body::Expired | Body::Withheld => "no body".to_owned(),
+        }
     }
 }
 

@@ -80,6 +80,10 @@ pub enum Coverage {
     Changed,
     /// A certificate covers exactly what is there: whoever certified it broke the rules.
     Certified,
+    /// A later certified block names this very header: it stands, though its own certificate does not.
+    Later,
+    /// It is computed from what is certified and holds; it is certified itself by nobody.
+    Computed,
     /// No certificate speaks for or against it.
     Open,
 }
@@ -151,7 +155,7 @@ impl Finding {
             at,
             expected: expected.into(),
             found: found.into(),
-            coverage: Coverage::Changed,
+            coverage: Coverage::Computed,
         }
     }
 
@@ -165,10 +169,14 @@ impl Finding {
     }
 
     /// Whether the order of entries is in doubt after it. Bodies and computed rows can be wrong while everything that is
-    /// certified holds.
+    /// certified holds, and so can a certificate whose block a later one vouches for.
     #[must_use]
     pub const fn breaks_order(&self) -> bool {
-        !matches!(self.fault, Fault::Body(_) | Fault::Row { .. })
+        match self.fault {
+            Fault::Body(_) | Fault::Row { .. } => false,
+            Fault::NotCertified { blame, .. } => !matches!(blame, Blame::Certificate),
+            _ => true,
+        }
     }
 
     /// Sorts by place in the history, where it is the same in the order found.

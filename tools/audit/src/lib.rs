@@ -8,28 +8,33 @@
 //! directory | bundle | nodes  ──>  source  ──>  check (all cores)  ──>  replay  ──>  report: verdict, first divergence
 //! ```
 //!
-//! Read in this order: [`source`], `check`, `replay`, `blame`, [`finding`], [`report`]; [`bundle`] is the file format.
+//! Read in this order: [`source`], `check`, `replay`, `blame`, [`finding`], [`report`]; [`bundle`] is the file format,
+//! `directory` reads a node's database, `tamper` damages one on purpose.
 
 mod blame;
 mod bodies;
 pub mod bundle;
 mod check;
+#[cfg(feature = "store")]
+pub mod directory;
 pub mod finding;
-#[cfg(feature = "fixture")]
-pub mod fixture;
 mod pipeline;
 mod replay;
 pub mod report;
 pub mod source;
 mod state;
+#[cfg(feature = "tamper")]
+pub mod tamper;
 mod words;
 
 pub use bodies::Bodies;
 pub use pipeline::Progress;
 pub use replay::Figures;
 pub use report::Report;
-pub use source::{HistorySource, SourceError};
+pub use source::{HistorySource, SourceError, SourceKind};
 pub use state::State;
+
+use std::path::Path;
 
 use waxwing_core::genesis::Genesis;
 use waxwing_core::policy::Policy;
@@ -64,11 +69,51 @@ pub fn audit(
     Ok(report::conclude(kind, claimed, &genesis, policy, outcome))
 }
 
+/// Audits a data directory or a bundle file, whichever stands at this path.
+///
+/// # Errors
+/// [`SourceError::Failed`] if there is neither, or it cannot be read now: then nothing is claimed about it.
+pub fn audit_path(
+    path: &Path,
+    policy: Option<&Policy>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, SourceError> {
+    match open(path) {
+        Ok(mut source) => audit(source.as_mut(), policy, progress),
+        Err(error) => unopened(kind_of(path), policy, error),
+    }
+}
+
+/// Opens a data directory or a bundle file, to be audited or exported.
+///
+/// # Errors
+/// [`SourceError::Malformed`] if what stands there cannot be read as what it should be, [`SourceError::Failed`] if there is
+/// nothing, or it cannot be read now.
+pub fn open(path: &Path) -> Result<Box<dyn HistorySource>, SourceError> {
+    match kind_of(path) {
+        #[cfg(feature = "store")]
+        SourceKind::Directory => Ok(Box::new(directory::Directory::open(path)?)),
+        #[cfg(not(feature = "store"))]
+        SourceKind::Directory => Err(SourceError::Failed(
+            "this program was built without a database: export the directory as a bundle and audit that".to_owned(),
+        )),
+        _ => Ok(Box::new(bundle::Bundle::open(path)?)),
+    }
+}
+
+fn kind_of(path: &Path) -> SourceKind {
+    if path.is_dir() {
+        SourceKind::Directory
+    } else {
+        SourceKind::Bundle
+    }
+}
+
 /// The report on a source that could not even be opened because of what it holds.
 ///
 /// # Errors
 /// [`SourceError::Failed`] if that is why it could not be opened: then nothing is claimed about it.
-pub fn unopened(kind: source::SourceKind, policy: Option<&Policy>, error: SourceError) -> Result<Report, SourceError> {
+pub fn unopened(kind: SourceKind, policy: Option<&Policy>, error: SourceError) -> Result<Report, SourceError> {
     Ok(Report::unopened(kind, policy, pipeline::refuse(0, error)?))
 }
 

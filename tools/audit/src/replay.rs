@@ -10,12 +10,12 @@
 
 use core::ops::ControlFlow;
 
+use waxwing_core::Hash;
 use waxwing_core::certificate::Head;
-use waxwing_core::envelope::{Carried, EnvelopeError};
+use waxwing_core::envelope::{EnvelopeError, EnvelopeHeader};
 use waxwing_core::genesis::Genesis;
 use waxwing_core::ledger::{Ledger, Step};
 use waxwing_core::policy::PinnedHead;
-use waxwing_core::{Hash, Verified};
 
 use crate::blame::Suspect;
 use crate::bodies::{Bodies, Tally};
@@ -23,6 +23,7 @@ use crate::check::{CheckedBlock, CheckedEntry};
 use crate::finding::{At, Coverage, Fault, Finding};
 use crate::source::{Beside, Label, SourceError};
 use crate::state::State;
+use crate::words::count;
 
 /// Findings that are kept; more are only counted.
 pub(crate) const FINDINGS_KEPT: usize = 64;
@@ -175,9 +176,15 @@ impl Replay {
                 entry: Some((header.log, entry.log_index)),
             };
             match checked {
-                CheckedEntry::WithoutBody(entry, error) => {
+                CheckedEntry::WithoutBody(_, error, found) => {
                     self.tally.damaged();
-                    self.record(wrong_body(entry, *error, at, coverage));
+                    self.record(Finding {
+                        fault: Fault::Body(*error),
+                        at,
+                        expected: right_body(header, *error),
+                        found: found.clone(),
+                        coverage,
+                    });
                 }
                 _ => self.tally.add(&entry.carried.body, header, at),
             }
@@ -216,6 +223,9 @@ impl Replay {
     /// A certified block follows the uncertified ones, or names others in their place: now it is known what was wrong with
     /// them.
     fn resolve(&mut self, parent: Hash) {
+        if self.suspects.is_empty() {
+            return;
+        }
         // The last suspect is the parent or stands in its place. If it is the parent, what it names is as good as
         // certified; if it is not, nothing it names is.
         let mut named = parent;
@@ -228,6 +238,8 @@ impl Replay {
             }
             named = suspect.parent;
         }
+        // Where a certified block names them all, only their certificates are wrong.
+        self.is_order_broken = self.more_findings > 0 || self.findings.iter().any(Finding::breaks_order);
     }
 
     pub(crate) fn record(&mut self, finding: Finding) {
@@ -267,27 +279,14 @@ impl Replay {
     }
 }
 
-fn wrong_body(entry: &Verified<Carried>, error: EnvelopeError, at: At, coverage: Coverage) -> Finding {
-    let header = &entry.signed.header;
-    let (expected, found) = match error {
-        EnvelopeError::WrongSecret => (
-            format!("a secret that hashes to {}", header.erasure),
-            "another secret".to_owned(),
+/// What the header says that the body or the excuse must be.
+fn right_body(header: &EnvelopeHeader, error: EnvelopeError) -> String {
+    match error {
+        EnvelopeError::WrongSecret => format!("a secret that hashes to {}", header.erasure),
+        _ => format!(
+            "{} that hash to {}",
+            count(header.body_length, "byte", "bytes"),
+            header.body_hash
         ),
-        EnvelopeError::WrongBodyLength => (
-            format!("a body of {} bytes", header.body_length),
-            "a body of another length".to_owned(),
-        ),
-        _ => (
-            format!("a body that hashes to {}", header.body_hash),
-            "a body that hashes to something else".to_owned(),
-        ),
-    };
-    Finding {
-        fault: Fault::Body(error),
-        at,
-        expected,
-        found,
-        coverage,
     }
 }

@@ -27,6 +27,11 @@ impl State {
         self.logs.get(log).map_or(0, LogState::length)
     }
 
+    /// All logs, in no order: whoever shows them sorts.
+    pub fn all_logs(&self) -> impl Iterator<Item = &LogState> {
+        self.logs.values()
+    }
+
     /// Number of logs.
     #[must_use]
     pub fn logs(&self) -> usize {

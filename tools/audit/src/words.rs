@@ -11,8 +11,8 @@ pub(crate) fn time(ms: u64) -> String {
 }
 
 /// `1 block`, `2 blocks`.
-pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
+pub(crate) fn count<N: PartialEq + From<u8> + core::fmt::Display>(number: N, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == N::from(1) { one } else { many })
 }
 
 #[cfg(test)]

@@ -76,6 +76,10 @@ impl Report {
                 "copy the history into an empty directory, which computes the row again, and audit that",
             ],
             (Fault::Genesis, _) => &["put the network's genesis in its place again, and audit once more"],
+            (_, Coverage::Later) => &[
+                "copy the history into an empty directory from another node, which has the right certificate",
+                "clients refuse this block's receipts from here: do not serve from this directory",
+            ],
             (_, Coverage::Certified) => &[
                 "keep this copy: it shows what the validators certified against the rules",
                 "compare with other nodes; if they have the same block, do not rely on this network's validators",

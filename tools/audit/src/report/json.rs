@@ -217,6 +217,8 @@ impl Found {
             coverage: match finding.coverage {
                 Coverage::Changed => "changed-after-certified",
                 Coverage::Certified => "certified-as-found",
+                Coverage::Later => "vouched-for-by-later-block",
+                Coverage::Computed => "computed-from-certified",
                 Coverage::Open => "open",
             },
             blame: match finding.fault {

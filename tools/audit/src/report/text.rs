@@ -51,19 +51,22 @@ impl Report {
                     Verdict::Malformed => "; this says nothing about tampering",
                     _ => "",
                 };
-                format!("{}: {}{note}", place(&first.at), first.fault)
+                let place = self
+                    .network
+                    .as_ref()
+                    .map_or_else(String::new, |_| place(&first.at) + ": ");
+                format!("{place}{}{note}", first.fault)
             }),
         }
     }
 
     fn vouchers(&self) -> String {
-        self.network.as_ref().map_or_else(String::new, |network| {
-            let (quorum, all) = network.quorum;
-            format!(
-                "at least {quorum} of {}",
-                count(u64::try_from(all).unwrap_or(u64::MAX), "validator", "validators")
-            )
-        })
+        self.network
+            .as_ref()
+            .map_or_else(String::new, |network| match network.quorum {
+                (_, 1) => "the network's only validator".to_owned(),
+                (quorum, all) => format!("at least {quorum} of {all} validators"),
+            })
     }
 
     /// What is known of whether the history ends there.
@@ -106,7 +109,9 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_findings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.first() else { return Ok(()) };
+        let Some(first) = self.first().filter(|_| self.network.is_some()) else {
+            return Ok(());
+        };
         row(f, "where", &place_in_full(&first.at))?;
         if first.verdict() == Verdict::Tampered {
             row(f, "expected", &first.expected)?;
@@ -161,6 +166,13 @@ impl Report {
     fn write_facts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(network) = &self.network {
             row(f, "network", &format!("{} {}", network.id, network.name))?;
+            let (quorum, all) = network.quorum;
+            let votes = format!(
+                "{}, of which {} may lie",
+                count(all, "validator", "validators"),
+                all - quorum
+            );
+            row(f, "trust", &votes)?;
         }
         if let Some(head) = &self.head {
             row(f, "head", &named(head))?;
@@ -173,6 +185,9 @@ impl Report {
             )?;
         }
         row(f, "policy", &self.policy_note())?;
+        if self.network.is_none() {
+            return Ok(());
+        }
         let (figures, bodies) = (&self.figures, &self.bodies);
         let sums = format!(
             "{}, {}, {}, {} bytes",
@@ -228,6 +243,8 @@ fn coverage(finding: &Finding) -> &'static str {
         Coverage::Certified => {
             "a certificate covers exactly this: the validators certified a block that breaks the rules"
         }
+        Coverage::Later => "a later certified block names this header: the block stands, its own certificate does not",
+        Coverage::Computed => "not itself, but what it is computed from is certified and holds",
         Coverage::Open => "no certificate speaks for or against what is there",
     }
 }

@@ -3,12 +3,11 @@
 use std::io::Cursor;
 
 use proptest::prelude::*;
-use waxwing_audit::audit;
 use waxwing_audit::bundle::{Bundle, Writer, export};
 use waxwing_audit::finding::Fault;
 use waxwing_audit::report::Report;
 use waxwing_audit::source::{HistorySource, SourceError, SourceKind};
-use waxwing_audit::unopened;
+use waxwing_audit::{audit, audit_path, unopened};
 use waxwing_core::codec::Encode;
 use waxwing_core::policy::Policy;
 use waxwing_core::verdict::Verdict;
@@ -53,6 +52,28 @@ fn a_bundle_has_the_specified_bytes() {
     assert_eq!(bundle_of(&history), expected);
 }
 
+/// The hexadecimal digits of the worked example in the specification, whose lines carry notes.
+fn worked_example() -> Vec<u8> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/BUNDLE.md")).unwrap();
+    let example = text.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let digits: String = example
+        .lines()
+        .map(|line| line.split("   ").next().unwrap())
+        .flat_map(|line| line.chars().filter(char::is_ascii_hexdigit))
+        .collect();
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    pairs.map(byte).collect()
+}
+
+#[test]
+fn the_worked_example_of_the_specification_is_what_a_writer_writes() {
+    let genesis = waxwing_store::fixture::genesis(1);
+    let bytes = Writer::new(Vec::new(), &genesis).unwrap().finish().unwrap();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(worked_example(), bytes, "{hex}");
+}
+
 #[test]
 fn a_file_names_its_number_of_blocks_before_it_is_read() {
     let history = honest();
@@ -69,6 +90,8 @@ fn a_file_names_its_number_of_blocks_before_it_is_read() {
     assert_eq!(report.verdict, Verdict::Verified);
     let last = seen.last().unwrap();
     assert_eq!((last.blocks, last.claimed, last.entries), (7, Some(7), 11));
+    let anyhow = audit_path(&path, Some(&history.policy()), &mut |_| ()).unwrap();
+    assert_eq!(anyhow, report, "what stands at a path is told by looking");
     let missing = Bundle::open(&directory.path().join("none")).map(|_| ());
     assert!(
         matches!(missing, Err(SourceError::Failed(_))),
@@ -78,7 +101,7 @@ fn a_file_names_its_number_of_blocks_before_it_is_read() {
 
 #[test]
 fn a_bundle_that_breaks_off_anywhere_is_malformed_and_says_how_far_it_goes() {
-    let history = tiny();
+    let history = History::of(&tiny());
     let bytes = bundle_of(&history);
     let policy = history.policy();
     for length in 0..bytes.len() {
@@ -167,7 +190,7 @@ fn a_block_that_cannot_be_read_is_malformed_and_the_blocks_before_it_are_not() {
 
 #[test]
 fn every_flipped_bit_of_a_tiny_bundle_is_found() {
-    let history = tiny();
+    let history = History::of(&tiny());
     let good = bundle_of(&history);
     let policy = history.policy();
     assert_eq!(audit_bytes(&good, Some(&policy)).verdict, Verdict::Verified);

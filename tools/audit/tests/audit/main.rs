@@ -6,6 +6,8 @@
 )]
 
 mod bundle;
+mod directory;
 mod histories;
 mod replay;
+mod tamper;
 mod verdicts;

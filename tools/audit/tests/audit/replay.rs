@@ -1,7 +1,6 @@
 //! One thing wrong at a time: the verdict, the place, and whose doing it is.
 
 use waxwing_audit::finding::{Blame, Coverage, Fault};
-use waxwing_audit::fixture::{CHEAP, Founder, Note, certified};
 use waxwing_audit::report::Report;
 use waxwing_core::Hash;
 use waxwing_core::block::{BlockHeader, CertifiedBlock, entries_root};
@@ -11,8 +10,10 @@ use waxwing_core::evidence::{Evidence, TwoVotes};
 use waxwing_core::keys::VoteKey;
 use waxwing_core::ledger::{EntryFault, HeaderField};
 use waxwing_core::verdict::Verdict;
+use waxwing_store::MemoryTables;
+use waxwing_store::fixture::{World, validator};
 
-use crate::histories::{History, honest};
+use crate::histories::{History, VALIDATORS, certified, honest, note, sealed, town};
 
 /// Audits an honest history after one change.
 fn changed(change: impl FnOnce(&mut History)) -> Report {
@@ -106,7 +107,7 @@ fn a_certificate_that_was_changed_is_told_from_a_header_that_was_changed() {
         ),
         "the next block names this header: {report}"
     );
-    assert_eq!((height, report.figures.blocks, report.good.unwrap().height), (3, 7, 2));
+    assert_eq!((height, report.figures.blocks, report.good.unwrap().height), (3, 7, 7));
 
     let report = changed(|history| history.at(3).head.header.proposer.0[0] ^= 1);
     let (fault, height, .., coverage) = tampered(&report);
@@ -202,8 +203,9 @@ fn dropped_swapped_repeated_and_foreign_blocks_are_not_next() {
     });
     assert_eq!((tampered(&twice).0, tampered(&twice).1), (Fault::NotNext, 4));
     let foreign = changed(|history| {
-        let mut other = Founder::new("another", 4, CHEAP);
-        history.blocks[0] = other.block(100, &[Note::new(1, b"one")]);
+        let mut other = World::found(MemoryTables::new(), 1);
+        other.append(100, &[note(1, 0)]);
+        history.blocks[0] = History::of(&other).blocks.remove(0);
     });
     assert!(matches!(tampered(&foreign).0, Fault::ForeignBlock { .. }), "{foreign}");
 }
@@ -223,8 +225,7 @@ fn entries_that_are_swapped_dropped_or_put_in_are_not_what_was_certified() {
     );
 
     let put_in = changed(|history| {
-        let founder = Founder::new("audited", 4, CHEAP);
-        history.at(2).entries[1] = founder.seal(&Note::new(9, b"from a stranger"));
+        history.at(2).entries[1] = sealed(&town(), &note(9, 99));
     });
     assert_eq!(
         (tampered(&put_in).1, tampered(&put_in).4),
@@ -234,43 +235,42 @@ fn entries_that_are_swapped_dropped_or_put_in_are_not_what_was_certified() {
 }
 
 /// Puts something into block 3 that the rules do not allow, and certifies it with the network's own keys.
-fn certified_against_the_rules(change: impl FnOnce(&mut CertifiedBlock, &Founder)) -> Report {
-    let mut founder = Founder::new("audited", 4, CHEAP);
-    let genesis = founder.genesis().clone();
-    let mut blocks = vec![
-        founder.block(100, &[Note::new(1, b"one")]),
-        founder.block(100, &[Note::new(1, b"two")]),
-    ];
-    let (step, certificate) = founder.order(100, &[Note::new(1, b"three"), Note::new(2, b"four")]);
+fn certified_against_the_rules(change: impl FnOnce(&mut CertifiedBlock)) -> Report {
+    let mut world = town();
+    world.append(100, &[note(1, 0)]);
+    world.append(100, &[note(1, 1)]);
+    let mut history = History::of(&world);
+    let entries = [world.verified(&note(1, 2)), world.verified(&note(2, 3))];
+    let (step, certificate) = world.propose(100, &entries);
     let mut block = certified(&step, certificate);
-    change(&mut block, &founder);
+    change(&mut block);
     let header = &block.head.header;
-    let id = header.id(&genesis.keys());
-    let voters: Vec<&VoteKey> = founder.voters().iter().collect();
-    block.head.certificate = Certificate::sign(&genesis.committee(), 0, header, id, &voters);
-    blocks.push(block);
-    History { genesis, blocks }.verdict()
+    let voters: Vec<VoteKey> = (0..VALIDATORS).map(validator).collect();
+    let voters: Vec<&VoteKey> = voters.iter().collect();
+    let id = header.id(&history.genesis.keys());
+    block.head.certificate = Certificate::sign(&history.genesis.committee(), 0, header, id, &voters);
+    history.blocks.push(block);
+    history.verdict()
 }
 
 #[test]
 fn what_the_validators_certified_against_the_rules_is_said_to_be_their_doing() {
-    let sound = certified_against_the_rules(|_, _| ());
+    let sound = certified_against_the_rules(|_| ());
     assert_eq!(sound.verdict, Verdict::Verified, "{sound}");
 
-    let map = certified_against_the_rules(|block, _| block.head.header.map_root = Hash([1; 32]));
+    let map = certified_against_the_rules(|block| block.head.header.map_root = Hash([1; 32]));
     let fault = Fault::Header(HeaderField::MapRoot);
     assert_eq!(tampered(&map), (fault, 3, None, None, Coverage::Certified));
 
-    let early = certified_against_the_rules(|block, _| block.head.header.time -= 1000);
+    let early = certified_against_the_rules(|block| block.head.header.time -= 1000);
     assert_eq!(
         tampered(&early),
         (Fault::TimeRunsBack, 3, None, None, Coverage::Certified)
     );
 
-    let again = certified_against_the_rules(|block, founder| {
-        let keys = founder.genesis().keys();
-        let older = Founder::new("audited", 4, CHEAP).seal(&Note::new(1, b"one"));
-        block.entries[1] = older;
+    let again = certified_against_the_rules(|block| {
+        let keys = town().store.keys().clone();
+        block.entries[1] = sealed(&town(), &note(1, 0));
         let leaf = |entry: &waxwing_core::envelope::Carried, index| {
             waxwing_core::block::block_leaf(&keys, &entry.signed.entry_id(&keys), index)
         };
@@ -287,9 +287,8 @@ fn what_the_validators_certified_against_the_rules_is_said_to_be_their_doing() {
     );
 }
 
-fn two_votes(founder: &Founder) -> Evidence {
-    let key = &founder.voters()[0];
-    let network = founder.genesis().network();
+fn two_votes(network: Hash) -> Evidence {
+    let key = validator(0);
     let vote = |block| {
         let message = vote_message(network, VoteKind::Precommit, 1, 0, block);
         (block, key.sign(&message))
@@ -306,12 +305,12 @@ fn two_votes(founder: &Founder) -> Evidence {
 
 #[test]
 fn evidence_in_a_block_is_counted_and_changed_evidence_is_found() {
-    let founder = Founder::new("audited", 4, CHEAP);
-    let (step, certificate) = founder.order_carried(100, Vec::new(), vec![two_votes(&founder)]);
-    let mut history = History {
-        genesis: founder.genesis().clone(),
-        blocks: vec![certified(&step, certificate)],
-    };
+    let world = town();
+    let genesis = world.store.genesis().clone();
+    let draft = world.ledger.draft(&world.store, world.ledger.head().time + 100);
+    let step = draft.finish(validator(0).public(), vec![two_votes(genesis.network())]);
+    let blocks = vec![certified(&step, world.certify(&step))];
+    let mut history = History { genesis, blocks };
     let sound = history.verdict();
     assert_eq!((sound.verdict, sound.figures.evidence), (Verdict::Verified, 1));
     history.blocks[0].evidence.clear();
@@ -355,17 +354,14 @@ fn a_wrong_stamp_says_how_many_bits_there_are() {
 
 #[test]
 fn only_the_first_findings_are_kept_and_all_are_counted() {
-    let mut founder = Founder::new("audited", 1, CHEAP);
-    let notes: Vec<Note> = (0..100_u64).map(|writer| Note::new(writer, b"x")).collect();
-    let mut blocks = vec![founder.block(100, &notes)];
-    for entry in &mut blocks[0].entries {
-        entry.body = Body::Present(b"y".to_vec());
+    let mut world = town();
+    let notes: Vec<_> = (0..100).map(|number| note(number, number)).collect();
+    world.append(100, &notes);
+    let mut history = History::of(&world);
+    for entry in &mut history.blocks[0].entries {
+        entry.body = Body::Present(vec![0; 40]);
     }
-    let report = History {
-        genesis: founder.genesis().clone(),
-        blocks,
-    }
-    .verdict();
+    let report = history.verdict();
     assert_eq!((report.findings.len(), report.more_findings), (64, 36));
     assert_eq!((report.bodies.damaged, report.bodies.present), (100, 0));
 }

@@ -1,12 +1,12 @@
 //! What is sound, and what it takes for VERIFIED: a policy, its pinned head, every body or its excuse.
 
-use waxwing_audit::fixture::{CHEAP, Founder, Note};
 use waxwing_core::Hash;
 use waxwing_core::envelope::Body;
 use waxwing_core::policy::{PinnedHead, Policy};
 use waxwing_core::verdict::Verdict;
+use waxwing_store::fixture::genesis;
 
-use crate::histories::{History, honest};
+use crate::histories::{History, honest, note, town};
 
 #[test]
 fn an_honest_history_is_verified_and_its_figures_are_right() {
@@ -28,7 +28,7 @@ fn without_a_policy_or_with_another_networks_it_proves_nothing_about_the_world()
     assert_eq!((none.verdict, none.exit_code()), (Verdict::Unanchored, 20), "{none}");
     assert!(none.headline().contains("consistent in itself to height 7"), "{none}");
     let other = Policy {
-        genesis: Founder::new("another", 1, CHEAP).genesis().clone(),
+        genesis: genesis(1),
         head: None,
     };
     let foreign = history.audit(Some(&other));
@@ -69,12 +69,9 @@ fn a_network_without_a_block_is_verified_to_height_0() {
 #[test]
 fn another_certified_block_at_the_pinned_height_is_a_second_history() {
     let history = honest();
-    let mut founder = Founder::new("audited", 4, CHEAP);
-    let blocks = vec![founder.block(100, &[Note::new(1, b"told to others")])];
-    let other = History {
-        genesis: history.genesis.clone(),
-        blocks,
-    };
+    let mut world = town();
+    world.append(100, &[note(1, 99)]);
+    let other = History::of(&world);
     assert_eq!(other.verdict().verdict, Verdict::Verified);
     let report = other.audit(Some(&history.policy_at(1)));
     assert_eq!(
