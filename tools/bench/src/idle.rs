@@ -21,7 +21,7 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     sleep(time);
     let after = node.usage()?;
     node.stop()?;
-    let processor = after.processor.saturating_sub(before.processor);
+    let processor = after.processor_since(&before);
     bench.line("idle.memory", real(after.resident) / 1e6, "MB", None)?;
     bench.line(
         "idle.processor",

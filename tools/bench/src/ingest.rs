@@ -50,8 +50,8 @@ struct Outcome {
 struct Reading {
     at: Instant,
     entries: u64,
-    node: Duration,
-    clients: Duration,
+    node: Usage,
+    clients: Usage,
 }
 
 /// Measures ingest.
@@ -141,8 +141,8 @@ async fn drive(
     let each_us = |used: Duration| used.as_secs_f64() * 1e6 / real(entries);
     Ok(Outcome {
         rate: real(entries) / time,
-        node_us: each_us(end.node.saturating_sub(start.node)),
-        clients_us: each_us(end.clients.saturating_sub(start.clients)),
+        node_us: each_us(end.node.processor_since(&start.node)),
+        clients_us: each_us(end.clients.processor_since(&start.clients)),
         sent,
     })
 }
@@ -152,7 +152,7 @@ async fn reading(watcher: &mut Watcher, node: &Other) -> anyhow::Result<Reading>
     Ok(Reading {
         at: now(),
         entries,
-        node: node.usage()?.processor,
-        clients: Usage::of(std::process::id())?.processor,
+        node: node.usage()?,
+        clients: Usage::of(std::process::id())?,
     })
 }
