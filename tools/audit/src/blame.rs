@@ -102,7 +102,10 @@ impl Replay {
             return refuse(Fault::NotNext, expected, found);
         }
         if header.parent != self.ledger.id() {
-            let (expected, found) = (hash("parent", self.ledger.id()), hash("parent", header.parent));
+            let (expected, mut found) = (hash("parent", self.ledger.id()), hash("parent", header.parent));
+            if block.certified.is_ok() {
+                found += ", in a block that is certified: the network certified two histories, or this block is from another copy";
+            }
             return refuse(Fault::NotNext, expected, found);
         }
         Ok(())

@@ -119,7 +119,7 @@ impl Checker {
             return CheckedEntry::Broken(Box::new(refused.signed), error);
         }
         // The body is committed to by its hash alone: everything else about the entry can still hold.
-        let found = self.show(&refused.body);
+        let found = self.show(&refused, error);
         let bare = Carried {
             signed: refused.signed,
             body: Body::Withheld,
@@ -131,8 +131,16 @@ impl Checker {
     }
 
     /// A body or excuse that is not the entry's, for people.
-    fn show(&self, body: &Body) -> String {
-        match body {
+    fn show(&self, refused: &Carried, error: EnvelopeError) -> String {
+        match &refused.body {
+            Body::Present(bytes) if error == EnvelopeError::WrongBodyLength => {
+                let length = refused.signed.header.body_length;
+                match u32::try_from(bytes.len()) {
+                    Ok(found) if found < length => count(found, "byte", "bytes"),
+                    // Sources need not read more of it than that.
+                    _ => format!("more than {}", count(length, "byte", "bytes")),
+                }
+            }
             Body::Present(bytes) => {
                 let hash = self.keys.hash(Meaning::Body, bytes);
                 format!("{} that hash to {hash}", count(bytes.len(), "byte", "bytes"))

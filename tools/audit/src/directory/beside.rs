@@ -92,14 +92,18 @@ impl<T: Tables> Rows<T> {
         }
     }
 
-    /// Compares the sums of large tables, and looks for the rows where they differ.
+    /// Compares the sums of large tables, all at once, and looks for the rows where they differ.
     fn compare_sums(&self, ledger: &Ledger, state: &State) -> Result<Vec<Finding>, SourceError> {
-        let mut search = Search::default();
-        let (key, expected) = &self.index;
-        search.index = self.sum(Family::Index, key)? != *expected;
-        let (key, expected) = &self.nodes;
-        search.nodes = self.sum(Family::Node, key)? != *expected;
-        search.recent = self.recent_sums()? != self.recent.1;
+        let differs = |family, (key, expected): &(SumKey, Sum)| Ok(self.sum(family, key)? != *expected);
+        let (index, (nodes, recent)) = rayon::join(
+            || differs(Family::Index, &self.index),
+            || rayon::join(|| differs(Family::Node, &self.nodes), || self.recent_sums()),
+        );
+        let search = Search {
+            index: index?,
+            nodes: nodes?,
+            recent: recent? != self.recent.1,
+        };
         self.locate(search, ledger, state)
     }
 
@@ -147,8 +151,10 @@ impl<T: Tables> Beside for Rows<T> {
     }
 
     fn compare(&mut self, ledger: &Ledger, state: &State) -> Result<Vec<Finding>, SourceError> {
-        let mut findings = self.compare_sums(ledger, state)?;
-        findings.extend(self.compare_logs(ledger, state)?);
+        let rows = &*self;
+        let (sums, logs) = rayon::join(|| rows.compare_sums(ledger, state), || rows.compare_logs(ledger, state));
+        let mut findings = sums?;
+        findings.extend(logs?);
         findings.extend(self.compare_excuses(ledger)?);
         findings.extend(self.compare_expiries(ledger)?);
         findings.extend(self.compare_ends(ledger)?);

@@ -3,10 +3,10 @@
 use core::ops::ControlFlow;
 
 use waxwing_core::certificate::{Certificate, Head};
-use waxwing_core::codec::Decode;
+use waxwing_core::codec::{CodecError, Decode};
 use waxwing_core::committee::Signatures;
 use waxwing_core::envelope::{Body, Carried};
-use waxwing_core::limits::BODY_BYTES_MAX;
+use waxwing_core::limits::BLOCK_BYTES_MAX;
 use waxwing_store::rows::{self, BlockRow, EntryRow};
 use waxwing_store::{Family, Tables};
 
@@ -19,7 +19,7 @@ pub(super) const BLOCKS: usize = 256;
 /// Entries in a chunk; the last block can exceed it by its own.
 const ENTRIES: u64 = 2048;
 
-/// Bytes of bodies that are read at once, unless one block has more.
+/// Bytes of bodies that are read at once; the last block can exceed it by its own.
 const BYTES: u64 = 8 << 20;
 
 /// What a sweep found wrong, which ends it.
@@ -130,57 +130,93 @@ impl<T: Tables> Directory<T> {
 
     /// Fills in bodies and excuses.
     fn bodies(&self, blocks: &mut [SourceBlock]) -> Result<(), SourceError> {
-        let mut slots: Vec<&mut Body> = Vec::new();
-        let first = self.position;
+        let mut slots: Vec<Slot<'_>> = Vec::new();
         for block in blocks {
-            slots.extend(block.entries.iter_mut().map(|entry| &mut entry.body));
+            let reading = Reading::of(block);
+            slots.extend(block.entries.iter_mut().map(|entry| Slot {
+                limit: usize::try_from(entry.signed.header.body_length).unwrap_or(usize::MAX),
+                body: &mut entry.body,
+                reading,
+            }));
         }
+        let first = self.position;
         let end = first.saturating_add(u64::try_from(slots.len()).unwrap_or(u64::MAX));
         let (from, to) = (rows::number_key(first), rows::number_key(end));
-        let mut stop = None;
-        let tables = self.store.tables();
         for family in [Family::Excuse, Family::Body] {
+            let mut stop = None;
+            let tables = self.store.tables();
             tables
                 .scan(family, &from, Some(&to), |key, value| {
-                    match rows::decode_number(key).and_then(|position| Ok((position, body(family, value)?))) {
-                        Ok((position, body)) => {
-                            let slot = usize::try_from(position - first).ok();
-                            if let Some(slot) = slot.and_then(|slot| slots.get_mut(slot)) {
-                                **slot = body;
-                            }
-                        }
-                        Err(error) => stop = Some(malformed(&format!("a row of '{family}'"), error)),
-                    }
+                    let slot = rows::decode_number(key).map(|position| usize::try_from(position - first));
+                    let outcome = slot.and_then(|slot| match slot.ok().and_then(|slot| slots.get_mut(slot)) {
+                        Some(slot) => slot.fill(family, value),
+                        None => Ok(()),
+                    });
+                    stop = outcome
+                        .err()
+                        .map(|error| malformed(&format!("a row of '{family}'"), error));
                     go_on(stop.is_none())
                 })
                 .map_err(|failure| unreadable(&failure))?;
+            stop.map_or(Ok(()), Err)?;
         }
-        stop.map_or(Ok(()), Err)
+        Ok(())
     }
 }
 
-fn body(family: Family, value: &[u8]) -> Result<Body, waxwing_core::codec::CodecError> {
-    if family == Family::Excuse {
-        return rows::decode_excuse(value).map(Body::Erased);
+/// Where a body belongs.
+struct Slot<'a> {
+    body: &'a mut Body,
+    limit: usize,
+    reading: Reading,
+}
+
+/// Whether a block's bodies are read at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Whole,
+    /// They are said to have more bytes than a block can: the rules refuse it whatever they are, so they are not read into
+    /// memory.
+    None,
+}
+
+impl Reading {
+    fn of(block: &SourceBlock) -> Self {
+        if body_bytes(block) > u64::from(BLOCK_BYTES_MAX) {
+            Self::None
+        } else {
+            Self::Whole
+        }
     }
-    // More than a body can have is not read into memory: its length is wrong already.
-    let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1);
-    Ok(Body::Present(value.get(..limit).unwrap_or(value).to_vec()))
+}
+
+impl Slot<'_> {
+    fn fill(&mut self, family: Family, value: &[u8]) -> Result<(), CodecError> {
+        if family == Family::Excuse {
+            *self.body = Body::Erased(rows::decode_excuse(value)?);
+        } else if self.reading == Reading::Whole {
+            // One byte more than there should be is enough to see that there are too many.
+            let read = value.get(..self.limit.saturating_add(1)).unwrap_or(value);
+            *self.body = Body::Present(read.to_vec());
+        }
+        Ok(())
+    }
+}
+
+fn body_bytes(block: &SourceBlock) -> u64 {
+    let lengths = block
+        .entries
+        .iter()
+        .map(|entry| u64::from(entry.signed.header.body_length));
+    lengths.sum()
 }
 
 /// How many of the blocks have bodies that may be read at once, and whether that is all of them.
 fn fitting(blocks: &[SourceBlock]) -> (usize, bool) {
     let mut bytes: u64 = 0;
-    let lengths = |block: &SourceBlock| -> u64 {
-        block
-            .entries
-            .iter()
-            .map(|entry| u64::from(entry.signed.header.body_length))
-            .sum()
-    };
     let taken = blocks.iter().take_while(|block| {
         let fits = bytes < BYTES;
-        bytes = bytes.saturating_add(lengths(block));
+        bytes = bytes.saturating_add(body_bytes(block));
         fits
     });
     let count = taken.count();
@@ -226,7 +262,7 @@ impl<'a> Sorter<'a> {
         self.blocks.get_mut(self.block)
     }
 
-    fn put(&mut self, position: u64, row: Result<EntryRow, waxwing_core::codec::CodecError>) {
+    fn put(&mut self, position: u64, row: Result<EntryRow, CodecError>) {
         let due = self.due;
         let Some(block) = self.filling() else { return };
         match row {
@@ -270,7 +306,7 @@ const fn go_on(condition: bool) -> ControlFlow<()> {
     }
 }
 
-fn malformed(what: &str, error: waxwing_core::codec::CodecError) -> SourceError {
+fn malformed(what: &str, error: CodecError) -> SourceError {
     SourceError::Malformed {
         what: format!("{what} cannot be read: {error}"),
     }

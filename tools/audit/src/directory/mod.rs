@@ -134,16 +134,18 @@ fn unopened(error: OpenError) -> SourceError {
 /// What it means for an audit that the database cannot read something.
 fn unreadable(failure: &Failure) -> SourceError {
     if is_passing(failure) {
-        return SourceError::Failed(failure.to_string());
+        return SourceError::Failed(format!(
+            "{failure}; if a node is writing there, stop it or audit a copy"
+        ));
     }
     SourceError::Malformed {
         what: format!("the database cannot be read: {failure}"),
     }
 }
 
-/// Whether the database could not be read for a reason that does not lie in it: permissions, the disk. A file that its own
-/// list of files names and that is not there, or too short, is damage. RocksDB tells its reasons apart in words only.
+/// Whether the database could not be read for a reason that does not lie in it: permissions, the disk, a node that merged
+/// files away meanwhile. Files that were missing or too short from the start are found when it is opened, and called
+/// corruption. RocksDB tells its reasons apart in words only.
 fn is_passing(failure: &Failure) -> bool {
-    let words = failure.to_string();
-    words.starts_with("IO error") && !words.contains("No such file") && !words.contains("too short")
+    failure.to_string().starts_with("IO error")
 }

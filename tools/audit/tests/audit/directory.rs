@@ -113,6 +113,34 @@ fn what_is_no_ledger_is_no_verdict() {
     }
 }
 
+#[test]
+fn a_file_of_tables_that_is_missing_is_damage_and_no_tampering() {
+    let directory = tempfile::tempdir().unwrap();
+    live_in(directory.path());
+    let files = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let table = files
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|ending| ending == "sst"));
+    std::fs::remove_file(table.unwrap()).unwrap();
+    let report = audit_path(directory.path(), &policy_of(VALIDATORS));
+    assert_eq!(report.verdict, Verdict::Malformed, "{report}");
+}
+
+#[test]
+fn a_body_of_any_length_in_the_place_of_another_is_named() {
+    let bench = Bench::new(tiny());
+    let raw = bench.world.store.raw();
+    let key = waxwing_store::rows::number_key(0);
+    for (body, found) in [(vec![0; 1 << 20], "more than 1 byte"), (Vec::new(), "0 bytes")] {
+        raw.put(Family::Body, &key, &body).unwrap();
+        let report = audit_tables(bench.world.store.tables(), &bench.policy);
+        assert_eq!(report.first().unwrap().found, found, "{report}");
+        assert_eq!(report.first().unwrap().at.position, Some(0));
+    }
+}
+
 /// Blocks in all sizes, logs with kept nodes, anchors that expire, several chunks of the reader.
 fn long() -> World<MemoryTables> {
     let mut world = World::found(MemoryTables::new(), 1);
