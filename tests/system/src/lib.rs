@@ -1,11 +1,18 @@
-//! What tests of whole systems share: where the tree and its programs are, a real conversation, and processes that are
-//! awaited by what they print and never outlive their test.
+//! What tests of whole systems share: where the tree and its programs are, nodes and people as processes, a real
+//! conversation, and kills. Processes are awaited by what they print and never outlive their test.
 //!
 //! Tests of this crate start the programs as a user would and look at what comes out: exit codes, lines, files. They
 //! never reach into a crate's private parts, and they wait for conditions, not for time.
 
+pub mod command;
 pub mod conversation;
+pub mod kills;
+pub mod load;
+pub mod node;
+pub mod person;
 pub mod process;
+pub mod told;
+pub mod until;
 
 use std::path::{Path, PathBuf};
 

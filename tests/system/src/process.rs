@@ -80,6 +80,32 @@ impl Running {
         }
     }
 
+    /// A line that has been printed and was not returned yet; `None` if there is none now.
+    pub fn line_now(&mut self) -> Option<String> {
+        while let Ok(line) = self.lines.try_recv() {
+            self.printed.push((line, false));
+        }
+        let (line, given) = self.printed.iter_mut().find(|(_, given)| !given)?;
+        *given = true;
+        Some(line.clone())
+    }
+
+    /// Whether the program has ended.
+    pub fn is_over(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Asks the program to stop (`SIGTERM`).
+    ///
+    /// # Panics
+    /// If there is no way to send signals.
+    pub fn interrupt(&self) {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "the signal cannot be sent");
+    }
+
     /// Waits until the program has ended by itself; returns its exit status and all it printed.
     ///
     /// # Panics
@@ -99,7 +125,9 @@ impl Running {
         (status, self.all())
     }
 
-    fn all(&self) -> String {
+    /// Everything that was printed, as far as it was read.
+    #[must_use]
+    pub fn all(&self) -> String {
         self.printed
             .iter()
             .map(|(line, _)| line.as_str())
@@ -110,6 +138,19 @@ impl Running {
     /// Kills the program with `SIGKILL` and waits until it is gone: the next one may use its files and ports.
     pub fn kill(self) {
         drop(self);
+    }
+
+    /// Kills the program with `SIGKILL`; returns the lines that it had printed and that were not returned yet, with what
+    /// it had begun of the last one.
+    #[must_use]
+    pub fn kill_and_read(mut self) -> Vec<String> {
+        // It fails only for a child that has ended already.
+        let _ = self.child.kill();
+        while let Ok(line) = self.lines.recv() {
+            self.printed.push((line, false));
+        }
+        let lines = std::mem::take(&mut self.printed).into_iter();
+        lines.filter(|(_, given)| !given).map(|(line, _)| line).collect()
     }
 
     /// The process id, for reading what the system knows about it.
@@ -154,6 +195,25 @@ mod tests {
     fn the_end_brings_status_and_output() {
         let (status, printed) = Running::start(&mut shell("echo out; exit 12")).end();
         assert_eq!((status.code(), printed.as_str()), (Some(12), "out"));
+    }
+
+    #[test]
+    fn a_killed_program_leaves_what_it_had_printed() {
+        let mut running = Running::start(&mut shell("echo one; printf tw; echo ready >&2; exec sleep 600"));
+        running.line_with("ready");
+        assert!(!running.is_over());
+        assert_eq!(running.kill_and_read(), ["one", "tw"]);
+    }
+
+    #[test]
+    fn a_program_is_asked_to_stop() {
+        let mut running = Running::start(&mut shell(
+            "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done",
+        ));
+        running.line_with("ready");
+        running.interrupt();
+        let (status, printed) = running.end();
+        assert_eq!((status.code(), printed.as_str()), (Some(3), "ready\nbye"));
     }
 
     #[cfg(target_os = "linux")]
