@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use tokio::time::Instant;
 use waxwing_core::keys::NodeId;
 use waxwing_core::limits::{CLOCK_SKEW_MS, FRESH_MS};
 
@@ -49,6 +50,12 @@ impl Clock {
         let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         now.saturating_add_signed(self.shift.load(Ordering::Relaxed))
     }
+}
+
+/// The process's own count of time, for waiting only: nobody is told, and nothing is stored.
+#[must_use]
+pub(crate) fn ticks() -> Instant {
+    Instant::now()
 }
 
 /// A certified time that a node gave when it was asked for a new one.
@@ -110,6 +117,9 @@ pub(crate) fn judge(now: u64, confirmed: u64, samples: &[Sample]) -> ClockVerdic
     if latest > now.saturating_add(CLOCK_SKEW_MS) {
         return ClockVerdict::Behind { by_ms: latest - now };
     }
+    if now.saturating_sub(latest) <= FRESH_MS {
+        return ClockVerdict::Agrees;
+    }
     let lags = || {
         samples
             .iter()
@@ -119,6 +129,7 @@ pub(crate) fn judge(now: u64, confirmed: u64, samples: &[Sample]) -> ClockVerdic
         return ClockVerdict::Unchecked;
     };
     if least <= FRESH_MS {
+        // Fresh when it came, and no news since: the clock was right.
         return ClockVerdict::Agrees;
     }
     if most - least > CLOCK_AGREE_MS {
@@ -153,7 +164,7 @@ mod tests {
         assert_eq!(judge(now, 0, &[sample(1, now + HOUR, now)]), verdict, "by a beacon");
         assert_eq!(
             judge(now, now + CLOCK_SKEW_MS, &[]),
-            ClockVerdict::Unchecked,
+            ClockVerdict::Agrees,
             "within the skew"
         );
     }
@@ -171,7 +182,12 @@ mod tests {
         );
         let apart = [both[0], sample(2, now - 3 * HOUR, now)];
         assert_eq!(judge(now, 0, &apart), ClockVerdict::Unchecked);
-        assert_eq!(judge(now, now, &[]), ClockVerdict::Unchecked);
+        assert_eq!(judge(now, now, &[]), ClockVerdict::Agrees, "a block was just ordered");
+        assert_eq!(
+            judge(now, now - HOUR, &[]),
+            ClockVerdict::Unchecked,
+            "nothing was ordered, or it is ahead"
+        );
     }
 
     #[test]

@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use waxwing_core::codec::Decode;
 use waxwing_core::envelope::Envelope;
 use waxwing_core::genesis::{FirstOfLog, Genesis};
@@ -22,6 +21,7 @@ use waxwing_core::{Hash, HashKeys};
 use waxwing_net::wire::{Admission, EnvelopeRefusal, Refusal};
 use waxwing_seal::Sealed;
 
+use crate::clock::ticks;
 use crate::core::{Core, blocking};
 use crate::error::{Error, Trouble};
 use crate::limits::{ATTEMPT_WAIT_MS_MAX, NODES_COMPARED_MAX};
@@ -114,10 +114,7 @@ async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Troub
         }
     };
     let Some(signing) = signing else { return Ok(None) };
-    let had = reading
-        .core
-        .attempts
-        .is_due(item.message, signing.entry, Instant::now());
+    let had = reading.core.attempts.is_due(item.message, signing.entry, ticks());
     Ok(had.map(|had| Due {
         envelope: Envelope {
             signed: signing.signed,
@@ -161,6 +158,9 @@ async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Tro
     let (network, message) = (reading.network, item.message);
     let anchor = trust::anchor(reading.core, network, reading.peer).await?;
     let row = trust::load(reading.core, network).await?;
+    if row.held.header.parameters != row.genesis.parameters.hash(reading.keys) {
+        return Err(Error::NeedsUpdate.into());
+    }
     let channel_id = item.channel;
     let channel = reading.core.read(move |tx| channels::load(tx, channel_id)).await?;
     let channel = channel.ok_or(Error::UnknownChannel)?;
@@ -298,7 +298,7 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
             message: due.item.message,
             entry: due.entry,
         };
-        reading.core.attempts.submitted(&sent, node, wait, Instant::now());
+        reading.core.attempts.submitted(&sent, node, wait, ticks());
     };
     let admissions = match reading.peer.submit(&envelopes).await {
         Ok(admissions) => admissions,
@@ -464,6 +464,6 @@ pub(crate) fn sign_at_once(
 
 /// Everything a person may want to hurry: the message is due now, whatever was tried.
 pub(crate) fn hurry(core: &Core, message: MessageId) {
-    core.attempts.hurry(message, Instant::now());
+    core.attempts.hurry(message, ticks());
     core.outbox_changed();
 }

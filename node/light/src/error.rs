@@ -52,6 +52,8 @@ pub enum Error {
     },
     /// The head that is held is too old to start from, or the clock is far ahead.
     NeedsPin,
+    /// The committee has changed numbers that this version knows only from the founding.
+    NeedsUpdate,
     /// The invitation names a block that is not in the history that this home has checked.
     OtherHistory {
         /// Height of that block.
@@ -84,6 +86,7 @@ impl fmt::Display for Error {
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
             Self::Forked { height } => write!(f, "two final blocks at height {height} were seen: nothing is sent or believed on this network any more; keep the evidence and talk to its operators"),
             Self::NeedsPin => f.write_str("the last checked block is more than 30 days old, or this device's clock is far ahead: check the clock, else ask a member for a new invitation"),
+            Self::NeedsUpdate => f.write_str("the network has changed its rules since its founding: update this program to send"),
             Self::OtherHistory { height } => write!(f, "the invitation names a block at height {height} that is not in the history this home has checked: one of you was shown a fork; compare with the inviter in person"),
             Self::NoNodes => f.write_str("no node of this network is known: add one by its address and key"),
             Self::NobodyServed(faults) => {

@@ -11,6 +11,7 @@ use waxwing_core::follow::{Follow, FollowError};
 use waxwing_core::genesis::Genesis;
 use waxwing_core::history;
 use waxwing_core::keys::NodeId;
+use waxwing_core::limits::TRUSTING_PERIOD_MS;
 use waxwing_seal::invitation::Pin;
 use waxwing_seal::{Invitation, NodeAddress};
 
@@ -56,7 +57,13 @@ pub(crate) async fn trust_invitation(core: &Core, invitation: &Invitation) -> Re
     let known = core.read(move |tx| networks::load(tx, network)).await?;
     match known {
         None => begin(core, invitation).await?,
-        Some(_) => add_nodes(core, invitation).await?,
+        Some(known) => {
+            add_nodes(core, invitation).await?;
+            let age = core.clock.now().saturating_sub(known.held.confirmed);
+            if age > TRUSTING_PERIOD_MS && known.held.header.height < invitation.pin.height {
+                pin_again(core, &known.follow(), invitation.pin).await?;
+            }
+        }
     }
     compare_pin(core, network, invitation.pin).await
 }
@@ -86,6 +93,47 @@ async fn begin(core: &Core, invitation: &Invitation) -> Result<(), Error> {
         }
     }
     Err(nobody(faults))
+}
+
+/// The held head is too old to start from: its validators' keys may have leaked since. The inviter's word leads over the
+/// gap, to a block that must extend what was held before; else one of the two was shown a fork.
+async fn pin_again(core: &Core, held: &Follow, pin: Pin) -> Result<(), Error> {
+    let network = held.keys().network();
+    let mut faults = Vec::new();
+    for node in core.nodes(network).await? {
+        match pin_beyond(core, held, &node.address, pin).await {
+            Ok(follow) => {
+                core.write(move |tx| networks::hold(tx, network, follow.held())).await?;
+                return Ok(());
+            }
+            Err(Trouble::Here(error)) => return Err(error),
+            Err(Trouble::Node(fault)) => faults.push((node.address.id(), fault)),
+        }
+    }
+    Err(nobody(faults))
+}
+
+async fn pin_beyond(core: &Core, held: &Follow, node: &NodeAddress, pin: Pin) -> Result<Follow, Trouble> {
+    let network = held.keys().network();
+    let (_, follow) = follow_from(core, network, node, pin).await?;
+    if follow.header().height != pin.height {
+        // Another committee signs there: nothing leads over the gap but its own ladder, which starts too far back.
+        return Err(Error::NeedsPin.into());
+    }
+    let (then, path) = core
+        .peer(network, node)
+        .await?
+        .history(held.header().height, pin.height)
+        .await?;
+    history::verify_inclusion(&then, follow.header(), &path).map_err(Fault::History)?;
+    if then == *held.header() {
+        Ok(follow)
+    } else if then.height == held.header().height {
+        // Proven: the history that the inviter pins has another block where this home held one.
+        Err(Error::OtherHistory { height: then.height }.into())
+    } else {
+        Err(Fault::WrongAnswer.into())
+    }
 }
 
 /// The state machine at the pinned block, if this node shows what hashes to it.

@@ -16,8 +16,10 @@
 //! things are as they are.
 
 mod chance;
+mod chat;
 mod client;
 mod clock;
+mod conversations;
 mod core;
 mod deliver;
 mod error;
@@ -37,8 +39,10 @@ mod trust;
 mod why;
 mod worker;
 
-pub use client::{Client, Draft, Joined, Options, Range, Served};
+pub use chat::{Draft, Range};
+pub use client::{Client, Options, Served};
 pub use clock::{Clock, ClockVerdict};
+pub use conversations::Joined;
 pub use error::Error;
 pub use limits::Pace;
 pub use message::{Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Reaction};

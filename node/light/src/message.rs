@@ -65,7 +65,7 @@ pub enum Exception {
 }
 
 /// Who wrote a message.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Author {
     /// The device, whose signature was checked.
     pub device: String,
@@ -74,7 +74,7 @@ pub struct Author {
 }
 
 /// A reaction to a message.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Reaction {
     /// The reaction's own content id, to take it back by.
     pub content_id: String,
@@ -85,7 +85,7 @@ pub struct Reaction {
 }
 
 /// One message as a reader sees it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct MessageView {
     /// In this home.
     pub id: MessageId,
@@ -280,7 +280,7 @@ fn reaction(message: &Message) -> Option<Reaction> {
 }
 
 /// A conversation as a list shows it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ChannelView {
     /// In this home.
     pub id: ChannelId,
@@ -298,6 +298,51 @@ pub struct ChannelView {
     pub proven: Option<u64>,
     /// Own messages that are not final.
     pub waiting: u64,
+}
+
+/// Texts and names never reach a log line by way of `{:?}`; to show them, the fields or the JSON form are there.
+mod quiet {
+    use core::fmt::{Debug, Formatter, Result};
+
+    use super::{Author, ChannelView, MessageView, Reaction};
+
+    impl Debug for Author {
+        fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+            write!(f, "Author({})", self.device)
+        }
+    }
+
+    impl Debug for Reaction {
+        fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+            write!(f, "Reaction({}, {:?})", self.content_id, self.author)
+        }
+    }
+
+    impl Debug for ChannelView {
+        fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+            write!(
+                f,
+                "ChannelView({}, {} entries of {})",
+                self.id.0, self.entries, self.log
+            )
+        }
+    }
+
+    impl Debug for MessageView {
+        fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+            f.debug_struct("MessageView")
+                .field("id", &self.id.0)
+                .field("channel", &self.channel.0)
+                .field("state", &self.state)
+                .field("log_index", &self.log_index)
+                .field("author", &self.author)
+                .field("kind", &self.kind)
+                .field("body", &self.body)
+                .field("exceptions", &self.exceptions)
+                .field("reason", &self.reason)
+                .finish_non_exhaustive()
+        }
+    }
 }
 
 /// Prints an id as 64 lower-case digits.

@@ -229,6 +229,9 @@ impl fmt::Display for Fault {
             Self::Stalled => f.write_str("it did not answer in time"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::RefusedEnvelope(refusal) => write!(f, "it did not take a message: {refusal}"),
+            Self::Garbled(CodecError::WrongMagic) => {
+                f.write_str("its answer is of a version that this program does not read: update this program")
+            }
             Self::Garbled(error) => write!(f, "its answer cannot be read: {error}"),
             Self::WrongAnswer => f.write_str("it answered something that was not asked"),
             Self::WrongGenesis => f.write_str("it shows the founding facts of another network"),

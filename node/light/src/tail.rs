@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::client::whole;
-use crate::core::{Core, Watching};
+use crate::chat::whole;
+use crate::core::{Core, Watching, blocking};
 use crate::error::Error;
 use crate::limits::NOTICE_MS;
 use crate::message::{ChannelId, MessageView};
@@ -86,7 +86,8 @@ impl Tail {
     async fn wait(&mut self) -> Result<(), Error> {
         loop {
             let woken = timeout(Duration::from_millis(NOTICE_MS), self.writes.changed()).await;
-            let others = self.core.store().others_wrote()?;
+            let store = Arc::clone(self.core.store());
+            let others = blocking(move || store.others_wrote()).await?;
             if woken.is_ok() || others != self.others {
                 self.others = others;
                 return Ok(());

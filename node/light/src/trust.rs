@@ -88,7 +88,8 @@ pub(crate) async fn head(core: &Core, network: Hash, peer: &Peer) -> Result<Foll
             Taken::Refused(fault) => return Err(look_into(core, network, peer, &held, fault).await?),
         }
     }
-    Err(Trouble::Node(Fault::Stalled))
+    // Another process is always a step ahead: what it holds was proven as well.
+    Ok(load(core, network).await?.follow())
 }
 
 /// A head was refused. If that could be a fork, the node is asked for its block at the held height: two final blocks of one

@@ -9,7 +9,8 @@ use waxwing_core::genesis::Genesis;
 
 use waxwing_seal::Content;
 
-use crate::client::{Client, whole};
+use crate::chat::whole;
+use crate::client::Client;
 use crate::error::Error;
 use crate::message::{MessageId, MessageView};
 use crate::store::channels::{self, Channel};

@@ -24,6 +24,7 @@ use waxwing_core::{Hash, HashKeys};
 use waxwing_net::wire::{FollowLog, Refusal, Watch};
 use waxwing_seal::NodeAddress;
 
+use crate::clock::ticks;
 use crate::core::Core;
 use crate::deliver;
 use crate::error::{Error, Trouble};
@@ -407,7 +408,7 @@ impl Session<'_> {
     async fn hand_on_again(&self) -> Result<(), Trouble> {
         deliver::deliver(&self.reading).await?;
         let attempts = &self.reading.core.attempts;
-        attempts.postpone(self.reading.network, Instant::now(), Duration::from_secs(1));
+        attempts.postpone(self.reading.network, ticks(), Duration::from_secs(1));
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Proven {
 }
 
 /// A conversation as stored, without its layer 3 state.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
     pub(crate) network: Hash,
@@ -37,6 +37,19 @@ pub(crate) struct Channel {
     /// How far the log is checked and read.
     pub(crate) state: LogState,
     pub(crate) proven: Option<Proven>,
+}
+
+/// Neither its name nor its secret reach a log line.
+impl core::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "Channel({}, {} entries of {})",
+            self.id.0,
+            self.state.length(),
+            self.state.log
+        )
+    }
 }
 
 impl Channel {

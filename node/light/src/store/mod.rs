@@ -37,6 +37,9 @@ use crate::limits::BUSY_MS;
 
 pub(crate) use rusqlite::Transaction;
 
+/// Prepared statements that are kept: about as many as there are in this folder.
+const STATEMENTS_KEPT: usize = 80;
+
 /// Why the store could not do what it was asked. A fault of disk, machine or program, never of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoreError {
@@ -206,6 +209,7 @@ impl Store {
 fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // SQLCipher prints to the standard error by itself; what goes wrong is returned here, and said in our words.
     connection.pragma_update_and_check(None, "cipher_log_level", "NONE", |_| Ok(()))?;
     connection.pragma_update(None, "key", key.literal().as_str())?;

@@ -1,7 +1,7 @@
 //! Conversations between honest people over honest nodes.
 
 use super::*;
-use crate::client::Joined;
+use crate::conversations::Joined;
 use crate::error::Error;
 use crate::message::{BodyKind, Exception};
 use crate::why::Finding;

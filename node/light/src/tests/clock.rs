@@ -90,6 +90,34 @@ async fn one_fresh_node_clears_the_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_month_without_a_look_a_new_invitation_leads_over_the_gap() {
+    let Pair {
+        node: _node,
+        world,
+        ada,
+        ben,
+        channel,
+    } = pair().await;
+    ada.say_finally(channel.0, "before").await;
+    ben.client.refresh().await.unwrap();
+    let month = 31 * 24 * HOUR;
+    // Ada looks every week, Ben does not.
+    for _ in 0..5 {
+        world.clock.shift(month / 5);
+        ada.client.clock().shift(month / 5);
+        world.order_many(30);
+        ada.client.refresh().await.unwrap();
+    }
+    ada.say_finally(channel.0, "after").await;
+    ben.client.clock().shift(month);
+    assert_eq!(ben.client.refresh().await, Err(Error::NeedsPin));
+    let link = ada.client.invite(channel.0).await.unwrap();
+    ben.client.join(&link).await.unwrap();
+    ben.client.refresh().await.unwrap();
+    assert_eq!(ben.reads(channel.1).await, ["before", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_far_ahead_looks_like_a_ledger_too_old_to_start_from_and_that_is_said() {
     let world = World::new("test");
     let node = TestNode::honest(&world);

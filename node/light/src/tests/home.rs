@@ -90,6 +90,47 @@ async fn no_word_of_a_conversation_stands_on_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_word_of_a_conversation_reaches_a_log_line() {
+    let Pair {
+        node: _node,
+        ada,
+        channel,
+        ..
+    } = pair().await;
+    let view = ada.say_finally(channel.0, "meet at noon").await;
+    let reaction = Draft::reaction(super::chat::content_of(&view), "noon").unwrap();
+    let sent = ada.client.send(channel.0, reaction.clone()).await.unwrap();
+    ada.client.settle(sent, PATIENCE).await.unwrap();
+    let id = channel.0;
+    let core = std::sync::Arc::clone(&ada.client.core);
+    let rows = core
+        .read(move |tx| {
+            Ok::<_, crate::store::StoreError>((
+                crate::store::channels::load(tx, id)?,
+                crate::store::messages::load(tx, view.id)?,
+            ))
+        })
+        .await
+        .unwrap();
+    let shown = format!(
+        "{rows:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        ada.client,
+        ada.client.channels().await.unwrap(),
+        ada.client.read(id, Range::Last(9)).await.unwrap(),
+        ada.client.why(view.id).await.unwrap(),
+        reaction,
+        options(ada.home.path()).passphrase,
+    );
+    assert!(
+        shown.contains("MessageView") && shown.contains("Channel("),
+        "it was printed: {shown}"
+    );
+    for word in ["noon", "plans", "Ada", "correct horse"] {
+        assert!(!shown.contains(word), "{word}: {shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn channels_and_messages_are_found_by_what_a_person_types() {
     let Pair {
         node: _node,

@@ -283,6 +283,8 @@ async fn a_node_that_stands_still_is_found_out_by_comparing() {
         4,
         "nothing it says is false"
     );
+    // Whichever answers first: what the honest one shows is held, and then the other is behind it.
+    stage.ben.client.compare(stage.world.network()).await.unwrap();
     stage.ben.client.compare(stage.world.network()).await.unwrap();
     stage.ben.client.refresh().await.unwrap();
     assert_eq!(stage.ben.reads(stage.channel.1).await.len(), 5);

@@ -18,7 +18,8 @@ use waxwing_core::Hash;
 
 pub(crate) use self::node::{Lie, TestNode};
 pub(crate) use self::world::World;
-use crate::client::{Client, Draft, Options, Range};
+use crate::chat::{Draft, Range};
+use crate::client::{Client, Options};
 use crate::clock::Clock;
 use crate::limits::Pace;
 use crate::message::{ChannelId, Ladder, MessageId, MessageView};
@@ -149,7 +150,7 @@ pub(crate) async fn pair() -> Pair {
     let ben = Person::new("Ben").await;
     let channel = ada.client.create_channel(world.network(), "plans").await.unwrap();
     let link = ada.client.invite(channel).await.unwrap();
-    let crate::client::Joined::New(joined) = ben.client.join(&link).await.unwrap() else {
+    let crate::conversations::Joined::New(joined) = ben.client.join(&link).await.unwrap() else {
         panic!("it was not there before");
     };
     Pair {

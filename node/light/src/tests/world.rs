@@ -150,10 +150,6 @@ impl World {
         self.lock().ledger.head().height
     }
 
-    pub(crate) fn head_time(&self) -> u64 {
-        self.lock().ledger.head().time
-    }
-
     /// Takes an envelope into the pool and, unless ordering is paused, orders it at once.
     pub(crate) fn submit(&self, bytes: &[u8]) -> Admitted {
         let Ok(envelope) = Envelope::from_bytes(bytes) else {

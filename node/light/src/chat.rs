@@ -1,0 +1,308 @@
+//! Messages: said, read, found, tried again and erased.
+//!
+//! A message is sealed in the transaction that stores it, with the layer 3 state that the sealing used up: it is never
+//! sealed a second time, and nothing that was not stored was ever sealed.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use waxwing_core::HashKeys;
+use waxwing_core::envelope::KeepFor;
+use waxwing_seal::content::{Emoji, Name, Words};
+use waxwing_seal::{Content, ContentId, Keeping, Kind};
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
+use crate::message::{ChannelId, Ladder, MessageId, MessageView};
+use crate::store::messages::{BodyState, Message, State};
+use crate::store::{self, Transaction, channels, messages, networks, outbox};
+use crate::tail::Tail;
+use crate::{chance, deliver, open, sync};
+
+/// What is to be said, and for how long nodes are to keep it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What the message does.
+    pub kind: Kind,
+    /// For how long.
+    pub keep_for: KeepFor,
+}
+
+impl Draft {
+    /// Says something.
+    ///
+    /// # Errors
+    /// If it is too long.
+    pub fn text(words: &str) -> Result<Self, Error> {
+        Ok(Self::of(Kind::Text(Words::new(words)?)))
+    }
+
+    /// Answers a message.
+    ///
+    /// # Errors
+    /// If it is too long.
+    pub fn reply(to: ContentId, words: &str) -> Result<Self, Error> {
+        let body = Words::new(words)?;
+        Ok(Self::of(Kind::Reply { to, body }))
+    }
+
+    /// Reacts to a message.
+    ///
+    /// # Errors
+    /// If it is too long.
+    pub fn reaction(to: ContentId, emoji: &str) -> Result<Self, Error> {
+        let emoji = Emoji::new(emoji)?;
+        Ok(Self::of(Kind::Reaction { to, emoji }))
+    }
+
+    /// Puts other words in the place of an own message's.
+    ///
+    /// # Errors
+    /// If it is too long.
+    pub fn edit(of: ContentId, words: &str) -> Result<Self, Error> {
+        let body = Words::new(words)?;
+        Ok(Self::of(Kind::Edit { of, body }))
+    }
+
+    /// Asks readers to forget an own message.
+    #[must_use]
+    pub const fn retraction(of: ContentId) -> Self {
+        Self::of(Kind::Retraction { of })
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            keep_for: KeepFor::Ever,
+        }
+    }
+
+    /// Asks nodes to drop it after a time.
+    #[must_use]
+    pub const fn keep_for(mut self, keep_for: KeepFor) -> Self {
+        self.keep_for = keep_for;
+        self
+    }
+}
+
+/// Which messages to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Range {
+    /// The last ones, with those on their way behind them.
+    Last(u32),
+    /// Those before an index of the log.
+    Before(u64, u32),
+    /// Those from an index of the log on.
+    From(u64, u32),
+}
+
+/// Messages.
+impl Client {
+    /// Seals a message and puts it into the outbox. When this returns it is `queued`: durable, and sent exactly once, whatever
+    /// happens. Needs no network.
+    ///
+    /// # Errors
+    /// If it cannot be sealed, the conversation is not known, or its ledger is forked.
+    pub async fn send(&self, channel: ChannelId, draft: Draft) -> Result<MessageId, Error> {
+        let now = self.core.clock.now();
+        let message = self.core.write(move |tx| queue(tx, channel, draft, now)).await?;
+        self.core.outbox_changed();
+        Ok(message)
+    }
+
+    /// Waits until a message is final or failed, following its ledger meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::StillWaiting`] when the time is over.
+    pub async fn settle(&self, message: MessageId, within: Duration) -> Result<MessageView, Error> {
+        self.start();
+        let settled = async {
+            let mut writes = self.core.writes();
+            loop {
+                let view = self.message(message).await?;
+                if matches!(view.state, Ladder::Final | Ladder::Failed) {
+                    return Ok(view);
+                }
+                // Another process may be the one that reads the log.
+                let _ = timeout(Duration::from_millis(NOTICE_MS), writes.changed()).await;
+            }
+        };
+        timeout(within, settled).await.unwrap_or(Err(Error::StillWaiting))
+    }
+
+    /// Tries a failed message again now.
+    ///
+    /// # Errors
+    /// [`Error::NotFailed`] if it did not fail, or can never become final.
+    pub async fn retry(&self, message: MessageId) -> Result<(), Error> {
+        self.core
+            .write::<_, Error>(move |tx| {
+                let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
+                if row.state != State::Failed || outbox::load(tx, message)?.is_none() {
+                    return Err(Error::NotFailed);
+                }
+                Ok(messages::set_state(tx, message, State::Queued, None)?)
+            })
+            .await?;
+        deliver::hurry(&self.core, message);
+        Ok(())
+    }
+
+    /// Reads messages in their order, each with what later ones did to it; edits, retractions and reactions that belong to
+    /// a message are not listed by themselves.
+    ///
+    /// # Errors
+    /// If the conversation is not known.
+    pub async fn read(&self, channel: ChannelId, range: Range) -> Result<Vec<MessageView>, Error> {
+        self.core
+            .read::<_, Error>(move |tx| {
+                channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
+                let rows = match range {
+                    Range::Last(most) => messages::before(tx, channel, None, most.min(MESSAGES_PER_READ_MAX)),
+                    Range::Before(index, most) => {
+                        messages::before(tx, channel, Some(index), most.min(MESSAGES_PER_READ_MAX))
+                    }
+                    Range::From(index, most) => messages::from(tx, channel, index, most.min(MESSAGES_PER_READ_MAX)),
+                }?;
+                let mut views = Vec::new();
+                for row in &rows {
+                    if !belongs_to_another(tx, row)? {
+                        views.push(whole(tx, row)?);
+                    }
+                }
+                Ok(views)
+            })
+            .await
+    }
+
+    /// One message with what later ones did to it.
+    ///
+    /// # Errors
+    /// If there is no such message.
+    pub async fn message(&self, message: MessageId) -> Result<MessageView, Error> {
+        self.core
+            .read(move |tx| {
+                let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
+                whole(tx, &row)
+            })
+            .await
+    }
+
+    /// The message of a conversation that a person means: `#` and its index, its number, or the first digits of its
+    /// content id.
+    ///
+    /// # Errors
+    /// If none or several are meant.
+    pub async fn find_message(&self, channel: ChannelId, text: &str) -> Result<MessageId, Error> {
+        let text = text.to_owned();
+        self.core
+            .read::<_, Error>(move |tx| {
+                let found = match text.strip_prefix('#').map(str::parse) {
+                    Some(index) => {
+                        let index = index.map_err(|_| Error::UnknownMessage)?;
+                        messages::at(tx, channel, index)?
+                    }
+                    None => messages::beginning_with(tx, channel, &text)?,
+                };
+                Ok(found.ok_or(Error::UnknownMessage)?.id)
+            })
+            .await
+    }
+
+    /// What changes from now on, or from a change that was seen before.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn tail(&self, channel: Option<ChannelId>, after: Option<i64>) -> Result<Tail, Error> {
+        Tail::begin(&self.core, channel, after).await
+    }
+
+    /// Erases an own message: forgets its content here, and reveals the secret that lets every honest node drop its body.
+    /// The nodes are told when one is reached. Erasing several at once links them to one author.
+    ///
+    /// # Errors
+    /// If it is not final, not from this device, or was made to stay.
+    pub async fn erase(&self, message: MessageId) -> Result<(), Error> {
+        self.core.write(move |tx| erase(tx, message)).await?;
+        self.core.lists_changed();
+        Ok(())
+    }
+}
+
+fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, now: u64) -> Result<MessageId, Error> {
+    let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
+    let network = networks::load(tx, channel.network)?.ok_or(Error::UnknownNetwork(channel.network))?;
+    if let Some(evidence) = &network.held.halted {
+        return Err(Error::Forked {
+            height: evidence.height(),
+        });
+    }
+    let keys = network.genesis.keys();
+    let (device, name) = store::device(tx)?;
+    let view = sync::view_of(tx, &channel)?;
+    let content = Content::new(&mut chance::fill, now, Name::new(name)?, view, draft.kind);
+    let mut sealer = open::sealer(tx, &keys, &channel, device)?;
+    let keeping = Keeping::Erasable(draft.keep_for);
+    let sealed = sealer.seal(&content, keeping, &mut chance::fill)?;
+    channels::set_engine(tx, channel.id, sealer.engine())?;
+    let message = messages::queue(tx, channel.id, sealer.device(), &content, now)?;
+    outbox::insert(tx, message, channel.id, &sealed)?;
+    deliver::sign_at_once(tx, &keys, &channel, message, &sealed, now)?;
+    Ok(message)
+}
+
+/// Whether a message only does something to another one that is here.
+fn belongs_to_another(tx: &Transaction<'_>, row: &Message) -> Result<bool, Error> {
+    let Some(content) = &row.content else { return Ok(false) };
+    let target = match &content.kind {
+        Kind::Edit { of, .. } | Kind::Retraction { of } => *of,
+        Kind::Reaction { to, .. } => *to,
+        Kind::Text(_) | Kind::Reply { .. } | Kind::Unknown(_) => return Ok(false),
+    };
+    Ok(messages::with_content(tx, row.channel, target)?.is_some())
+}
+
+/// A message with everything that later ones did to it.
+pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, Error> {
+    let Some(content) = &row.content else {
+        return Ok(MessageView::of(row));
+    };
+    let about = messages::about(tx, row.channel, content.id)?;
+    let mut about_reactions = Vec::new();
+    for later in &about {
+        if let Some(Kind::Reaction { .. }) = later.content.as_ref().map(|content| &content.kind)
+            && let Some(content) = &later.content
+        {
+            about_reactions.extend(messages::about(tx, row.channel, content.id)?);
+        }
+    }
+    Ok(MessageView::with(row, &about, &about_reactions))
+}
+
+fn erase(tx: &mut Transaction<'_>, message: MessageId) -> Result<(), Error> {
+    let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
+    if !row.is_own {
+        return Err(Error::NotOwn);
+    }
+    if row.body == BodyState::Erased && outbox::is_revealed(tx, message)?.is_some() {
+        return Ok(());
+    }
+    let (Some(signed), Some(content)) = (&row.signed, &row.content) else {
+        return Err(if row.log_index.is_none() {
+            Error::NotFinal
+        } else {
+            Error::NotErasable
+        });
+    };
+    let channel = channels::load(tx, row.channel)?.ok_or(Error::UnknownChannel)?;
+    let keys = HashKeys::new(channel.network);
+    let (device, _) = store::device(tx)?;
+    let secret = device.erasure_secret(channel.log(), content.salt);
+    if secret.commitment(&keys) != signed.header.erasure {
+        return Err(Error::NotErasable);
+    }
+    outbox::reveal(tx, message, &secret)?;
+    messages::forget_content(tx, message)?;
+    Ok(())
+}
