@@ -49,7 +49,7 @@ fn every_entry_of_every_block_has_a_receipt_that_says_where_it_stands() {
 #[test]
 fn a_receipt_is_accepted_at_its_own_place_only() {
     let world = world();
-    for height in [1, 2, 3, 7, 8, 13, 17] {
+    for height in [1, 2, 3, 7, 13] {
         for in_block in 0..world.header(height).entry_count {
             let own = world.receipt(height, in_block);
             for other_height in 1..=17 {
@@ -100,7 +100,7 @@ fn a_receipt_does_not_vouch_for_another_entry() {
 #[test]
 fn every_flipped_bit_cut_and_addition_makes_a_receipt_worthless() {
     let world = world();
-    for (height, in_block) in [(1, 0), (2, 1), (5, 3), (17, 16)] {
+    for (height, in_block) in [(1, 0), (17, 16)] {
         let bytes = world.receipt(height, in_block).to_bytes();
         let accepted = |bytes: &[u8]| Receipt::from_bytes(bytes).is_ok_and(|receipt| verify(&world, &receipt).is_ok());
         assert!(accepted(&bytes));

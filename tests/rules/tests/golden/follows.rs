@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use waxwing_core::codec::Encode;
-use waxwing_core::follow::{HeadProof, HeadUpdate, LogProof};
+use waxwing_core::committee::Committee;
+use waxwing_core::follow::{HeadProof, HeadUpdate, LadderStep, LogProof};
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::LogId;
 use waxwing_core::limits::{CLOCK_SKEW_MS, FRESH_MS, TRUSTING_PERIOD_MS};
@@ -186,7 +187,7 @@ fn ladders(cases: &mut Cases, chain: &Chain) {
     );
     refuse("BadLadder", "a rung leads to the next term", &|update| {
         let members = Term::new(1).committee.members().to_vec();
-        update.ladder[0].next = waxwing_core::committee::Committee::new(2, members).unwrap();
+        update.ladder[0].next = Committee::new(2, members).unwrap();
     });
     refuse("BadLadder", "a rung ends its term", &|update| {
         update.ladder[0].head = chain.head(5);
@@ -199,11 +200,32 @@ fn ladders(cases: &mut Cases, chain: &Chain) {
     refuse("NotExtending(WrongLength)", "a rung extends the held head", &|update| {
         update.ladder[0].extension = InclusionProof::default();
     });
+    cases.refuse("BadLadder", "no term is left out", "follow", left_out());
     let mut endless = good.to_bytes();
     endless[..4].copy_from_slice(&65_u32.to_be_bytes());
     let mut given = holding(chain, 4, &good);
     given["update"] = json!(hex(endless));
     cases.refuse("Codec(TooLong)", "a ladder has at most 64 rungs", "follow", given);
+}
+
+/// A committee that certifies a successor of the term after the next: the rung is true, and still leads nowhere.
+fn left_out() -> Value {
+    let mut chain = Chain::grown(5);
+    let members = Term::new(1).committee.members().to_vec();
+    let far = Committee::new(2, members).unwrap();
+    let named = far.hash(&chain.keys);
+    chain.grow(|header| header.next_committee = named);
+    let rung = LadderStep {
+        head: chain.head(6),
+        extension: chain.extension(4, 6),
+        next: far,
+    };
+    let update = HeadUpdate {
+        ladder: vec![rung],
+        head: chain.head(6),
+        extension: InclusionProof::default(),
+    };
+    holding(&chain, 4, &update)
 }
 
 fn pins(cases: &mut Cases, chain: &Chain) {
