@@ -28,8 +28,8 @@ const BATCH_BLOCKS: usize = 128;
 /// Body bytes in a batch; the last block can exceed it by its own size.
 const BATCH_BYTES: usize = 2 << 20;
 
-/// Batches under way: enough for dozens of cores, at most 150 MB even if every block is as large as can be.
-const BATCHES_UNDER_WAY: usize = 32;
+/// Batches under way for each core: one that it works on, and enough behind it that a late one makes nobody wait.
+const BATCHES_PER_CORE: usize = 4;
 
 /// How far an audit is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,7 +68,7 @@ pub(crate) fn run(
     let claimed = source.claimed();
     let checker = Arc::new(checker);
     thread::scope(|scope| {
-        let (queue, batches) = sync_channel(BATCHES_UNDER_WAY);
+        let (queue, batches) = sync_channel(BATCHES_PER_CORE * rayon::current_num_threads());
         scope.spawn(move || read(source, &checker, &queue));
         for batch in batches {
             let Ok(Batch { blocks, then }) = batch.recv() else {

@@ -1,5 +1,6 @@
 //! What is sound, and what it takes for VERIFIED: a policy, its pinned head, every body or its excuse.
 
+use waxwing_audit::report::Report;
 use waxwing_core::Hash;
 use waxwing_core::envelope::Body;
 use waxwing_core::policy::{PinnedHead, Policy};
@@ -140,4 +141,72 @@ fn the_report_for_programs_says_the_same() {
     assert_eq!(json["head"]["height"], 7);
     assert_eq!(json["figures"]["bodies_erased"], 1);
     assert_eq!(json["findings"], serde_json::json!([]));
+}
+
+/// The text of a report, its hashes told apart by letters: the first one met is A.
+fn lettered(report: &Report) -> String {
+    let mut known: Vec<String> = Vec::new();
+    let mut letter = |word: &str| {
+        let digits = word.trim_end_matches([',', ':']);
+        if digits.len() != 64 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
+            return word.to_owned();
+        }
+        let place = known.iter().position(|hash| hash == digits).unwrap_or_else(|| {
+            known.push(digits.to_owned());
+            known.len() - 1
+        });
+        word.replace(digits, &char::from(b'A' + u8::try_from(place).unwrap()).to_string())
+    };
+    let text = report.to_string();
+    text.split_inclusive([' ', '\n'])
+        .map(|piece| {
+            let word = piece.trim_end_matches([' ', '\n']);
+            piece.replace(word, &letter(word))
+        })
+        .collect()
+}
+
+#[test]
+fn a_sound_history_reads_like_this() {
+    let history = honest();
+    let expected = "\
+VERIFIED  to height 7 (2025-01-03T00:00:00.6Z): 7 blocks and 11 entries hold, certified by at least 3 of 4 validators; \
+the policy's block 7 is among them
+  network   A generated
+  trust     4 validators, of which 1 may lie
+  head      block 7 B of 2025-01-03T00:00:00.6Z
+  policy    C, pins block 7
+  replayed  7 blocks, 11 entries, 3 logs, 10275 bytes
+  bodies    9 present, 1 erased by their authors, 1 expired, 0 withheld, 0 damaged
+  checked   full depth: hashes, signatures, stamps, anchors, duplicates, limits, roots, certificates, bodies
+";
+    assert_eq!(lettered(&history.audit(Some(&history.policy_at(7)))), expected);
+}
+
+#[test]
+fn a_tampered_history_reads_like_this() {
+    let mut history = honest();
+    history.at(3).entries[1].signed.signature.0[9] ^= 4;
+    let expected = "\
+TAMPERED  entry 3 of log A in block 3: the log's signature does not count
+  where     block 3, place 1 (entry 7 of the ledger), entry 3 of log A, ordered 2025-01-01T00:00:00.3Z
+  expected  a signature by log A
+  found     one that does not count for it
+  certified a certificate covers what should be there: it was changed after it was certified
+  affected  blocks 3 to 7, ordered after 2025-01-01T00:00:00.2Z
+  affected  log A from entry 3
+  holds     every block, signature, stamp and root up to block 2
+  last good block 2 B of 2025-01-01T00:00:00.2Z
+  network   C generated
+  trust     4 validators, of which 1 may lie
+  head      block 2 B of 2025-01-01T00:00:00.2Z
+  policy    D, pins no head
+  replayed  2 blocks, 6 entries, 3 logs, 2850 bytes
+  bodies    5 present, 1 erased by their authors, 0 expired, 0 withheld, 0 damaged
+  checked   full depth: hashes, signatures, stamps, anchors, duplicates, limits, roots, certificates, bodies
+  next      keep this copy unchanged: it is the evidence
+  next      audit another copy of this network; where they differ, the certified one is right
+  next      put a backup in its place, or copy the history again from another node
+";
+    assert_eq!(lettered(&history.verdict()), expected);
 }
