@@ -62,6 +62,37 @@ const REFUSED: &[(&[&str], &[&str])] = &[
         &["line 1"],
     ),
     (&["audit", "receipt", "DIR/huge"], &["larger than"]),
+    (&["audit", "run", "DIR/missing"], &["no such file"]),
+    (&["audit", "run", "DIR/empty"], &["holds no ledger"]),
+    (
+        &["audit", "run", "DIR/rubbish", "--policy", "DIR/missing"],
+        &["cannot read policy"],
+    ),
+    (&["export", "DIR/empty", "--out", "DIR/b"], &["holds no ledger"]),
+    (&["export", "DIR/rubbish", "--out", "DIR/b"], &["not a bundle"]),
+    // The playground.
+    (&["dev", "demo", "--messages", "3"], &["8 or more"]),
+    (&["dev", "demo", "--corpus", "DIR/empty"], &["no log"]),
+    (&["dev", "demo", "--corpus", "DIR/missing"], &["no such file"]),
+    (&["dev", "demo", "--dir", "DIR"], &["is not empty"]),
+    (&["dev", "up", "--followers", "99"], &["0 to 16"]),
+    (
+        &["dev", "tamper", "body-bit", "DIR/empty", "--yes"],
+        &["holds no ledger"],
+    ),
+    // Chat.
+    (&["chat"], &["waxwing chat --help"]),
+    (&["chat", "read", "x"], &["no channels", "waxwing chat new"]),
+    (&["chat", "join", "https://example.org"], &["starts with"]),
+    (&["chat", "new", "x", "--genesis", "DIR/rubbish"], &["is no genesis"]),
+    (
+        &["chat", "new", "x", "--genesis", "DIR/net", "--node", "here"],
+        &["KEY@HOST:PORT"],
+    ),
+    (
+        &["chat", "new", "x", "--genesis", "DIR/net", "--as", "y"],
+        &["--passphrase-file"],
+    ),
     // Nodes.
     (
         &["node", "init", "--listen", "nowhere"],

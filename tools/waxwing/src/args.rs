@@ -4,6 +4,9 @@
 //! a change of what people can type is a change that a reviewer sees.
 
 mod audit;
+mod chat;
+#[cfg(feature = "node")]
+mod dev;
 mod network;
 #[cfg(feature = "node")]
 mod node;
@@ -14,6 +17,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use audit::{Audit, PolicyVerb};
+pub(crate) use chat::{Chat, ChatVerb, NewChannel};
+#[cfg(feature = "node")]
+pub(crate) use dev::{Demo, Dev};
 pub(crate) use network::{Network, NewNetwork};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
@@ -78,6 +84,7 @@ pub(crate) struct Global {
     pub(crate) ascii: bool,
 
     /// Answer yes to what would be asked
+    #[cfg(feature = "node")]
     #[arg(long, global = true)]
     pub(crate) yes: bool,
 }
@@ -105,9 +112,27 @@ pub(crate) enum Noun {
     #[command(subcommand)]
     Node(Node),
 
+    /// Channels and messages on this device
+    Chat(Chat),
+
     /// Check histories and receipts without trusting anybody
     #[command(subcommand)]
     Audit(Audit),
+
+    /// Write a whole history into one file, for an auditor or beside the backups
+    Export {
+        /// The data directory of a node; the node may be running
+        dir: PathBuf,
+
+        /// The file to write; `-` for standard output
+        #[arg(long, value_name = "BUNDLE")]
+        out: PathBuf,
+    },
+
+    /// A whole network on this machine; break it on purpose
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Dev(Dev),
 
     /// Print the completions for a shell
     Completions {

@@ -34,6 +34,11 @@ pub(crate) fn local(ms: u64) -> String {
     written(ms, "%Y-%m-%d %H:%M:%S %:z")
 }
 
+/// `15:05`.
+pub(crate) fn minute(ms: u64) -> String {
+    written(ms, "%H:%M")
+}
+
 fn written(ms: u64, format: &str) -> String {
     match timestamp(ms) {
         Some(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),

@@ -30,8 +30,6 @@ pub(crate) enum Kind {
     Block,
     /// An entry id.
     Entry,
-    /// A policy's fingerprint.
-    Policy,
     /// A device's public key.
     Device,
     /// A message, by the id inside its encryption.
@@ -47,7 +45,6 @@ impl Kind {
             Self::Log => "log",
             Self::Block => "block",
             Self::Entry => "entry",
-            Self::Policy => "policy",
             Self::Device => "device",
             Self::Message => "msg",
         }
@@ -184,9 +181,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// 32 bytes from 64 hexadecimal digits.
 pub(crate) fn hex_32(text: &str) -> Option<[u8; 32]> {
+    from_hex(text)
+}
+
+/// 16 bytes from 32 hexadecimal digits.
+pub(crate) fn hex_16(text: &str) -> Option<[u8; 16]> {
+    from_hex(text)
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
-    let mut bytes = [0; 32];
-    if digits.len() != 2 * bytes.len() || !digits.iter().all(u8::is_ascii_hexdigit) {
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {

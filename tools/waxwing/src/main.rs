@@ -6,16 +6,23 @@
 
 mod args;
 mod audit;
+mod chat;
 mod clock;
+#[cfg(feature = "node")]
+mod dev;
+mod export;
 mod failure;
 mod files;
 mod home;
 mod ids;
+mod inside;
+mod ladder;
 mod network;
 #[cfg(feature = "node")]
 mod node;
 mod output;
 mod papers;
+mod passphrase;
 mod progress;
 
 use std::process::ExitCode;
@@ -43,14 +50,41 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, output: &Output) -> Done {
+    if !runs_a_node(&cli.noun) {
+        inside::show(&cli.global);
+    }
     let home = home::Home::find(cli.global.home.as_deref());
     match &cli.noun {
         Noun::Network(verb) => network::run(verb, &home, output),
         #[cfg(feature = "node")]
         Noun::Node(verb) => node::run(verb, &home, output),
+        Noun::Chat(chat) => chat::run(chat, &home, output),
         Noun::Audit(verb) => audit::run(verb, output),
+        Noun::Export { dir, out } => export::run(dir, out, output),
+        #[cfg(feature = "node")]
+        Noun::Dev(verb) => dev::run(verb, &home, output),
         Noun::Completions { shell } => papers::completions(*shell, output),
         Noun::Man { out } => papers::man(out.as_deref(), output),
         Noun::Version => papers::version(output),
     }
+}
+
+/// Nodes say what happens inside as their settings ask.
+#[cfg(feature = "node")]
+const fn runs_a_node(noun: &Noun) -> bool {
+    matches!(noun, Noun::Node(args::Node::Run(_)))
+}
+
+#[cfg(not(feature = "node"))]
+const fn runs_a_node(_noun: &Noun) -> bool {
+    false
+}
+
+/// Runs what talks to networks and processes. Nothing that is left running is waited for.
+fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::failed(format!("the system gives no threads: {}", files::reason(&error))))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
+use waxwing_seal::display::display_safe;
 
 use crate::args::{Color, Global};
 use crate::failure::Failure;
@@ -20,9 +21,11 @@ pub(crate) struct Output {
     quiet: bool,
     verbose: u8,
     color: bool,
+    width: Option<usize>,
     /// Symbols and lines in ASCII.
     pub(crate) ascii: bool,
     /// Whether whatever would be asked is answered with yes.
+    #[cfg(feature = "node")]
     pub(crate) yes: bool,
 }
 
@@ -48,14 +51,11 @@ impl Output {
             quiet: global.quiet,
             verbose: global.verbose,
             color: wants_color(global.color),
+            width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)),
             ascii: global.ascii || !locale_is_unicode(),
+            #[cfg(feature = "node")]
             yes: global.yes,
         }
-    }
-
-    /// Whether only JSON may go to standard output.
-    pub(crate) const fn is_json(&self) -> bool {
-        self.json
     }
 
     /// Whether full ids and details are wanted.
@@ -92,6 +92,19 @@ impl Output {
         print(&format!("{text}{end}"))
     }
 
+    /// A piece of a line that goes on later, for people alone.
+    ///
+    /// # Errors
+    /// If nobody reads any more.
+    pub(crate) fn part(&self, text: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { print(text) }
+    }
+
+    /// Columns of the terminal; `None` if standard output is none, and nothing is to be wrapped.
+    pub(crate) const fn width(&self) -> Option<usize> {
+        self.width
+    }
+
     fn object(&self, schema: &str, object: Value) -> Result<(), Failure> {
         let mut all = Map::new();
         all.insert("schema".to_owned(), Value::from(format!("waxwing.{schema}/1")));
@@ -101,7 +114,7 @@ impl Output {
                 all.insert("value".to_owned(), other);
             }
         }
-        print(&format!("{}\n", Value::Object(all)))
+        print(&format!("{}\n", escaped(&Value::Object(all).to_string())))
     }
 
     /// What happens meanwhile, on standard error; silent with `--quiet`.
@@ -156,6 +169,29 @@ impl Output {
         }
         text
     }
+}
+
+/// JSON says exactly what others wrote, and shown on a terminal it must not move it: whatever `display_safe` would replace
+/// stands as `\u202e`. Outside of strings JSON has no such characters.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        let is_plain = letter.is_ascii() && letter != '\u{7f}';
+        let mut bytes = [0; 4];
+        let alone: &str = letter.encode_utf8(&mut bytes);
+        if is_plain || display_safe(alone) == alone {
+            text.push(letter);
+        } else {
+            let mut units = [0; 2];
+            text.extend(
+                letter
+                    .encode_utf16(&mut units)
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04x}")),
+            );
+        }
+    }
+    text
 }
 
 fn wants_color(color: Color) -> bool {
@@ -221,7 +257,9 @@ mod tests {
             quiet: false,
             verbose: 0,
             color,
+            width: None,
             ascii: false,
+            #[cfg(feature = "node")]
             yes: false,
         }
     }
@@ -240,6 +278,21 @@ mod tests {
         assert_eq!(output(false).paint(Tone::Bad, "x"), "x");
         let painted = output(true).paint(Tone::Bad, "x");
         assert!(painted.starts_with('\u{1b}') && painted.contains('x'), "{painted:?}");
+    }
+
+    #[test]
+    fn json_carries_hostile_text_exactly_and_moves_no_terminal() {
+        let hostile = "a\u{202e}b\u{9b}2J\u{7f} é 漢 \u{e0041}";
+        let json = escaped(&Value::from(hostile).to_string());
+        assert!(
+            json.contains("\\u202e") && json.contains("\\u009b") && json.contains("\\u007f"),
+            "{json}"
+        );
+        assert!(
+            json.contains('é') && json.contains('漢') && !json.contains('\u{202e}'),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), Value::from(hostile));
     }
 
     #[test]

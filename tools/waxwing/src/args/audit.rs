@@ -7,6 +7,27 @@ use clap::Subcommand;
 /// The verbs.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Audit {
+    /// Replay a whole history, check everything in it, explain the first thing that does not hold
+    ///
+    /// Exit codes are a contract; treat any other as a failure:
+    ///
+    ///   0  VERIFIED    all checks hold, and the policy anchors them
+    ///   1  the audit failed, 2  it was used wrongly: nothing is claimed
+    ///  12  INCOMPLETE  sound as far as it goes: bodies withheld, or shorter than the policy's head
+    ///  20  UNANCHORED  consistent in itself; without a policy it proves nothing about the world
+    ///  30  DIVERGED    valid, but contradicts the policy's head: evidence
+    ///  40  TAMPERED    a hash, signature or proof fails; the first divergent entry is named
+    ///  50  MALFORMED   cannot be read: says nothing about tampering
+    #[command(verbatim_doc_comment)]
+    Run {
+        /// A node's data directory (opened read-only), or a bundle file; `-` for a bundle on standard input
+        source: PathBuf,
+
+        /// What you trust: pins the network, and optionally a block (see `waxwing audit policy new`)
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+
     /// Check a receipt offline: that an entry is final, and where it stands
     Receipt {
         /// The receipt file; `-` for standard input

@@ -1,0 +1,138 @@
+//! `waxwing chat`: channels and messages of a person, on this device.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// `waxwing chat`.
+#[derive(Args, Debug)]
+pub(crate) struct Chat {
+    /// File with the passphrase that opens this device's messages; `-` for standard input [default: asked for on a
+    /// terminal]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "WAXWING_PASSPHRASE_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) verb: ChatVerb,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ChatVerb {
+    /// Open a new channel on a network
+    New(NewChannel),
+
+    /// Print the link that lets somebody join; whoever has it reads and writes
+    Invite {
+        /// The channel: its name, number or id
+        channel: String,
+
+        /// As a QR code to be scanned, above the link
+        #[arg(long)]
+        qr: bool,
+    },
+
+    /// Join a channel by its link
+    Join {
+        /// The link, in quotes; `-` reads it from standard input, where no list of processes shows it
+        link: String,
+
+        /// What members see as your name
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+    },
+
+    /// List the channels of this device
+    Channels,
+
+    /// Send a message, and wait until it is final
+    Send {
+        /// The channel: its name, number or id
+        channel: String,
+
+        /// The message; `-` reads it from standard input
+        #[arg(required = true, num_args = 1..)]
+        text: Vec<String>,
+
+        /// Do not wait: it is queued on this device and goes out with the next command that connects
+        #[arg(long)]
+        no_wait: bool,
+
+        /// Give up waiting after so many seconds; the message stays queued
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        timeout: u64,
+    },
+
+    /// Fetch what is new, check it, and print the conversation
+    Read {
+        /// The channel: its name, number or id
+        channel: String,
+
+        /// The newest so many messages
+        #[arg(long, value_name = "COUNT", default_value_t = 50)]
+        last: u32,
+
+        /// Show where each message stands in the ledger
+        #[arg(long)]
+        proofs: bool,
+
+        /// Only what is on this device; connect to nobody
+        #[arg(long)]
+        offline: bool,
+    },
+
+    /// Print messages as they become final, until interrupted
+    Tail {
+        /// The channel: its name, number or id
+        channel: String,
+
+        /// Begin with the newest so many messages
+        #[arg(long, value_name = "COUNT", default_value_t = 10)]
+        last: u32,
+
+        /// Show where each message stands in the ledger
+        #[arg(long)]
+        proofs: bool,
+    },
+
+    /// List every check behind a message, and those that were not made
+    Why {
+        /// The message, as `read` and `send` print it
+        message: String,
+    },
+
+    /// Fetch a message's receipt: it convinces anybody, offline, that it is final and where it stands
+    Receipt {
+        /// The message, as `read` and `send` print it
+        message: String,
+
+        /// Where to write it; `-` for standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `waxwing chat new`.
+#[derive(Args, Debug)]
+pub(crate) struct NewChannel {
+    /// What the channel is called
+    pub(crate) name: String,
+
+    /// Genesis of the network [default: genesis.wxg in --home]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+
+    /// A node of the network, as it prints its address; may stand several times [default: the node that runs in --home]
+    #[arg(long, value_name = "KEY@HOST:PORT")]
+    pub(crate) node: Vec<String>,
+
+    /// What members see as your name
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) member: Option<String>,
+}

@@ -1,0 +1,82 @@
+//! `waxwing audit run`: replays a whole history and says what holds.
+//!
+//! The report is `waxwing-audit`'s, word for word; here it gets a source, a progress bar and its exit code.
+
+use std::io::{BufReader, Stdin};
+use std::path::Path;
+
+use waxwing_audit::bundle::Bundle;
+use waxwing_audit::source::SourceKind;
+use waxwing_audit::{HistorySource, Report, SourceError};
+use waxwing_core::policy::Policy;
+
+use super::policy::read_policy;
+use crate::failure::Failure;
+use crate::output::{Output, Tone};
+use crate::progress::Progress;
+use crate::{Done, files};
+
+pub(super) fn run(source: &Path, policy: Option<&Path>, output: &Output) -> Done {
+    let policy = policy.map(read_policy).transpose()?;
+    let report = report(source, policy.as_ref(), output)?;
+    tell(&report, output)?;
+    Ok(report.exit_code())
+}
+
+/// Audits what is at a path.
+///
+/// # Errors
+/// If it cannot be read now; nothing is claimed about it then.
+pub(crate) fn report(path: &Path, policy: Option<&Policy>, output: &Output) -> Result<Report, Failure> {
+    let failed = |error: SourceError| Failure::failed(format!("{}: {error}", path.display()));
+    let (kind, opened) = open(path)?;
+    let mut source = match opened {
+        Ok(source) => source,
+        Err(error) => return waxwing_audit::unopened(kind, policy, error).map_err(failed),
+    };
+    let mut progress = Progress::start("auditing", "blocks", output);
+    waxwing_audit::audit(source.as_mut(), policy, &mut |done| {
+        progress.set(done.blocks, done.claimed)
+    })
+    .map_err(failed)
+}
+
+/// What is at the path, and how it opened.
+pub(crate) type Opened = (SourceKind, Result<Box<dyn HistorySource>, SourceError>);
+
+/// Opens a directory or a bundle; `-` is a bundle from standard input.
+///
+/// # Errors
+/// If there is nothing, or a directory and this program was built without them.
+pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
+    if files::is_standard(path) {
+        let bundle = Bundle::<BufReader<Stdin>>::read(BufReader::new(std::io::stdin()));
+        return Ok((SourceKind::Bundle, bundle.map(boxed)));
+    }
+    let kind = std::fs::metadata(path).map_err(|error| {
+        Failure::usage(format!(
+            "cannot read the history {}: {}",
+            path.display(),
+            files::reason(&error)
+        ))
+    })?;
+    if kind.is_dir() {
+        return super::directory::open(path);
+    }
+    Ok((SourceKind::Bundle, Bundle::open(path).map(boxed)))
+}
+
+pub(super) fn boxed<S: HistorySource + 'static>(source: S) -> Box<dyn HistorySource> {
+    Box::new(source)
+}
+
+/// Prints the report.
+///
+/// # Errors
+/// If nobody reads any more.
+pub(crate) fn tell(report: &Report, output: &Output) -> Result<(), Failure> {
+    let object = serde_json::from_str(&report.to_json()).expect("a report in JSON is JSON");
+    let (text, word) = (report.to_string(), report.verdict.word());
+    let tone = if report.exit_code() == 0 { Tone::Good } else { Tone::Bad };
+    output.result("audit", object, &text.replacen(word, &output.paint(tone, word), 1))
+}

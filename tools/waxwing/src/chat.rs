@@ -1,0 +1,199 @@
+//! `waxwing chat`: the light client on a command line. The person's data is `HOME/chat`.
+//!
+//! Whatever others wrote passes through `display_safe` before it meets a screen; JSON carries it exactly, with everything
+//! that a terminal could obey escaped.
+
+mod channels;
+mod messages;
+mod nodes;
+mod proof;
+mod qr;
+pub(crate) mod show;
+
+#[cfg(feature = "node")]
+pub(crate) use nodes::parse as parse_node;
+
+use std::path::{Path, PathBuf};
+
+use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, MessageId, Options, Passphrase};
+
+use crate::Done;
+use crate::args::{Chat, ChatVerb};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::ids::{self, Kind, Typed};
+use crate::output::Output;
+use crate::passphrase::{self, Purpose};
+
+pub(crate) fn run(chat: &Chat, home: &Home, output: &Output) -> Done {
+    let session = Session {
+        file: chat.passphrase_file.as_deref(),
+        home,
+        output,
+    };
+    crate::on_runtime(async {
+        match &chat.verb {
+            ChatVerb::New(new) => channels::new(new, &session).await,
+            ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, &session).await,
+            ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), &session).await,
+            ChatVerb::Channels => channels::list(&session).await,
+            ChatVerb::Send {
+                channel,
+                text,
+                no_wait,
+                timeout,
+            } => {
+                let wait = (!no_wait).then_some(*timeout);
+                messages::send(channel, text, wait, &session).await
+            }
+            ChatVerb::Read {
+                channel,
+                last,
+                proofs,
+                offline,
+            } => messages::read(channel, *last, *proofs, *offline, &session).await,
+            ChatVerb::Tail { channel, last, proofs } => messages::tail(channel, *last, *proofs, &session).await,
+            ChatVerb::Why { message } => proof::why(message, &session).await,
+            ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), &session).await,
+        }
+    })
+}
+
+/// What every verb needs.
+struct Session<'a> {
+    file: Option<&'a Path>,
+    home: &'a Home,
+    output: &'a Output,
+}
+
+impl Session<'_> {
+    fn folder(&self) -> Result<PathBuf, Failure> {
+        Ok(self.home.folder()?.join("chat"))
+    }
+
+    /// Opens the client in this home.
+    async fn open(&self) -> Result<Client, Failure> {
+        let folder = self.folder()?;
+        if !Client::exists(&folder) {
+            return Err(Failure::usage(format!(
+                "there are no channels in {} yet: open one with `waxwing chat new NAME --as YOU`, or join one with \
+                 `waxwing chat join LINK --as YOU`",
+                folder.display()
+            )));
+        }
+        let passphrase = self.passphrase(Purpose::Open)?;
+        Client::open(Options::new(&folder, passphrase))
+            .await
+            .map_err(|error| fault(&error))
+    }
+
+    /// Opens the client, or makes one that shows this name; returns whether it is new.
+    async fn open_or_create(&self, name: Option<&str>) -> Result<Client, Failure> {
+        let folder = self.folder()?;
+        if Client::exists(&folder) {
+            let client = self.open().await?;
+            if let Some(name) = name {
+                client.set_name(name).await.map_err(|error| fault(&error))?;
+            }
+            return Ok(client);
+        }
+        let Some(name) = name else {
+            return Err(Failure::usage("say what members see as your name: --as NAME"));
+        };
+        let passphrase = self.passphrase(Purpose::Choose)?;
+        Client::create(Options::new(&folder, passphrase), name, Cost::RECOMMENDED)
+            .await
+            .map_err(|error| fault(&error))
+    }
+
+    fn passphrase(&self, purpose: Purpose) -> Result<Passphrase, Failure> {
+        let typed = passphrase::read(self.file, purpose)?;
+        Passphrase::new(&typed).map_err(|error| Failure::usage(error.to_string()))
+    }
+}
+
+/// What the client says is wrong, by whose turn it is.
+fn fault(error: &Error) -> Failure {
+    let text = error.to_string();
+    match error {
+        Error::Store(_)
+        | Error::NobodyServed(_)
+        | Error::NoSocket(_)
+        | Error::StillWaiting
+        | Error::Forked { .. }
+        | Error::NotFinal => Failure::failed(text),
+        _ => Failure::usage(text),
+    }
+}
+
+/// The channel that somebody means: its name, number, or log id in any form.
+async fn find_channel(client: &Client, text: &str) -> Result<ChannelView, Failure> {
+    let views = client.channels().await.map_err(|error| fault(&error))?;
+    if views.is_empty() {
+        return Err(Failure::usage(
+            "there are no channels in this home: open one with `waxwing chat new NAME`",
+        ));
+    }
+    let named: Vec<&ChannelView> = views.iter().filter(|view| view.name == text).collect();
+    let typed = ids::parse(Kind::Log, text).ok();
+    let is_meant = |view: &&ChannelView| {
+        let log = ids::hex_32(&view.log);
+        let by_id = typed.zip(log).is_some_and(|(typed, log)| typed.names(&log));
+        by_id || text.parse() == Ok(view.id.0)
+    };
+    let found = if named.is_empty() {
+        views.iter().filter(is_meant).collect()
+    } else {
+        named
+    };
+    match found.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => Err(Failure::usage(format!(
+            "there is no channel {text}: `waxwing chat channels` lists them"
+        ))),
+        _ => Err(Failure::usage(format!(
+            "several channels are called {text}: `waxwing chat channels` lists their numbers"
+        ))),
+    }
+}
+
+/// The message that somebody means: `CHANNEL#ENTRY`, or its id, short or in hexadecimal.
+async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure> {
+    if let Some((channel, entry)) = text.rsplit_once('#') {
+        let channel = find_channel(client, channel).await?;
+        return client
+            .find_message(channel.id, &format!("#{entry}"))
+            .await
+            .map_err(|error| fault(&error));
+    }
+    let digits = digits_of(text)?;
+    let views = client.channels().await.map_err(|error| fault(&error))?;
+    let mut found = Vec::new();
+    for ChannelView { id, .. } in views {
+        found.extend(client.find_message(id, &digits).await.ok());
+    }
+    match found.as_slice() {
+        [only] => Ok(*only),
+        _ => Err(fault(&Error::UnknownMessage)),
+    }
+}
+
+/// The hexadecimal beginning of a content id.
+fn digits_of(text: &str) -> Result<String, Failure> {
+    let is_hexadecimal = text.len() >= 4 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_hexadecimal {
+        return Ok(text.to_owned());
+    }
+    match ids::parse(Kind::Message, text) {
+        Ok(Typed::Short(first)) => Ok(ids::hex(&first)),
+        Ok(Typed::Full(_)) => Err(fault(&Error::UnknownMessage)),
+        Err(error) => Err(Failure::usage(format!(
+            "{text} is no message ({error}); CHANNEL#ENTRY is another way to name one"
+        ))),
+    }
+}
+
+/// A channel's number in this home.
+const fn number(channel: ChannelId) -> i64 {
+    channel.0
+}

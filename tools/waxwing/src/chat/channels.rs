@@ -1,0 +1,186 @@
+//! Opening, joining and listing channels.
+
+use serde_json::json;
+use waxwing_core::Hash;
+use waxwing_light::{ChannelView, Client, Joined};
+use waxwing_seal::display::display_safe_name;
+
+use super::{Session, fault, find_channel, nodes, number, qr};
+use crate::Done;
+use crate::args::NewChannel;
+use crate::failure::Failure;
+use crate::files;
+use crate::home::{GENESIS_FILE, quoted};
+use crate::ids::{self, Kind};
+use crate::network::read_genesis;
+use crate::progress::grouped;
+
+/// A link with eight nodes takes less than 1 kB.
+const LINK_MAX: u64 = 64 << 10;
+
+pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
+    let genesis = match &new.genesis {
+        Some(path) => read_genesis(path)?,
+        None => {
+            let folder = session.home.folder()?;
+            if !folder.join(GENESIS_FILE).exists() {
+                return Err(Failure::usage(
+                    "which network? name its genesis with --genesis FILE; `waxwing node run` founds one of your own",
+                ));
+            }
+            read_genesis(folder)?
+        }
+    };
+    let nodes = nodes::wanted(&new.node, session)?;
+    let client = session.open_or_create(new.member.as_deref()).await?;
+    let channels = client.channels().await.map_err(|error| fault(&error))?;
+    if channels.iter().any(|channel| channel.name == new.name) {
+        return Err(Failure::usage(format!(
+            "there is a channel {} in this home: choose another name",
+            new.name
+        )));
+    }
+    let network = client
+        .add_network(&genesis, &nodes)
+        .await
+        .map_err(|error| fault(&error))?;
+    let known = client.status(network).await.map_err(|error| fault(&error))?.nodes.len();
+    if known == 0 {
+        return Err(Failure::usage(
+            "no node of this network is known: name one with --node KEY@HOST:PORT, as it prints its address",
+        ));
+    }
+    let id = client
+        .create_channel(network, &new.name)
+        .await
+        .map_err(|error| fault(&error))?;
+    let channel = find_channel(&client, &id.0.to_string()).await?;
+    tell(&client, &channel, &genesis.name, "chat.new", "channel open", session).await?;
+    let option = session.home.as_option();
+    session
+        .output
+        .next(&format!("waxwing chat invite {}{option}", quoted(&channel.name)))?;
+    Ok(0)
+}
+
+async fn tell(
+    client: &Client,
+    channel: &ChannelView,
+    network: &str,
+    schema: &str,
+    heading: &str,
+    session: &Session<'_>,
+) -> Result<(), Failure> {
+    let output = session.output;
+    let (device, name) = client.device().await.map_err(|error| fault(&error))?;
+    let log = ids::hex_32(&channel.log).map_or_else(|| channel.log.clone(), |log| output.id(Kind::Log, &log));
+    let facts = [
+        (
+            "channel",
+            format!("{}  (number {})", display_safe_name(&channel.name), number(channel.id)),
+        ),
+        ("log", log),
+        ("network", network.to_owned()),
+        (
+            "you",
+            format!("{}  {}", display_safe_name(&name), output.id(Kind::Device, &device.0)),
+        ),
+    ];
+    let object = json!({
+        "channel": number(channel.id),
+        "name": channel.name,
+        "log": channel.log,
+        "network": channel.network,
+        "device": device.to_string(),
+    });
+    output.result(schema, object, &output.facts(heading, &facts))
+}
+
+pub(super) async fn invite(channel: &str, as_qr: bool, session: &Session<'_>) -> Done {
+    let client = session.open().await?;
+    let channel = find_channel(&client, channel).await?;
+    let link = client.invite(channel.id).await.map_err(|error| fault(&error))?;
+    if as_qr {
+        match qr::picture(&link, session.output)? {
+            Some(picture) => session.output.text(&picture)?,
+            None => session
+                .output
+                .note("the QR code needs a wider terminal; the link alone:"),
+        }
+    }
+    session.output.result(
+        "chat.invite",
+        json!({ "channel": number(channel.id), "link": link.as_str() }),
+        &link,
+    )?;
+    session
+        .output
+        .note("whoever has this link reads and writes the channel, from its beginning: hand it over in private");
+    Ok(0)
+}
+
+pub(super) async fn join(link: &str, name: Option<&str>, session: &Session<'_>) -> Done {
+    let link = if link == "-" {
+        zeroize::Zeroizing::new(files::read_text(std::path::Path::new("-"), "link", LINK_MAX)?)
+    } else {
+        zeroize::Zeroizing::new(link.to_owned())
+    };
+    // Looked at before a home is made for it.
+    if let Err(error) = waxwing_seal::Invitation::from_link(&link) {
+        return Err(Failure::usage(error.to_string()));
+    }
+    let client = session.open_or_create(name).await?;
+    let joined = client.join(&link).await.map_err(|error| fault(&error))?;
+    let (id, heading) = match joined {
+        Joined::New(id) => (id, "joined"),
+        Joined::Known(id) => (id, "this channel is here already"),
+    };
+    let channel = find_channel(&client, &id.0.to_string()).await?;
+    let network = network_name(&client, &channel).await?;
+    tell(&client, &channel, &network, "chat.join", heading, session).await?;
+    let option = session.home.as_option();
+    let meant = if channel.name.is_empty() {
+        id.0.to_string()
+    } else {
+        quoted(&channel.name)
+    };
+    session.output.next(&format!("waxwing chat read {meant}{option}"))?;
+    Ok(0)
+}
+
+async fn network_name(client: &Client, channel: &ChannelView) -> Result<String, Failure> {
+    let Some(id) = ids::hex_32(&channel.network) else {
+        return Ok(channel.network.clone());
+    };
+    Ok(client.status(Hash(id)).await.map_err(|error| fault(&error))?.name)
+}
+
+pub(super) async fn list(session: &Session<'_>) -> Done {
+    let client = session.open().await?;
+    let channels = client.channels().await.map_err(|error| fault(&error))?;
+    let rows = channels.iter().map(|channel| {
+        let new = channel.proven.unwrap_or(0).saturating_sub(channel.entries);
+        let mut row = format!(
+            "{:>3}  {}  {} checked",
+            number(channel.id),
+            display_safe_name(&channel.name),
+            grouped(channel.entries)
+        );
+        if new > 0 {
+            row.push_str(&format!(", {} more to fetch", grouped(new)));
+        }
+        if channel.waiting > 0 {
+            row.push_str(&format!(", {} on their way", grouped(channel.waiting)));
+        }
+        row + "\n"
+    });
+    let text: String = rows.collect();
+    let text = if text.is_empty() {
+        "no channels yet\n".to_owned()
+    } else {
+        text
+    };
+    let object = json!({ "channels": super::show::json_of(&channels) });
+    session.output.result("chat.channels", object, &text)?;
+    Ok(0)
+}

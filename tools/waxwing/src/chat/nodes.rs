@@ -1,0 +1,71 @@
+//! Nodes as people name them: `KEY@HOST:PORT`, the key in any of its forms.
+
+use waxwing_core::keys::NodeId;
+use waxwing_seal::NodeAddress;
+
+use super::Session;
+use crate::failure::Failure;
+use crate::ids::{self, Kind};
+
+/// The nodes that were named, or the one that runs in this home.
+///
+/// # Errors
+/// If an address is none.
+pub(super) fn wanted(named: &[String], session: &Session<'_>) -> Result<Vec<NodeAddress>, Failure> {
+    if named.is_empty() {
+        return Ok(of_home(session).into_iter().collect());
+    }
+    named.iter().map(|text| parse(text)).collect()
+}
+
+#[cfg(feature = "node")]
+fn of_home(session: &Session<'_>) -> Option<NodeAddress> {
+    let running = crate::node::run::running_in(session.home).ok()?;
+    NodeAddress::new(&format!("{}:{}", running.host, running.port), running.node)
+}
+
+#[cfg(not(feature = "node"))]
+const fn of_home(_session: &Session<'_>) -> Option<NodeAddress> {
+    None
+}
+
+/// Reads an address.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<NodeAddress, Failure> {
+    let wrong = |why: &str| Failure::usage(format!("--node takes KEY@HOST:PORT, as the node prints it: {why}"));
+    let (key, place) = text.split_once('@').ok_or_else(|| wrong("there is no `@` in it"))?;
+    let key = ids::parse_full(Kind::Node, key).map_err(|error| wrong(&error.to_string()))?;
+    let node = NodeId(*key.as_bytes());
+    if !node.is_usable() {
+        return Err(wrong("nobody can hold that key"));
+    }
+    NodeAddress::new(place, node).ok_or_else(|| wrong("behind the `@` stands no host with a port"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waxwing_core::keys::NodeKey;
+
+    #[test]
+    fn an_address_is_read_with_its_key_in_any_form() {
+        let key = NodeKey::from_seed(&[1; 32]).public();
+        for form in [key.to_string(), ids::full(Kind::Node, key.as_bytes())] {
+            let address = parse(&format!("{form}@127.0.0.1:4040")).unwrap();
+            assert_eq!((address.address(), address.id()), ("127.0.0.1:4040", key));
+        }
+        let short = ids::short(Kind::Node, key.as_bytes());
+        for wrong in [
+            "",
+            "@",
+            "x@y",
+            &format!("{key}@nowhere"),
+            &format!("{short}@h:1"),
+            &format!("{}@h:1", "0".repeat(64)),
+        ] {
+            assert!(matches!(parse(wrong), Err(Failure::Usage(_))), "{wrong}");
+        }
+    }
+}

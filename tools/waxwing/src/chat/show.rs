@@ -1,0 +1,185 @@
+//! A message on the screen: who, when, what, how far it is; and below it what speaks against it.
+//!
+//! ```text
+//! ✓ 13:45 SuperLag  I don't see an option for configuring RAID
+//!   final, block 7, entry 12, ordered 2015-10-19 13:45:03 +00:00, msg1...        with --proofs
+//!   ! its body is kept back by the nodes that were asked                         the exception, never the rule
+//! ```
+
+use serde_json::Value;
+use waxwing_light::{BodyKind, Exception, Ladder, MessageView};
+use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
+
+use crate::clock;
+use crate::ids::{self, Kind};
+use crate::ladder::Step;
+use crate::output::{Output, Tone};
+
+/// How much is said about each message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Detail {
+    /// What was said.
+    Calm,
+    /// And where it stands in the ledger.
+    Proofs,
+}
+
+/// The state of a message in this program's words.
+pub(crate) const fn step(state: Ladder) -> Step {
+    match state {
+        Ladder::Queued => Step::Queued,
+        Ladder::Sent => Step::Sent,
+        Ladder::Final => Step::Final,
+        Ladder::Failed => Step::Failed,
+    }
+}
+
+/// A message, in one line or several.
+pub(crate) fn message(view: &MessageView, detail: Detail, output: &Output) -> String {
+    let step = step(view.state);
+    let symbol = output.paint(step.tone(), step.symbol(output.ascii));
+    let time = view
+        .ordered_ms
+        .or(view.written_ms)
+        .map_or_else(|| "--:--".to_owned(), clock::minute);
+    let name = match &view.author {
+        Some(author) => output.paint(Tone::Strong, &display_safe_name(&author.name)),
+        None => output.paint(Tone::Doubtful, "unknown"),
+    };
+    let mut text = format!("{symbol} {} {name}  {}", output.paint(Tone::Faint, &time), said(view));
+    if view.edited {
+        text.push_str(&output.paint(Tone::Faint, " (edited)"));
+    }
+    if step != Step::Final {
+        text.push_str(&format!("  {}", output.paint(step.tone(), step.word())));
+    }
+    let mut lines = wrapped(&text, output);
+    for reaction in &view.reactions {
+        let who = display_safe_name(&reaction.author.name);
+        lines.push_str(&format!("  {} {who}\n", display_safe(&reaction.emoji)));
+    }
+    if detail == Detail::Proofs {
+        lines.push_str(&format!("  {}\n", output.paint(Tone::Faint, &place(view, output))));
+    }
+    for exception in &view.exceptions {
+        lines.push_str(&format!(
+            "  {}\n",
+            output.paint(Tone::Bad, &format!("! {}", against(*exception)))
+        ));
+    }
+    if let Some(reason) = &view.reason {
+        lines.push_str(&format!(
+            "  {}\n",
+            output.paint(Tone::Bad, &format!("! {}", display_safe(reason)))
+        ));
+    }
+    lines
+}
+
+/// What it says, made harmless, or why there is nothing to read.
+pub(crate) fn said(view: &MessageView) -> String {
+    let words = view.text.as_deref().map(display_safe_lines).unwrap_or_default();
+    match (view.body, view.kind) {
+        (BodyKind::Here, _) if view.retracted => "(taken back by its author)".to_owned(),
+        (BodyKind::Here, Some("reaction")) => format!("reacts with {words}"),
+        (BodyKind::Here, Some("retraction")) => "(takes back a message that is not here)".to_owned(),
+        (BodyKind::Here, Some("reply")) => format!("(reply) {words}"),
+        (BodyKind::Here, _) if view.text.is_none() => "(of a kind that this version cannot show: update)".to_owned(),
+        (BodyKind::Here, _) => words.into_owned(),
+        (BodyKind::Unopened, _) => "(does not open)".to_owned(),
+        (BodyKind::Withheld, _) => "(withheld)".to_owned(),
+        (BodyKind::Erased, _) => "(erased by its author)".to_owned(),
+        (BodyKind::Expired, _) => "(its time has passed)".to_owned(),
+    }
+}
+
+/// Where it stands, and its id.
+fn place(view: &MessageView, output: &Output) -> String {
+    let mut parts = vec![step(view.state).word().to_owned()];
+    parts.extend(view.height.map(|height| format!("block {height}")));
+    parts.extend(view.log_index.map(|index| format!("entry {index}")));
+    parts.extend(
+        view.ordered_ms
+            .map(|ordered| format!("ordered {}", clock::local(ordered))),
+    );
+    parts.extend(id(view, output));
+    parts.join(", ")
+}
+
+/// The message's id, as `why` and `receipt` take it.
+pub(crate) fn id(view: &MessageView, output: &Output) -> Option<String> {
+    let hex = view.content_id.as_deref()?;
+    if output.is_verbose() {
+        return Some(hex.to_owned());
+    }
+    // 16 bytes, of which the short form shows 10.
+    let mut padded = [0; 32];
+    padded.split_at_mut(16).0.copy_from_slice(&ids::hex_16(hex)?);
+    Some(ids::short(Kind::Message, &padded))
+}
+
+const fn against(exception: Exception) -> &'static str {
+    match exception {
+        Exception::NotOpened => "it does not open",
+        Exception::Withheld => "its body is kept back by the nodes that were asked; it is asked for again",
+        Exception::OtherHistory => "its writer had proven another history of this channel: compare in person",
+        Exception::ClockOdd => "it claims to have been written after it was ordered",
+        Exception::UnknownKind => "of a kind that this version cannot show: update",
+    }
+}
+
+/// Wrapped at the terminal's width, later lines indented; as it is where there is none.
+fn wrapped(text: &str, output: &Output) -> String {
+    let Some(width) = output.width() else {
+        return text.replace('\n', "\n    ") + "\n";
+    };
+    let options = textwrap::Options::new(width.max(20)).subsequent_indent("    ");
+    textwrap::fill(text, options) + "\n"
+}
+
+/// A value of the client as JSON, with its times in ISO 8601.
+pub(crate) fn json_of(value: &impl serde::Serialize) -> Value {
+    let value = serde_json::to_value(value).expect("what the client hands out has a form in JSON");
+    with_iso_times(value)
+}
+
+/// `ordered_ms: 5` becomes `ordered: "1970-01-01T00:00:00.005Z"`; durations stay numbers.
+fn with_iso_times(value: Value) -> Value {
+    const TIMES: [&str; 7] = [
+        "queued_ms",
+        "ordered_ms",
+        "written_ms",
+        "time_ms",
+        "until_ms",
+        "served_ms",
+        "head_ms",
+    ];
+    match value {
+        Value::Array(values) => Value::Array(values.into_iter().map(with_iso_times).collect()),
+        Value::Object(fields) => {
+            let renamed =
+                fields
+                    .into_iter()
+                    .map(|(name, value)| match (TIMES.contains(&name.as_str()), value.as_u64()) {
+                        (true, Some(ms)) => (name.trim_end_matches("_ms").to_owned(), Value::from(clock::iso(ms))),
+                        (true, None) => (name.trim_end_matches("_ms").to_owned(), value),
+                        (false, _) => (name, with_iso_times(value)),
+                    });
+            Value::Object(renamed.collect())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn times_become_iso_and_durations_stay() {
+        let value = json!({ "a": [{ "ordered_ms": 5, "age_ms": 7 }], "written_ms": null });
+        let expected = json!({ "a": [{ "ordered": "1970-01-01T00:00:00.005Z", "age_ms": 7 }], "written": null });
+        assert_eq!(with_iso_times(value), expected);
+    }
+}
