@@ -171,6 +171,23 @@ fn a_home_of_a_newer_version_is_refused() {
     assert_eq!(Store::open(&path, &passphrase()).err(), Some(HomeError::Newer));
 }
 
+/// What makes "durable when it returns" true, by SQLite's own account.
+#[test]
+fn every_transaction_is_synced_before_it_returns() {
+    let (_folder, path) = home();
+    let store = Store::create(&path, &passphrase(), CHEAP, "Ada").unwrap();
+    let pragma = |name| {
+        let read = |tx: &Transaction<'_>| {
+            let value = tx.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))?;
+            Ok::<_, StoreError>(value)
+        };
+        store.read(read).unwrap()
+    };
+    assert_eq!(pragma("synchronous"), rusqlite::types::Value::Integer(2), "FULL");
+    assert_eq!(pragma("journal_mode"), rusqlite::types::Value::Text("wal".to_owned()));
+    assert_eq!(pragma("foreign_keys"), rusqlite::types::Value::Integer(1));
+}
+
 #[test]
 fn a_failed_transaction_leaves_nothing_and_a_crashed_one_all_or_nothing() {
     let (_folder, path) = home();

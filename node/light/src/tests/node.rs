@@ -1,7 +1,7 @@
 //! Nodes for tests: over real QUIC, honest or lying in one way.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub(crate) enum Lie {
     NoBody(u64),
     /// Says that bodies have expired that were to be kept for ever.
     FalselyExpired,
+    /// Answers requests of one kind when it has repented.
+    Holds(Kind),
     /// Answers requests of one kind never.
     Silent(Kind),
     /// Refuses requests of one kind.
@@ -81,6 +83,7 @@ struct Inner {
     peers: Mutex<Vec<Peer>>,
     submitted: AtomicU32,
     asked: AtomicU32,
+    holding: AtomicBool,
 }
 
 /// A listening node.
@@ -103,6 +106,7 @@ impl TestNode {
             peers: Mutex::default(),
             submitted: AtomicU32::new(0),
             asked: AtomicU32::new(0),
+            holding: AtomicBool::new(false),
         });
         let service = Answering(Arc::clone(&inner));
         let address = "127.0.0.1:0".parse().unwrap();
@@ -156,6 +160,11 @@ impl TestNode {
         self.inner.asked.load(Ordering::Relaxed)
     }
 
+    /// Whether a request was held back.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.inner.holding.load(Ordering::Relaxed)
+    }
+
     /// Stops listening and hangs up.
     pub(crate) async fn shut_down(self) {
         self.server.shut_down(Duration::from_millis(100)).await;
@@ -169,6 +178,10 @@ impl Service for Answering {
         let inner = Arc::clone(&self.0);
         inner.asked.fetch_add(1, Ordering::Relaxed);
         let kind = request.kind();
+        while inner.lies(&Lie::Holds(kind)) {
+            inner.holding.store(true, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         if inner.lies(&Lie::Silent(kind)) {
             std::future::pending::<()>().await;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use waxwing_core::codec::Encode;
 use waxwing_core::envelope::Envelope;
 use waxwing_core::limits::{ANCHOR_VALID_MS, DAY_MS};
-use waxwing_net::wire::EnvelopeRefusal;
+use waxwing_net::wire::{EnvelopeRefusal, Kind};
 
 use super::chat::log_of;
 use super::*;
@@ -222,28 +222,91 @@ async fn a_crash_at_any_commit_while_signing_again_doubles_nothing() {
     }
 }
 
+/// The race that would deliver twice: one process has found the message dead and fetches an anchor; meanwhile the other
+/// finds the same, signs under a newer anchor and submits. Then the first one wakes up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_processes_that_find_a_message_dead_one_signs_it_again() {
-    for _ in 0..8 {
-        let (world, _node, ada, channel, message) = lost_message().await;
-        let other = ada.again().await;
-        time_passes(&world, &[&ada.client, &other], ANCHOR_VALID_MS + 120_000);
-        world.order_many(64);
-        // Each sees another newest anchor: two signatures would be two entries.
-        let later = Arc::clone(&world);
-        let growing = tokio::spawn(async move {
-            for _ in 0..20 {
-                later.order_many(10);
-                tokio::task::yield_now().await;
-            }
-        });
-        let (one, two) = tokio::join!(ada.client.refresh(), other.refresh());
-        assert!(one.is_ok() || two.is_ok(), "{one:?} {two:?}");
-        growing.await.unwrap();
-        assert_eq!(ada.client.settle(message, PATIENCE).await.unwrap().state, Ladder::Final);
-        drain(&other, &world).await;
-        assert_eq!(world.length(&log_of(&ada.client, channel).await), 1);
-    }
+    let (world, slow, ada, channel, message) = lost_message().await;
+    let quick = TestNode::honest(&world);
+    ada.client.add_node(world.network(), quick.address()).await.unwrap();
+    let mut patient = options(ada.home.path());
+    patient.pace.answer = PATIENCE;
+    let first = Client::open(patient).await.unwrap();
+    time_passes(&world, &[&ada.client, &first], ANCHOR_VALID_MS + 120_000);
+    world.order_many(65);
+    ada.prefers(&world, &slow).await;
+    slow.lie(Lie::Holds(Kind::HistoryProof));
+    let sleeper = tokio::spawn({
+        let first = first.clone();
+        async move { first.refresh().await }
+    });
+    until("the first one fetches an anchor", async || slow.is_holding()).await;
+    world.order_many(64);
+    world.set_ordering(false);
+    ada.prefers(&world, &quick).await;
+    ada.client.refresh().await.unwrap();
+    let signed = outbox_of(&ada.client, &world).await.remove(0);
+    assert_eq!(signed.signing.as_ref().unwrap().signed.header.anchor.height, 128);
+    slow.repent();
+    sleeper.await.unwrap().unwrap();
+    assert_eq!(outbox_of(&first, &world).await.remove(0).signing, signed.signing);
+    assert_eq!(world.waiting(), 1, "one envelope is on its way");
+    world.set_ordering(true);
+    world.order();
+    assert_eq!(ada.client.settle(message, PATIENCE).await.unwrap().state, Ladder::Final);
+    assert_eq!(world.length(&log_of(&ada.client, channel).await), 1);
+}
+
+/// The same race, a moment later: both have looked, both have signed, under different anchors, and now store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_envelopes_for_one_body_the_first_that_is_stored_stays() {
+    let (world, _node, ada, channel, message) = lost_message().await;
+    world.order_many(128);
+    let item = outbox_of(&ada.client, &world).await.remove(0);
+    let row = ada
+        .client
+        .core
+        .read(move |tx| crate::store::channels::load(tx, channel))
+        .await
+        .unwrap()
+        .unwrap();
+    let signed_under = |height| {
+        let header = world.header(height).unwrap();
+        let anchor = crate::store::networks::KnownAnchor {
+            anchor: waxwing_core::envelope::Anchor {
+                height,
+                id: header.id(&world.keys),
+            },
+            time: header.time,
+            checked: 0,
+        };
+        crate::deliver::sign_envelope(&world.keys, &world.genesis, &row, &item.sealed, &anchor)
+    };
+    let (one, two) = (signed_under(64), signed_under(128));
+    assert_ne!(one.entry, two.entry);
+    let dead = item.signing.as_ref().unwrap().entry;
+    let other = ada.again().await;
+    let store = async |client: &Client, replaces, signing: &outbox::Signing| {
+        let signing = signing.clone();
+        let write = client
+            .core
+            .write(move |tx| outbox::sign(tx, message, replaces, &signing));
+        write.await.unwrap()
+    };
+    assert_eq!(
+        store(&ada.client, None, &one).await,
+        outbox::Stored::No,
+        "it is signed already"
+    );
+    assert_eq!(store(&ada.client, Some(dead), &one).await, outbox::Stored::Yes);
+    assert_eq!(store(&other, Some(dead), &two).await, outbox::Stored::No);
+    assert_eq!(outbox_of(&other, &world).await.remove(0).signing, Some(one));
+    drain(&other, &world).await;
+    assert_eq!(
+        store(&ada.client, Some(dead), &two).await,
+        outbox::Stored::No,
+        "it is final"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
