@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::join;
 use crate::limits::Pace;
 use crate::nodes::Fault;
+use crate::others::{self, Noticed};
 use crate::store::key::{Cost, Passphrase};
 use crate::store::networks::Source;
 use crate::store::{self, Store, networks};
@@ -179,6 +180,12 @@ async fn supervise(core: Arc<Core>) {
     let mut followed: Vec<Hash> = Vec::new();
     // Dropped with this task, which ends them.
     let mut workers = tokio::task::JoinSet::new();
+    match Noticed::now(&core).await {
+        Ok(before) => {
+            workers.spawn(others::notice(Arc::clone(&core), before));
+        }
+        Err(error) => tracing::error!("it cannot be seen what other programs write: {error}"),
+    }
     loop {
         match core.read(|tx| networks::ids(tx)).await {
             Ok(ids) => {

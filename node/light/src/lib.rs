@@ -28,6 +28,7 @@ pub mod limits;
 mod message;
 mod nodes;
 mod open;
+mod others;
 mod outbox;
 mod peer;
 mod receipt;

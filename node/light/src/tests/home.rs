@@ -62,6 +62,47 @@ async fn two_programs_with_one_home_send_as_one_device_and_see_each_others_messa
     assert!(ada.faults(world.network()).await.is_empty());
 }
 
+/// Waits until these words are final.
+async fn finally(tail: &mut crate::Tail, words: &str) -> MessageView {
+    loop {
+        let view = timeout(PATIENCE, tail.next()).await.unwrap().unwrap();
+        if view.state == Ladder::Final && view.text.as_deref() == Some(words) {
+            return view;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_program_only_queues_is_done_by_the_one_that_runs_though_nobody_else_speaks() {
+    let Pair {
+        node: _node,
+        world,
+        ada,
+        ben,
+        channel,
+    } = pair().await;
+    ada.client.start();
+    let mut tail = ada.client.tail(None, None).await.unwrap();
+    // The subscription stands, and nothing comes in by it any more.
+    ada.say(channel.0, "first").await;
+    let first = finally(&mut tail, "first").await;
+
+    let other = ada.again().await;
+    other.send(channel.0, Draft::text("queued").unwrap()).await.unwrap();
+    finally(&mut tail, "queued").await;
+    other.erase(first.id).await.unwrap();
+    let log = super::chat::log_of(&ada.client, channel.0).await;
+    until("the node has dropped the body", || async {
+        matches!(world.log(&log)[0].carried.body, waxwing_core::envelope::Body::Erased(_))
+    })
+    .await;
+    // A channel that was joined meanwhile is followed too.
+    let plans = ben.client.create_channel(world.network(), "other plans").await.unwrap();
+    other.join(&ben.client.invite(plans).await.unwrap()).await.unwrap();
+    ben.say_finally(plans, "elsewhere").await;
+    finally(&mut tail, "elsewhere").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_word_of_a_conversation_stands_on_the_disk() {
     let Pair {
