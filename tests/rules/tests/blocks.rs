@@ -303,6 +303,39 @@ fn an_anchor_dies_24_hours_after_its_block_unless_it_is_the_newest() {
     }
 }
 
+/// Up to its last millisecond an anchor is known, and so is every envelope under it; one block later both are forgotten.
+#[test]
+fn an_anchor_and_its_duplicates_are_forgotten_exactly_when_no_later_block_can_use_them() {
+    let mut world = World::new(1);
+    let genesis = world.newest_anchor();
+    let ordered = world.envelope(1, b"ordered");
+    let late = world.envelope_at(genesis, 2, b"late", 4);
+    world.grow(std::slice::from_ref(&ordered));
+    (0..63).for_each(|_| {
+        world.grow(&[]);
+    });
+    let end = world.genesis.time + ANCHOR_VALID_MS;
+    let verdict = |world: &World, time, envelope: &Envelope| {
+        let mut draft = world.ledger.draft(&world.rows, time);
+        draft.add(world.verified(envelope)).unwrap()
+    };
+    for before in [1_000, 1, 0] {
+        let time = end - before;
+        assert_eq!(verdict(&world, time, &late), Ok(()), "{before} ms before its end");
+        assert_eq!(
+            verdict(&world, time, &ordered),
+            Err(EntryFault::Duplicate),
+            "{before} ms before its end"
+        );
+        world.grow_at(time, &[], Vec::new());
+    }
+    assert_eq!(verdict(&world, end + 1, &late), Err(EntryFault::AnchorExpired));
+    assert_eq!(verdict(&world, end + 1, &ordered), Err(EntryFault::AnchorExpired));
+    world.grow_at(end + 1, &[], Vec::new());
+    assert_eq!(verdict(&world, end + 2, &late), Err(EntryFault::AnchorUnknown));
+    assert_eq!(verdict(&world, end + 2, &ordered), Err(EntryFault::AnchorUnknown));
+}
+
 /// Signing one header twice, or giving the same envelope another signature, makes no second entry.
 #[test]
 fn a_duplicate_is_known_by_its_header_whatever_its_signature() {

@@ -113,6 +113,15 @@ fn broken_logs(cases: &mut Cases, world: &World, all: &[(Hash, Place)], leaf: Ma
         &swapped,
         &leaf,
     );
+    let mut shared = all.to_vec();
+    shared[4].1 = shared[3].1;
+    refuse(
+        "OutOfOrder",
+        "two entries do not share a place, whatever is proven",
+        3,
+        &shared[3..],
+        &leaf_of(&shared),
+    );
     let mut moved = all[3..].to_vec();
     moved[0].1.height = 1;
     refuse("OutOfOrder", "no entry stands before what is held", 3, &moved, &leaf);
