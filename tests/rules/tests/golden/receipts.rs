@@ -105,6 +105,15 @@ fn broken_logs(cases: &mut Cases, world: &World, all: &[(Hash, Place)], leaf: Ma
         &leaf,
     );
     refuse("TooMany", "a log does not shrink", 7, &[], &leaf_of(&all[..6]));
+    altered_logs(cases, world, all, leaf);
+}
+
+/// As many entries as are proven, and not those.
+fn altered_logs(cases: &mut Cases, world: &World, all: &[(Hash, Place)], leaf: MapLeaf) {
+    let mut refuse = |rule: &str, name: &str, held: usize, entries: &[(Hash, Place)], proven: &MapLeaf| {
+        let given = asked(world, &all[..held], entries, proven);
+        cases.refuse(rule, name, "log", given);
+    };
     let swapped = [all[4], all[3], all[5], all[6]];
     refuse(
         "OutOfOrder",
@@ -120,7 +129,7 @@ fn broken_logs(cases: &mut Cases, world: &World, all: &[(Hash, Place)], leaf: Ma
         "two entries do not share a place, whatever is proven",
         3,
         &shared[3..],
-        &leaf_of(&shared),
+        &state(world, &shared).leaf(world.keys()),
     );
     let mut moved = all[3..].to_vec();
     moved[0].1.height = 1;
