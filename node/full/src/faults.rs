@@ -38,6 +38,8 @@ codes! {
     FORKED = "WX-1003",
         "Two certified blocks of one height exist: validators broke the rules. The node stops copying and keeps the \
          evidence; compare with other operators before going on.";
+    BROKEN = "WX-1004",
+        "The node met something that cannot be: a fault of the program. It stops; keep the log and report it.";
     UPSTREAM_LOST = "WX-2001",
         "An upstream node does not answer or ended the connection; others are used, and it is tried again later.";
     UPSTREAM_LIED = "WX-2002",
@@ -78,7 +80,8 @@ impl Fault {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Store(_) => STORE_FAILED,
-            Self::SignedTwice { .. } | Self::Broken(_) => SIGNED_TWICE,
+            Self::SignedTwice { .. } => SIGNED_TWICE,
+            Self::Broken(_) => BROKEN,
         }
     }
 }

@@ -52,9 +52,28 @@ pub(super) async fn copy<T: Tables>(copying: Arc<Copying<T>>) {
         }
         match run(&copying, &choice.connection, next, choice.announced).await {
             Ok(()) => copying.upstreams.delivered(choice.index),
-            Err(Trouble::Upstream(fault)) => copying.fault(choice.index, &fault),
+            Err(Trouble::Upstream(fault)) => {
+                look_for_fork(&copying, &choice.connection, &fault).await;
+                copying.fault(choice.index, &fault);
+            }
             Err(Trouble::Own(fault)) => copying.lifeline.fail(fault),
         }
+        copying.compare();
+    }
+}
+
+/// A certified block that does not follow the certified block held here: the committee has certified two histories, and
+/// the other node can show it.
+async fn look_for_fork<T: Tables>(copying: &Copying<T>, connection: &Connection, fault: &UpstreamFault) {
+    let UpstreamFault::Lied(Lie::Rule {
+        error: RuleBroken::NotNext,
+        ..
+    }) = fault
+    else {
+        return;
+    };
+    if let Ok(theirs) = first_block(connection, copying.chain.tip().height).await {
+        copying.contradicts(theirs.head);
     }
 }
 

@@ -23,8 +23,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::ThreadPool;
+use waxwing_core::certificate::Head;
 use waxwing_core::codec::Encode;
+use waxwing_core::committee::Committee;
 use waxwing_core::evidence::Evidence;
+use waxwing_core::hash::HashKeys;
 use waxwing_net::quic::{Closed, Dialer, RequestError};
 use waxwing_store::Tables;
 
@@ -79,6 +82,32 @@ impl<T: Tables> Copying<T> {
 
     fn is_halted(&self) -> bool {
         self.halted.load(Ordering::Relaxed)
+    }
+
+    /// Who certifies blocks.
+    fn certifiers(&self) -> (HashKeys, Committee) {
+        let ledger = self.chain.ledger();
+        (ledger.keys().clone(), ledger.committee().clone())
+    }
+
+    /// Compares the heads that upstream nodes showed with the ledger, as far as the ledger goes.
+    fn compare(&self) {
+        for head in self.upstreams.take_heads(self.chain.tip().height) {
+            self.contradicts(head);
+        }
+    }
+
+    /// Halts if a head that somebody showed is certified and is not the block held here at its height.
+    fn contradicts(&self, theirs: Head) {
+        let (keys, committee) = self.certifiers();
+        let Ok(Some(own)) = self.chain.store().certified(theirs.header.height) else {
+            return;
+        };
+        let evidence = Evidence::of_heads(&keys, own, theirs);
+        // Two certified heads of one height, or it is no evidence of anything.
+        if evidence.verify(&keys, &committee).is_ok() {
+            self.halt(&evidence);
+        }
     }
 
     /// The committee certified two histories. Which one is right nobody can compute, so this node copies neither, keeps

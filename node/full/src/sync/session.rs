@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use waxwing_core::certificate::{Certificate, Head};
 use waxwing_core::codec::Decode;
-use waxwing_core::evidence::Evidence;
 use waxwing_core::follow::{Follow, FollowError, HeadUpdate, Held};
 use waxwing_net::quic::{Connection, Dialer, Subscription};
 use waxwing_net::wire::{List, Push, Request, Response, Status, Watch};
@@ -145,9 +144,8 @@ async fn listen<T: Tables>(
                 if let Err(error) = follow.accept(&update, 0) {
                     return Err(refused(copying, connection, &update.head, error).await);
                 }
-                copying
-                    .upstreams
-                    .announced(index, follow.header().height, follow.header().time);
+                copying.upstreams.announced(index, update.head);
+                copying.compare();
             }
             Some(Push::Revealed { log, index, secret }) => {
                 copying.erasures.heard_later(Revealed { log, index, secret })
@@ -168,27 +166,18 @@ async fn refused<T: Tables>(
     offered: &Head,
     error: FollowError,
 ) -> UpstreamFault {
-    let evidence = match &error {
-        FollowError::Fork(evidence) => Some(evidence.clone()),
-        FollowError::NotExtending(_) => contradiction(copying, connection, offered).await,
-        _ => None,
-    };
-    if let Some(evidence) = evidence {
-        copying.halt(&evidence);
+    match &error {
+        FollowError::Fork(evidence) => copying.halt(evidence),
+        FollowError::NotExtending(_) => {
+            let (keys, committee) = copying.certifiers();
+            // Only a certified head is worth a further question.
+            if offered.clone().verify(&keys, &committee).is_ok()
+                && let Ok(theirs) = first_block(connection, copying.chain.tip().height).await
+            {
+                copying.contradicts(theirs.head);
+            }
+        }
+        _ => {}
     }
     UpstreamFault::Lied(Lie::Head(error))
-}
-
-/// Evidence that the committee certified another block at the height that is held here, if the node can show it.
-async fn contradiction<T: Tables>(copying: &Copying<T>, connection: &Connection, offered: &Head) -> Option<Evidence> {
-    let own = copying.chain.store().certified(copying.chain.tip().height).ok()??;
-    let (keys, committee) = {
-        let ledger = copying.chain.ledger();
-        (ledger.keys().clone(), ledger.committee().clone())
-    };
-    offered.clone().verify(&keys, &committee).ok()?;
-    let theirs = first_block(connection, own.header.height).await.ok()?;
-    theirs.head.clone().verify(&keys, &committee).ok()?;
-    let evidence = Evidence::of_heads(&keys, own, theirs.head);
-    evidence.verify(&keys, &committee).is_ok().then_some(evidence)
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use waxwing_core::certificate::Head;
 use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::{Request, Response, Role};
 
@@ -44,6 +45,8 @@ pub(super) struct Choice {
 struct State {
     standings: Vec<Standing>,
     connections: Vec<Option<Connection>>,
+    /// The newest head that each showed: compared with the ledger as soon as it is as high.
+    heads: Vec<Option<Head>>,
     in_use: Option<usize>,
     withheld: Withheld,
     /// Newest certified time that any of them showed: bodies may have expired up to it.
@@ -65,6 +68,7 @@ impl Upstreams {
         let state = State {
             standings: vec![Standing::default(); addresses.len()],
             connections: vec![None; addresses.len()],
+            heads: vec![None; addresses.len()],
             ..State::default()
         };
         Self {
@@ -107,9 +111,13 @@ impl Upstreams {
         });
     }
 
-    pub(super) fn announced(&self, index: usize, height: u64, time: u64) {
+    pub(super) fn announced(&self, index: usize, head: Head) {
+        let (height, time) = (head.header.height, head.header.time);
         let mut state = self.state();
         state.newest_time = state.newest_time.max(time);
+        if let Some(slot) = state.heads.get_mut(index) {
+            *slot = Some(head);
+        }
         drop(state);
         self.change(index, |standing| {
             standing.announced = standing.announced.max(height);
@@ -174,6 +182,16 @@ impl Upstreams {
     pub(super) fn is_withheld_by_all(&self, height: u64) -> bool {
         let state = self.state();
         state.withheld.by_all(height, &state.standings)
+    }
+
+    /// Takes out the heads up to a height, to be compared with the ledger.
+    pub(super) fn take_heads(&self, height: u64) -> Vec<Head> {
+        let mut state = self.state();
+        let due = state
+            .heads
+            .iter_mut()
+            .filter_map(|slot| slot.take_if(|head| head.header.height <= height));
+        due.collect()
     }
 
     /// Newest certified time that was seen.

@@ -2,11 +2,13 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use waxwing_core::block::CertifiedBlock;
 use waxwing_core::certificate::Certificate;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::Body;
+use waxwing_core::evidence::Evidence;
 use waxwing_core::keys::{NodeKey, VoteKey};
 use waxwing_net::quic::{Connection, Dialer, Identity, PeerInfo, Responder, Server, ServerLimits, Service, Shown};
 use waxwing_net::wire::{Admission, List, Push, Request, Response};
@@ -227,4 +229,76 @@ async fn a_body_that_everybody_withholds_does_not_hold_up_the_ledger() {
         panic!()
     };
     assert_eq!(copied.len(), 3);
+}
+
+/// Waits until a node has noticed that there are two histories; returns the evidence it kept.
+async fn until_halted(node: &Running) -> Evidence {
+    let halted = async {
+        while !node.handle.status().unwrap().is_halted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(SOON, halted).await.unwrap();
+    let kept = std::fs::read_dir(node.place.path()).unwrap().filter_map(Result::ok);
+    let file = kept
+        .map(|file| file.path())
+        .find(|path| path.extension().is_some_and(|kind| kind == "evidence"));
+    Evidence::from_bytes(&std::fs::read(file.unwrap()).unwrap()).unwrap()
+}
+
+/// Two validators with the same vote key, each with a history of its own: what a careless copy of a machine leads to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_certified_histories_halt_a_follower_and_it_keeps_the_evidence() {
+    let world = World::new();
+    let (one, other) = (world.validator().await, world.validator().await);
+    for (node, seed) in [(&one, 1), (&other, 2)] {
+        let client = Client::to(&world, node).await;
+        client.submit_one(&Writer::new(&world, seed).seal(b"mine")).await;
+        node.handle.until_height(1).await.unwrap();
+    }
+    let follower = world.follower(&[one.address(), other.address()]).await;
+    let evidence = until_halted(&follower).await;
+    assert_eq!(evidence.height(), 1);
+    evidence.verify(&world.keys, &world.genesis.committee()).unwrap();
+    let client = Client::to(&world, &follower).await;
+    assert!(
+        client.ask(Request::Head { held: 0 }).await.is_ok(),
+        "what was copied is still served"
+    );
+    // Whoever is shown the evidence passes it on to a validator, whose next block carries it.
+    let report = Request::Report {
+        evidence: evidence.to_bytes().into(),
+    };
+    assert_eq!(Client::to(&world, &one).await.ask(report).await, Ok(Response::Report));
+    let client = Client::to(&world, &one).await;
+    client.submit_one(&Writer::new(&world, 3).seal(b"next")).await;
+    one.handle.until_height(2).await.unwrap();
+    let (count, bytes) = (NonZeroU32::MIN, NonZeroU32::MIN);
+    let Ok(Response::Blocks(blocks)) = client.ask(Request::Blocks { from: 2, count, bytes }).await else {
+        panic!()
+    };
+    assert_eq!(CertifiedBlock::from_bytes(&blocks[0]).unwrap().evidence, [evidence]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_history_is_noticed_when_it_is_longer_too() {
+    let world = World::new();
+    let (one, other) = (world.validator().await, world.validator().await);
+    let client = Client::to(&world, &one).await;
+    client.submit_one(&Writer::new(&world, 1).seal(b"mine")).await;
+    one.handle.until_height(1).await.unwrap();
+    let follower = world.follower(&[one.address(), other.address()]).await;
+    follower.handle.until_height(1).await.unwrap();
+    until_upstream(&follower, |upstream| {
+        upstream.address.starts_with(&other.node().to_string()) && upstream.is_connected
+    })
+    .await;
+    let client = Client::to(&world, &other).await;
+    let mut writer = Writer::new(&world, 2);
+    for height in 1..=3 {
+        client.submit_one(&writer.seal(b"theirs")).await;
+        other.handle.until_height(height).await.unwrap();
+    }
+    let evidence = until_halted(&follower).await;
+    evidence.verify(&world.keys, &world.genesis.committee()).unwrap();
 }

@@ -1,5 +1,7 @@
 //! What is pushed: entries with their proofs, heads, beacons; and what a slow or returning subscriber gets.
 
+use std::time::Duration;
+
 use waxwing_core::Hash;
 use waxwing_core::certificate::Beacon;
 use waxwing_core::codec::{Decode, Reader};
@@ -182,7 +184,7 @@ async fn a_beacon_comes_from_the_validator_and_through_followers() {
     for node in [&validator, &second] {
         let mut client = Client::to(&world, node).await;
         client.catch_up().await;
-        world.pass(std::time::Duration::from_secs(100));
+        world.pass(Duration::from_secs(100));
         assert!(matches!(
             client.follow.freshness(world.clock.now_ms()),
             Freshness::Stale { .. }
@@ -194,6 +196,66 @@ async fn a_beacon_comes_from_the_validator_and_through_followers() {
             Freshness::Fresh { .. }
         ));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_is_told_that_nothing_happened() {
+    let world = World::new();
+    let validator = world.validator().await;
+    let follower = world.follower(&[validator.address()]).await;
+    let sender = Client::to(&world, &validator).await;
+    sender.submit_one(&Writer::new(&world, 1).seal(b"x")).await;
+    follower.handle.until_height(1).await.unwrap();
+    let mut client = Client::to(&world, &follower).await;
+    let mut subscription = subscribe(&client, &[], Watch::HeadsAndBeacons).await;
+    world.pass(Duration::from_secs(100));
+    let beacon = loop {
+        match next(&mut subscription).await {
+            Push::Head(update) => {
+                client
+                    .follow
+                    .accept(&HeadUpdate::from_bytes(&update).unwrap(), 0)
+                    .unwrap();
+            }
+            Push::Beacon(beacon) => break Beacon::from_bytes(&beacon).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    client.follow.accept_beacon(&beacon, world.clock.now_ms()).unwrap();
+    assert!(matches!(
+        client.follow.freshness(world.clock.now_ms()),
+        Freshness::Fresh { .. }
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_ask_at_once_get_the_same_beacon() {
+    let world = World::new();
+    let node = world.validator().await;
+    let client = Client::to(&world, &node).await;
+    let newer_than_ms = world.clock.now_ms() - 500;
+    let wish = Request::Beacon {
+        newer_than_ms,
+        wait_ms: 5000,
+    };
+    let first = client.ask(wish.clone()).await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(client.ask(wish.clone()).await.as_ref(), Ok(&first));
+    }
+    let newer = Request::Beacon {
+        newer_than_ms: world.clock.now_ms(),
+        wait_ms: 5000,
+    };
+    assert_ne!(
+        client.ask(newer).await.unwrap(),
+        first,
+        "but never an older one than asked for"
+    );
+    let impatient = Request::Beacon {
+        newer_than_ms: world.clock.now_ms() + 60_000,
+        wait_ms: 10,
+    };
+    assert_eq!(client.ask(impatient).await, Err(Refusal::NoBeacon));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
