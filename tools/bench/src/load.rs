@@ -39,6 +39,18 @@ impl Target {
     }
 }
 
+/// Asks, and asks again when the node said so if it is asked too often.
+pub(crate) async fn ask(connection: &Connection, request: &Request) -> Result<Response, RequestError> {
+    loop {
+        let refusal = match connection.request(request, PATIENCE).await {
+            Err(RequestError::Refused(refusal)) => refusal,
+            answer => return answer,
+        };
+        let wait = refusal.retry_after_ms().ok_or(RequestError::Refused(refusal))?;
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+}
+
 /// Batches that several tasks take from, each once.
 #[derive(Clone)]
 pub(crate) struct Queue {
@@ -139,17 +151,8 @@ async fn submit(connection: &Connection, envelopes: Vec<Opaque>) -> anyhow::Resu
         envelopes: list,
         promise: Promise::Word,
     };
-    let admissions = match connection.request(&request, PATIENCE).await {
-        Ok(Response::Submit(admissions)) => admissions,
-        Ok(_) => anyhow::bail!("the node answered another question"),
-        Err(RequestError::Refused(refusal)) => {
-            let wait = refusal
-                .retry_after_ms()
-                .with_context(|| format!("the node refused: {refusal}"))?;
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-            return Ok(envelopes);
-        }
-        Err(error) => return Err(error.into()),
+    let Response::Submit(admissions) = ask(connection, &request).await? else {
+        anyhow::bail!("the node answered another question");
     };
     anyhow::ensure!(
         admissions.len() == envelopes.len(),

@@ -15,7 +15,7 @@ use crate::chain::{Logs, spread};
 use crate::envelopes::{Writers, on_all_cores};
 use crate::figure::{Bench, say};
 use crate::history::Shape;
-use crate::load::{Clients, PATIENCE, Queue};
+use crate::load::{Clients, Queue, ask};
 use crate::node::Watcher;
 use crate::number::{real, real_len};
 use crate::role::{Other, Role};
@@ -70,7 +70,7 @@ async fn perform(node: &Other, genesis: &Genesis, work: Work) -> anyhow::Result<
             log: key.public(),
             held: before.height,
         };
-        let answer = watcher.connection.request(&request, PATIENCE).await?;
+        let answer = ask(&watcher.connection, &request).await?;
         anyhow::ensure!(matches!(answer, Response::Log(_)), "the node answered another question");
     }
     say("  writing");

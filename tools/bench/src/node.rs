@@ -14,7 +14,7 @@ use waxwing_node::Clock;
 use waxwing_node::config::NodeConfig;
 use waxwing_node::directory::Directory;
 
-use crate::load::{PATIENCE, Target};
+use crate::load::{PATIENCE, Target, ask};
 use crate::role;
 
 /// Time for what is under way when the node is stopped.
@@ -89,7 +89,7 @@ impl Watcher {
     /// The newest certified header, checked.
     pub(crate) async fn head(&mut self) -> anyhow::Result<&BlockHeader> {
         let held = self.follow.header().height;
-        match self.connection.request(&Request::Head { held }, PATIENCE).await {
+        match ask(&self.connection, &Request::Head { held }).await {
             Ok(Response::Head(update)) => {
                 let update = HeadUpdate::from_bytes(&update)?;
                 self.follow.accept(&update, Clock::system().now_ms())?;
