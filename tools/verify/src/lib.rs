@@ -142,6 +142,16 @@ fn is_body_of(genesis: &Genesis, header: &EnvelopeHeader, body: &[u8]) -> bool {
     same_length && genesis.keys().hash(Meaning::Body, body) == header.body_hash
 }
 
+/// Header time, ms since 1970, as ISO 8601; the number itself where no calendar reaches.
+fn utc(time: u64) -> String {
+    let instant = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_millis(time));
+    // The calendar of the library ends with the year 9999.
+    match instant.filter(|_| time < 253_402_300_800_000) {
+        Some(instant) => humantime::format_rfc3339_millis(instant).to_string(),
+        None => format!("{time} ms after 1970-01-01T00:00:00Z"),
+    }
+}
+
 /// A verdict line with its limits, then the facts.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -162,7 +172,7 @@ impl fmt::Display for Outcome {
                 writeln!(f, "  entry    {}", ordered.entry)?;
                 writeln!(f, "  log      {}", ordered.log)?;
                 writeln!(f, "  block    {}  place {}", ordered.block, place.in_block)?;
-                writeln!(f, "  ordered  {} ms after 1970-01-01T00:00:00Z", place.time)?;
+                writeln!(f, "  ordered  {}", utc(place.time))?;
                 writeln!(f, "  network  {network}")?;
                 writeln!(f, "  vouched  {} of {} validators, strict ed25519", quorum.0, quorum.1)?;
                 writeln!(
