@@ -1,4 +1,20 @@
-//! The Waxwing full node.
+//! The Waxwing full node: takes envelopes in, orders them, keeps the ledger, serves it, copies it.
+//!
+//! It cannot decrypt anything: the crate that seals and opens messages is not among its dependencies, and never will be.
+//! What it serves proves itself, so nobody has to trust it; what it copies it checks, so it trusts nobody.
+//!
+//! ```text
+//! bytes ──> intake ──> pool ──> order ──> chain ──> serve ──> clients, other nodes
+//!                                          ↑
+//!           upstream nodes ──> sync ───────┘
+//! ```
+//!
+//! Read in this order: `chain` (the one way in which the ledger changes), `intake`, `pool`, `order`, `serve`, `sync`, and
+//! `node`, which puts them together. The pure parts (`pool`, `order::pace`, `order::voter`, `sync::standing`, `config`) know
+//! no clock, socket or thread.
+//!
+//! [`start`] runs a node on a [`directory::Directory`] with a [`config::NodeConfig`], on the caller's tokio runtime.
+
 mod address;
 mod chain;
 mod clock;
@@ -17,6 +33,7 @@ mod reports;
 mod serve;
 mod sweep;
 mod sync;
+
 pub use address::{AddressError, NodeAddress};
 pub use chain::Tip;
 pub use clock::Clock;

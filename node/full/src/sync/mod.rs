@@ -10,7 +10,6 @@
 //!
 //! Nothing is called final here that this node has not verified itself; what an upstream node claims is shown as a claim.
 
-mod backoff;
 mod check;
 mod copy;
 mod faults;

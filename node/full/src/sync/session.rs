@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use waxwing_core::certificate::{Certificate, Head};
 use waxwing_core::codec::Decode;
 use waxwing_core::follow::{Follow, FollowError, HeadUpdate, Held};
@@ -14,7 +15,6 @@ use waxwing_net::quic::{Connection, Dialer, Subscription};
 use waxwing_net::wire::{List, Push, Request, Response, Status, Watch};
 use waxwing_store::Tables;
 
-use super::backoff::Backoff;
 use super::copy::first_block;
 use super::faults::{Lie, UpstreamFault};
 use super::{Copying, Stop};
@@ -23,9 +23,23 @@ use crate::erasures::Revealed;
 /// Time for a handshake, and for an answer that needs no disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// First and longest wait before a node is called again.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Waits that double, with jitter: a thousand followers of a node that restarts come back spread out.
+fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(SHORTEST_WAIT)
+        .with_max_delay(LONGEST_WAIT)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
 /// Stays with one upstream node until this node stops.
 pub(super) async fn attend<T: Tables>(copying: Arc<Copying<T>>, dialer: Arc<Dialer>, index: usize) {
-    let mut backoff = Backoff::new();
+    let mut waits = waits();
     loop {
         let before = copying.clock.steady_ms();
         match converse(&copying, &dialer, index).await {
@@ -35,10 +49,10 @@ pub(super) async fn attend<T: Tables>(copying: Arc<Copying<T>>, dialer: Arc<Dial
         copying.upstreams.disconnected(index);
         // Whoever was of use for a while is tried again soon.
         if copying.clock.steady_ms().saturating_sub(before) > 60_000 {
-            backoff = Backoff::new();
+            waits = self::waits();
         }
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => {}
+            () = tokio::time::sleep(waits.next().unwrap_or(LONGEST_WAIT)) => {}
             () = copying.lifeline.stopped() => return,
         }
     }
