@@ -306,7 +306,7 @@ impl Follow {
             return Err(FollowError::Older { held, offered });
         }
         if offered == held && head.header == self.held.header {
-            return self.adopt_certificate(head);
+            return self.hold_on(head, extension);
         }
         let verified = head
             .clone()
@@ -327,8 +327,12 @@ impl Follow {
         Ok(())
     }
 
-    /// The held head again. A pin gains its certificate this way; genesis needs none.
-    fn adopt_certificate(&mut self, head: &Head) -> Result<(), FollowError> {
+    /// The held head again: there is nothing to extend, so a path proves nothing and is refused. A pin gains its
+    /// certificate this way; genesis needs none.
+    fn hold_on(&mut self, head: &Head, extension: &InclusionProof) -> Result<(), FollowError> {
+        if !extension.siblings.is_empty() {
+            return Err(FollowError::NotExtending(ProofError::WrongLength));
+        }
         let is_new = self.held.certificate.is_none() && head.header.height > 0;
         if is_new && head.clone().verify(&self.keys, &self.held.committee).is_ok() {
             self.held.certificate = Some(head.certificate.clone());

@@ -83,7 +83,8 @@ impl Decode for Parameters {
 /// A network's founding facts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Genesis {
-    /// A name for people; at most 64 bytes, printable.
+    /// A name for people: 1 to 64 ASCII letters, digits, spaces, `-`, `_`, `.`. Other letters would make the network's id
+    /// depend on the Unicode tables of whoever reads it.
     pub name: String,
     /// When the network was founded: the time of block 0, ms since 1970.
     pub time: u64,
@@ -96,7 +97,7 @@ pub struct Genesis {
 /// Why facts cannot found a network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum GenesisError {
-    /// Empty, too long, or with characters that do not print.
+    /// Empty, too long, or with other characters.
     BadName,
     /// Stamps would cost more than anybody can pay.
     StampTooHigh,
@@ -109,7 +110,7 @@ impl core::fmt::Display for GenesisError {
         match self {
             Self::BadName => write!(
                 f,
-                "a network's name takes 1 to {NETWORK_NAME_BYTES_MAX} bytes of printable text"
+                "a network's name takes 1 to {NETWORK_NAME_BYTES_MAX} ASCII letters, digits, spaces, `-`, `_`, `.`"
             ),
             Self::StampTooHigh => write!(f, "stamps of more than {STAMP_BITS_MAX} bits cannot be paid by anybody"),
             Self::Committee(error) => error.fmt(f),
@@ -206,7 +207,8 @@ impl Genesis {
 
 fn is_printable(name: &str) -> bool {
     let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
-    (1..=NETWORK_NAME_BYTES_MAX).contains(&length) && name.chars().all(|c| c.is_alphanumeric() || " -_.".contains(c))
+    (1..=NETWORK_NAME_BYTES_MAX).contains(&length)
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || " -_.".contains(c))
 }
 
 impl Encode for Genesis {

@@ -155,10 +155,9 @@ fn parse_genesis(hex: &str) -> Option<Genesis> {
 fn parse_head(words: &[&str]) -> Option<PinnedHead> {
     let [height, id] = words else { return None };
     let id: [u8; 32] = parse_hex(id)?.try_into().ok()?;
-    Some(PinnedHead {
-        height: height.parse().ok()?,
-        id: Hash(id),
-    })
+    let is_number = height.bytes().all(|digit| digit.is_ascii_digit());
+    let height = height.parse().ok().filter(|_| is_number)?;
+    Some(PinnedHead { height, id: Hash(id) })
 }
 
 fn parse_hex(text: &str) -> Option<Vec<u8>> {
@@ -228,6 +227,9 @@ mod tests {
         );
         assert_eq!(error("waxwing-policy 1\ngenesis 0g"), at(2, PolicyFault::BadGenesis));
         assert_eq!(error("waxwing-policy 1\ngenesis"), at(2, PolicyFault::BadGenesis));
-        assert_eq!(error(&text.replace("head 12", "head -1")), at(3, PolicyFault::BadHead));
+        for height in ["-1", "+12", "1e3"] {
+            let odd = text.replace("head 12", &format!("head {height}"));
+            assert_eq!(error(&odd), at(3, PolicyFault::BadHead), "{height}");
+        }
     }
 }

@@ -147,7 +147,7 @@ fn committee(chance: &mut Chance) -> Committee {
 }
 
 fn genesis(chance: &mut Chance) -> Genesis {
-    const LETTERS: [char; 8] = ['a', 'Z', '7', '-', '_', '.', ' ', 'é'];
+    const LETTERS: [char; 8] = ['a', 'Z', '7', '-', '_', '.', ' ', 'q'];
     let name: String = chance.list(1, 31, |chance| *chance.pick(&LETTERS)).iter().collect();
     let (time, parameters) = (chance.number(), parameters(chance));
     Genesis::new(&name, time, parameters, members(chance)).expect("a printable name and a sound committee")

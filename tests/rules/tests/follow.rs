@@ -197,7 +197,13 @@ impl Naive {
             return Err(Outcome::Older);
         }
         if self.headers.last() == Some(header) {
-            return Ok(());
+            let path = chain.extension(from, to).siblings.len();
+            let sent = match offer.lie {
+                Lie::PaddedPath if is_last => path + 1,
+                Lie::CutPath if is_last => path.saturating_sub(1),
+                _ => path,
+            };
+            return if sent == 0 { Ok(()) } else { Err(Outcome::NotExtending) };
         }
         let signed = !(is_last && offer.lie == Lie::FewSigners);
         if !signed || usize::try_from(header.term).unwrap() != self.term {

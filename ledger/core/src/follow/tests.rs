@@ -236,6 +236,20 @@ fn a_block_beside_genesis_is_refused_without_evidence() {
 }
 
 #[test]
+fn the_held_head_again_needs_no_path_and_takes_none() {
+    let chain = Chain::grown(3);
+    let mut client = chain.client();
+    client.accept(&chain.update(0, 3), NOW).unwrap();
+    assert_eq!(client.accept(&chain.update(3, 3), NOW), Ok(Accepted::Same));
+    let padded = HeadUpdate {
+        extension: chain.extension(1, 3),
+        ..chain.update(3, 3)
+    };
+    let refused = client.accept(&padded, NOW);
+    assert_eq!(refused, Err(FollowError::NotExtending(ProofError::WrongLength)));
+}
+
+#[test]
 fn time_never_runs_back() {
     let mut chain = Chain::grown(2);
     chain.grow(|header| header.time = 500);

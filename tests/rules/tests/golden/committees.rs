@@ -38,7 +38,7 @@ pub(crate) fn genesis() -> Cases {
     cases.accept(
         "four validators",
         "genesis",
-        given(&founded("Drøbak-4_a.b", 4).to_bytes()),
+        given(&founded("Drobak-4_a.b", 4).to_bytes()),
     );
     cases.accept("the small world", "genesis", given(&World::new(1).genesis.to_bytes()));
     cases.accept(
@@ -82,6 +82,11 @@ fn unsound(cases: &mut Cases, good: &[u8]) {
         &bytes_of(&[b'a'; 65], [8, 6], &[key]),
     );
     refuse("Codec(BadValue)", "a name is UTF-8", &bytes_of(&[0xff], [8, 6], &[key]));
+    refuse(
+        "Codec(BadValue)",
+        "a name has ASCII letters only",
+        &bytes_of("Dr\u{f8}bak".as_bytes(), [8, 6], &[key]),
+    );
     refuse(
         "Codec(BadValue)",
         "a name prints",

@@ -112,6 +112,16 @@ fn refused(cases: &mut Cases, chain: &Chain) {
         2,
         &elsewhere,
     );
+    let padded = HeadUpdate {
+        extension: chain.extension(1, 2),
+        ..chain.update(2, 2)
+    };
+    refuse(
+        "NotExtending(WrongLength)",
+        "the held head again comes without a path",
+        2,
+        &padded,
+    );
 }
 
 /// Histories that the committee itself rewrote.
