@@ -168,6 +168,13 @@ impl Client {
         self.core.hang_up_all();
     }
 
+    /// Ends the background work and tells all nodes; for a program that ends. Nobody can be reached through this client any
+    /// more, what is on its way stays in the outbox.
+    pub async fn leave(&self) {
+        self.stop();
+        self.core.take_leave().await;
+    }
+
     /// The device's clock as this client reads it.
     #[must_use]
     pub fn clock(&self) -> &Clock {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use waxwing_core::Hash;
@@ -12,7 +13,7 @@ use waxwing_seal::NodeAddress;
 
 use crate::clock::{Clock, ClockVerdict, Sample, judge};
 use crate::error::Error;
-use crate::limits::Pace;
+use crate::limits::{LEAVE_MS, Pace};
 use crate::nodes::{self, Fault};
 use crate::outbox::Attempts;
 use crate::peer::Peer;
@@ -226,6 +227,12 @@ impl Core {
     /// Ends all connections.
     pub(crate) fn hang_up_all(&self) {
         self.peers().clear();
+    }
+
+    /// Ends all connections for good, and tells the nodes.
+    pub(crate) async fn take_leave(&self) {
+        self.hang_up_all();
+        self.dialer.hang_up(Duration::from_millis(LEAVE_MS)).await;
     }
 }
 

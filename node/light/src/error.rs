@@ -134,7 +134,6 @@ pub(crate) enum Trouble {
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Head(FollowError::Halted) => Self::Here(Error::Forked { height: 0 }),
             Fault::Head(FollowError::Fork(evidence)) => Self::Here(Error::Forked {
                 height: evidence.height(),
             }),

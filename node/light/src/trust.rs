@@ -43,6 +43,10 @@ pub(crate) fn take(
     now: u64,
 ) -> Result<Taken, StoreError> {
     let row = networks::load(tx, network)?.ok_or(StoreError::Damaged)?;
+    if let Some(evidence) = row.held.halted {
+        // Somebody else has found the fork while this was asked.
+        return Ok(Taken::Refused(Fault::Head(FollowError::Fork(evidence))));
+    }
     let mut follow = row.follow();
     if follow.id() != base {
         return Ok(Taken::BaseMoved);
@@ -60,6 +64,18 @@ pub(crate) fn take(
             Ok(Taken::Refused(Fault::Head(error)))
         }
     }
+}
+
+/// Stops believing a ledger: two final blocks of one height were shown, though neither may be the held one.
+pub(crate) async fn halt(core: &Core, network: Hash, evidence: Evidence) -> Result<(), StoreError> {
+    let now = core.clock.now();
+    core.write(move |tx| {
+        let mut held = networks::load(tx, network)?.ok_or(StoreError::Damaged)?.held;
+        networks::add_evidence(tx, network, &evidence, Halts::Yes, now)?;
+        held.halted.get_or_insert(evidence);
+        networks::hold(tx, network, &held)
+    })
+    .await
 }
 
 /// A ledger as stored, refused once it is forked.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
-use waxwing_core::follow::{Follow, Freshness, HeadProof, HeadUpdate};
+use waxwing_core::follow::{Follow, FollowError, Freshness, HeadProof, HeadUpdate};
 use waxwing_core::keys::{LogId, NodeId};
 use waxwing_core::{Hash, HashKeys};
 use waxwing_net::wire::{FollowLog, Refusal, Watch};
@@ -427,7 +427,7 @@ impl Session<'_> {
         let update = proof.update.clone();
         let Some(target) = self.reading.take_proof(channel, self.pushed.id(), proof).await? else {
             // Something else has moved the held head. The push is still held against the one before it.
-            self.extend(&update)?;
+            self.extend(&update).await?;
             return self.reading.read_log(channel).await;
         };
         self.pushed = target.follow.clone();
@@ -458,15 +458,19 @@ impl Session<'_> {
                 self.pushed = *follow;
                 Ok(())
             }
-            Taken::BaseMoved => self.extend(&pushed),
+            Taken::BaseMoved => self.extend(&pushed).await,
             Taken::Refused(fault) => Err(fault.into()),
         }
     }
 
     /// Holds a push against the one before it, when something else is held by now.
-    fn extend(&mut self, update: &HeadUpdate) -> Result<(), Trouble> {
-        let now = self.reading.core.clock.now();
-        self.pushed.accept(update, now).map_err(Fault::Head)?;
+    async fn extend(&mut self, update: &HeadUpdate) -> Result<(), Trouble> {
+        let (core, network) = (self.reading.core, self.reading.network);
+        let accepted = self.pushed.accept(update, core.clock.now());
+        if let Err(FollowError::Fork(evidence)) = &accepted {
+            trust::halt(core, network, evidence.clone()).await?;
+        }
+        accepted.map_err(Fault::Head)?;
         Ok(())
     }
 

@@ -201,6 +201,70 @@ async fn a_late_joiner_reads_a_long_conversation_from_its_start_piece_by_piece()
     assert!(status.faults.is_empty(), "{:?}", status.faults);
 }
 
+/// A root says nothing about a prefix: each piece of a long log is checked against an end that the last root proves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_conversation_that_was_tampered_with_is_not_believed_piece_by_piece() {
+    let Pair {
+        node: honest,
+        world,
+        ada,
+        channel,
+        ..
+    } = pair().await;
+    for number in 0..300 {
+        ada.say(channel.0, &format!("message {number}")).await;
+    }
+    while ada.client.channels().await.unwrap()[0].waiting > 0 {
+        ada.client.refresh().await.unwrap();
+    }
+    for lie in [Lie::MovedEntry, Lie::EndsAfter(280), Lie::AlteredBodies] {
+        let liar = TestNode::lying(&world, lie.clone());
+        let late = Person::new("Cleo").await;
+        let link = ada.client.invite(channel.0).await.unwrap();
+        late.client.join(&link).await.unwrap();
+        late.client.add_node(world.network(), liar.address()).await.unwrap();
+        late.prefers(&world, &liar).await;
+        let served = late.client.refresh().await.unwrap();
+        assert_eq!(served[0].node, honest.address().id(), "{lie:?}");
+        assert_eq!(served[0].left.len(), 1, "{lie:?}");
+        let joined = late.client.channels().await.unwrap()[0].id;
+        assert_eq!(late.reads(joined).await, ada.reads(channel.0).await, "{lie:?}");
+    }
+}
+
+/// Only a quorum could order such an entry, against the rules; even then it is no message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_the_conversations_key_never_signed_is_a_tombstone() {
+    use crate::store::StoreError;
+    use crate::store::channels;
+    let Pair {
+        node: _node,
+        world,
+        ada,
+        ben,
+        channel,
+    } = pair().await;
+    ada.say_finally(channel.0, "one").await;
+    let row = world.log(&log_of(&ada.client, channel.0).await)[0].clone();
+    let mut carried = row.carried;
+    carried.signed.signature.0[0] ^= 1;
+    let keys = world.keys.clone();
+    let entry = crate::open::Checked::new(&keys, row.place, carried, u64::MAX);
+    let id = channel.1;
+    ben.client
+        .core
+        .write::<_, StoreError>(move |tx| {
+            let channel = channels::load(tx, id)?.unwrap();
+            crate::open::store(tx, &keys, &channel, vec![entry])
+        })
+        .await
+        .unwrap();
+    let message = ben.client.find_message(id, "#0").await.unwrap();
+    let view = ben.client.message(message).await.unwrap();
+    assert_eq!((view.body, view.text.as_deref()), (BodyKind::Unopened, None));
+    assert!(view.reason.unwrap().starts_with("the log's key never signed it"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn joining_twice_changes_nothing_and_a_spoilt_link_says_what_is_wrong() {
     let Pair {

@@ -185,6 +185,9 @@ impl Service for Answering {
         if inner.lies(&Lie::Silent(kind)) {
             std::future::pending::<()>().await;
         }
+        if let Request::Beacon { newer_than_ms, wait_ms } = &request {
+            inner.await_newer(*newer_than_ms, *wait_ms).await;
+        }
         if let Request::Subscribe { logs, held, watch } = request {
             subscription(inner, logs.into_vec(), held, watch, responder).await;
             return;
@@ -413,12 +416,27 @@ impl Inner {
         Some(Response::Receipt(bytes(&receipt)))
     }
 
-    fn beacon(&self, world: &World, newer_than_ms: u64) -> Reply {
+    /// The time of a beacon made now.
+    fn beacon_time(&self, world: &World) -> u64 {
         let age = self.find(|lie| match lie {
             Lie::OldBeacons(age) => Some(*age),
             _ => None,
         });
-        let time = world.clock.now() - age.unwrap_or(0);
+        world.clock.now() - age.unwrap_or(0)
+    }
+
+    /// As long as the asker would wait, until a beacon would be newer than the one it has.
+    async fn await_newer(&self, newer_than_ms: u64, wait_ms: u64) {
+        let newer = async {
+            while self.beacon_time(&self.world()) <= newer_than_ms {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms), newer).await;
+    }
+
+    fn beacon(&self, world: &World, newer_than_ms: u64) -> Reply {
+        let time = self.beacon_time(world);
         if time <= newer_than_ms {
             return Err(Refusal::NoBeacon);
         }
