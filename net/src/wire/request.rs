@@ -247,19 +247,19 @@ impl Request {
         }
     }
 
-    /// What it counts against the limit of requests per second: those that may read megabytes count eightfold.
+    /// What it counts against the limit of requests per second: those that may read megabytes count eightfold (a
+    /// receipt reads the headers of a whole block).
     #[must_use]
     pub const fn cost(&self) -> NonZeroU32 {
         const LIGHT: NonZeroU32 = NonZeroU32::MIN;
         const HEAVY: NonZeroU32 = LIGHT.saturating_add(7);
         match self.kind() {
-            Kind::Entries | Kind::Headers | Kind::Blocks | Kind::Subscribe => HEAVY,
+            Kind::Entries | Kind::Receipt | Kind::Headers | Kind::Blocks | Kind::Subscribe => HEAVY,
             Kind::Status
             | Kind::Genesis
             | Kind::Submit
             | Kind::Head
             | Kind::Log
-            | Kind::Receipt
             | Kind::HistoryProof
             | Kind::Beacon
             | Kind::Statement

@@ -33,6 +33,7 @@ mod reports;
 mod serve;
 mod sweep;
 mod sync;
+mod workers;
 
 pub use address::{AddressError, NodeAddress};
 pub use chain::Tip;

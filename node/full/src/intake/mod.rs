@@ -13,9 +13,7 @@ mod examine;
 
 use std::sync::Arc;
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
-use tokio::sync::oneshot;
 use waxwing_core::Hash;
 use waxwing_core::codec::Encode;
 use waxwing_core::genesis::FirstOfLog;
@@ -31,15 +29,16 @@ use crate::clock::Clock;
 use crate::faults::{Fault, Lifeline, POOL_FULL};
 use crate::meter::{Meter, Outcome};
 use crate::pool::{Admitted, Candidate, NotAdmitted, Waiting};
+use crate::workers::Workers;
 
 /// Envelopes that one thread takes at once: enough to be worth waking another one.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// What takes envelopes in on a validator.
 pub(crate) struct Intake<T> {
     pub(crate) chain: Arc<Chain<T>>,
     pub(crate) waiting: Arc<Waiting>,
-    pub(crate) workers: Arc<ThreadPool>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) key: NodeKey,
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
@@ -56,13 +55,9 @@ impl<T: Tables> Intake<T> {
         envelopes: Vec<Opaque>,
         promise: Promise,
     ) -> Result<Vec<Admission>, Refusal> {
-        let (answer, answered) = oneshot::channel();
         let intake = Arc::clone(self);
-        self.workers.spawn_fifo(move || {
-            // Whoever asked may have gone meanwhile; the envelopes count all the same.
-            let _ = answer.send(intake.take_now(&envelopes, promise));
-        });
-        answered.await.unwrap_or(Err(Refusal::Broken))
+        let taken = self.workers.run(move || intake.take_now(&envelopes, promise)).await;
+        taken.unwrap_or(Err(Refusal::Broken))
     }
 
     fn take_now(&self, envelopes: &[Opaque], promise: Promise) -> Result<Vec<Admission>, Refusal> {

@@ -125,6 +125,7 @@ impl NodeHandle {
     /// Stops: takes no more requests, waits at most `patience` for those under way, orders what waits in the pool, closes
     /// the database. After it the directory can be opened again.
     pub async fn shut_down(mut self, patience: Duration) {
+        tracing::info!(height = self.tip().height, "the node stops");
         self.lifeline.stop();
         // Pages over HTTP may look at the server at this moment; then it ends with the last reference instead.
         if let Some(server) = self.server.take().and_then(Arc::into_inner) {

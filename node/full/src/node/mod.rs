@@ -19,8 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use waxwing_core::keys::NodeKey;
 use waxwing_core::ledger::Ledger;
 use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
@@ -44,9 +43,10 @@ use crate::meter::Meter;
 use crate::order::{Pace, Proposer, Voter};
 use crate::pool::{PoolLimits, Waiting};
 use crate::reports::Reports;
-use crate::serve::{Beacons, Facts, NodeStatus, Relay, Served, Serving, Source, Submissions, Subscribers};
+use crate::serve::{Beacons, Facts, NodeStatus, READS_MAX, Relay, Served, Serving, Source, Submissions, Subscribers};
 use crate::sweep::Sweeper;
 use crate::sync::{Copying, Upstreams};
+use crate::workers::Workers;
 
 /// Starts a node on the ledger in its directory; founds the ledger if there is none yet. Needs a tokio runtime.
 ///
@@ -120,7 +120,7 @@ struct Parts<T> {
     erasures: Arc<Erasures<T>>,
     reports: Arc<Reports>,
     waiting: Arc<Waiting>,
-    workers: Arc<ThreadPool>,
+    workers: Arc<Workers>,
     disk: Arc<Disk>,
     voter: Option<Arc<Mutex<Voter>>>,
     halted: Arc<AtomicBool>,
@@ -142,11 +142,7 @@ impl<T: Tables> Parts<T> {
         subscribers: Arc<Subscribers>,
         voter: Option<Voter>,
     ) -> Result<Self, StartError> {
-        let workers = ThreadPoolBuilder::new()
-            .num_threads(usize::try_from(config.threads).unwrap_or(0))
-            .thread_name(|number| format!("verify-{number}"))
-            .build()
-            .map_err(|error| StartError::System(io::Error::other(error)))?;
+        let workers = Workers::new(usize::try_from(config.threads).unwrap_or(0)).map_err(StartError::System)?;
         let (chain, lifeline, meter) = (Arc::new(chain), Lifeline::default(), Arc::new(Meter::new()));
         let upstreams = Arc::new(Upstreams::new(config.upstreams.clone(), clock.clone()));
         let (for_erasures, spread) = (Arc::clone(&chain), Arc::clone(&upstreams));
@@ -203,12 +199,14 @@ impl<T: Tables> Parts<T> {
             let dialer = Dialer::new(Shown::Always(identity)).map_err(StartError::System)?;
             self.copying().begin(dialer);
         }
+        let (node, height) = (server.node(), self.chain.tip().height);
+        tracing::info!(%node, %address, height, is_validator = ordering.is_some(), "the node runs");
         tokio::spawn(Arc::clone(&inside.serving.beacons).beat(self.lifeline.clone()));
         tokio::spawn(sweeper.run());
         Ok(NodeHandle {
             address,
             http,
-            node: server.node(),
+            node,
             server: Some(server),
             tips: self.chain.tips(),
             inside: Some(inside),
@@ -236,6 +234,7 @@ impl<T: Tables> Parts<T> {
             upstreams: Arc::clone(&self.upstreams),
             voter: self.voter.clone(),
             disk: Arc::clone(&self.disk),
+            reads: Semaphore::new(READS_MAX),
             facts: facts(
                 config,
                 if self.voter.is_some() {

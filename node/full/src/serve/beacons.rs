@@ -64,6 +64,10 @@ impl<T: Tables> Beacons<T> {
 
     /// Answers a wish within the time that the asker would wait.
     pub(super) async fn answer(&self, newer_than_ms: u64, wait_ms: u64) -> Reply {
+        // Before that time nobody can say so, and waiting for it in vain would only take up a place.
+        if newer_than_ms > self.clock.now_ms().saturating_add(wait_ms) {
+            return Err(Refusal::NoBeacon);
+        }
         let wait = Duration::from_millis(wait_ms);
         let wish = tokio::time::timeout(wait, self.newer_than(newer_than_ms, wait)).await;
         let beacon = wish.ok().flatten().ok_or(Refusal::NoBeacon)?;

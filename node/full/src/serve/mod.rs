@@ -15,6 +15,7 @@ mod subscription;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use waxwing_core::Hash;
 use waxwing_core::codec::Encode;
 use waxwing_net::quic::{PeerInfo, Responder, Service};
@@ -49,6 +50,9 @@ const QUOTA_RETRY_MS: u64 = 60_000;
 /// Time for an upstream node to take what is passed on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Reads of the chain at once.
+pub(crate) const READS_MAX: usize = 32;
+
 /// Everything that answers need.
 pub(crate) struct Serving<T> {
     pub(crate) chain: Arc<Chain<T>>,
@@ -60,6 +64,8 @@ pub(crate) struct Serving<T> {
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) voter: Option<Arc<Mutex<Voter>>>,
     pub(crate) disk: Arc<Disk>,
+    /// Turns for reads: a thread each, and more of them would only queue at the same disk.
+    pub(crate) reads: Semaphore,
     pub(crate) facts: Facts,
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
@@ -78,12 +84,17 @@ pub(crate) enum Submissions<T> {
 pub(crate) struct Served<T>(pub(crate) Arc<Serving<T>>);
 
 impl<T: Tables> Service for Served<T> {
-    async fn call(&self, _peer: PeerInfo, request: Request, responder: Responder) {
+    async fn call(&self, peer: PeerInfo, request: Request, responder: Responder) {
         let serving = Arc::clone(&self.0);
         serving.meter.request(kind_name(request.kind()));
         match request {
             Request::Subscribe { logs, held, watch } => {
-                subscription::serve(serving, logs.into_vec(), held, watch, responder).await;
+                let wanted = subscription::Wanted {
+                    logs: logs.into_vec(),
+                    held,
+                    watch,
+                };
+                subscription::serve(serving, peer.address.ip(), wanted, responder).await;
             }
             request => responder.reply(serving.answer(request).await).await,
         }
@@ -222,11 +233,19 @@ impl<T: Tables> Serving<T> {
         }
     }
 
-    /// Reads the chain on a thread that may wait for a disk.
     async fn read(&self, read: impl FnOnce(&Chain<T>) -> Answer + Send + 'static) -> Reply {
+        self.read_value(read).await?
+    }
+
+    /// Reads the chain on a thread that may wait for a disk; only so many at once.
+    async fn read_value<V: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Chain<T>) -> Result<V, StoreError> + Send + 'static,
+    ) -> Result<V, Refusal> {
+        let _turn = self.reads.acquire().await.map_err(|_| Refusal::ShuttingDown)?;
         let chain = Arc::clone(&self.chain);
         match tokio::task::spawn_blocking(move || read(&chain)).await {
-            Ok(Ok(reply)) => reply,
+            Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 self.lifeline.fail(Fault::Store(error));
                 Err(Refusal::Broken)

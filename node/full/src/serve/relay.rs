@@ -7,9 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
-use tokio::sync::oneshot;
 use waxwing_core::Hash;
 use waxwing_net::quic::Connection;
 use waxwing_net::wire::{Admission, EnvelopeRefusal, List, Opaque, Promise, Refusal, Request, Response};
@@ -18,8 +16,9 @@ use waxwing_store::{StoreError, Tables};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::faults::{Fault, Lifeline, NO_VALIDATOR};
-use crate::intake::{Examined, examine};
+use crate::intake::{AT_ONCE, Examined, examine};
 use crate::sync::Upstreams;
+use crate::workers::Workers;
 
 /// Time for a validator to answer; it takes envelopes in within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +30,7 @@ const RETRY_MS: u64 = 2000;
 pub(crate) struct Relay<T> {
     pub(crate) chain: Arc<Chain<T>>,
     pub(crate) upstreams: Arc<Upstreams>,
-    pub(crate) workers: Arc<ThreadPool>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
     /// Stamps of envelopes that are being passed on. One that comes back went in a circle among followers.
@@ -105,24 +104,18 @@ impl<T: Tables> Relay<T> {
     }
 
     async fn examine(&self, envelopes: Arc<Vec<Opaque>>) -> Result<Vec<Examined>, Refusal> {
-        let (answer, answered) = oneshot::channel();
         let (chain, now) = (Arc::clone(&self.chain), self.clock.now_ms());
-        self.workers.spawn_fifo(move || {
-            let examined: Result<Vec<Examined>, StoreError> = envelopes
-                .par_iter()
-                .with_min_len(8)
-                .map(|bytes| examine(&chain, None, bytes, now))
-                .collect();
-            // Whoever asked may have gone meanwhile.
-            let _ = answer.send(examined);
-        });
-        match answered.await {
-            Ok(Ok(examined)) => Ok(examined),
-            Ok(Err(error)) => {
+        let job = move || -> Result<Vec<Examined>, StoreError> {
+            let examined = envelopes.par_iter().with_min_len(AT_ONCE);
+            examined.map(|bytes| examine(&chain, None, bytes, now)).collect()
+        };
+        match self.workers.run(job).await {
+            Some(Ok(examined)) => Ok(examined),
+            Some(Err(error)) => {
                 self.lifeline.fail(Fault::Store(error));
                 Err(Refusal::Broken)
             }
-            Err(_) => Err(Refusal::Broken),
+            None => Err(Refusal::Broken),
         }
     }
 }

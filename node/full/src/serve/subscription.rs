@@ -4,6 +4,7 @@
 //! date. What it is shown of a log goes exactly as far as the head that comes with it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -17,11 +18,10 @@ use waxwing_store::{StoreError, Tables};
 
 use super::Serving;
 use super::beacons::is_about;
-use super::content::{Wanted, page};
+use super::content::{self, page};
 use super::subscribers::Registered;
 use crate::chain::{Chain, Tip};
 use crate::erasures::Revealed;
-use crate::faults::Fault;
 
 /// Entries and bytes in one push: a slow line gets something every few seconds.
 const PUSH_ENTRIES: NonZeroU32 = NonZeroU32::new(1024).expect("1024 is not zero");
@@ -53,16 +53,22 @@ impl From<Gone> for End {
     }
 }
 
+/// What a subscriber asks for.
+pub(super) struct Wanted {
+    pub(super) logs: Vec<FollowLog>,
+    /// Height of the head that the subscriber holds.
+    pub(super) held: u64,
+    pub(super) watch: Watch,
+}
+
 /// Opens a subscription and serves it until one side ends it.
-pub(super) async fn serve<T: Tables>(
-    serving: Arc<Serving<T>>,
-    logs: Vec<FollowLog>,
-    held: u64,
-    watch: Watch,
-    responder: Responder,
-) {
+pub(super) async fn serve<T: Tables>(serving: Arc<Serving<T>>, address: IpAddr, wanted: Wanted, responder: Responder) {
+    let Wanted { logs, held, watch } = wanted;
     let next: HashMap<LogId, u64> = logs.iter().map(|follow| (follow.log, follow.from)).collect();
-    let registered = serving.subscribers.register(next.keys().copied().collect());
+    let registered = match serving.subscribers.register(address, next.keys().copied().collect()) {
+        Ok(registered) => registered,
+        Err(refusal) => return responder.refuse(refusal).await,
+    };
     let Ok(pushes) = responder.subscribe().await else {
         return;
     };
@@ -218,20 +224,11 @@ impl<T: Tables> Subscription<T> {
         self.pushes.send(push).await
     }
 
-    /// Reads the chain on a thread that may wait for a disk.
     async fn read<V: Send + 'static>(
         &self,
         read: impl FnOnce(&Chain<T>) -> Result<V, StoreError> + Send + 'static,
     ) -> Result<V, End> {
-        let chain = Arc::clone(&self.serving.chain);
-        match tokio::task::spawn_blocking(move || read(&chain)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                self.serving.lifeline.fail(Fault::Store(error));
-                Err(End::Refused(Refusal::Broken))
-            }
-            Err(_) => Err(End::Refused(Refusal::Broken)),
-        }
+        self.serving.read_value(read).await.map_err(End::Refused)
     }
 }
 
@@ -276,7 +273,7 @@ fn news_of<T: Tables>(chain: &Chain<T>, log: LogId, from: u64, held: u64) -> Res
     if length <= from {
         return Ok(None);
     }
-    let wanted = Wanted {
+    let wanted = content::Wanted {
         from,
         count: PUSH_ENTRIES,
         bytes: PUSH_BYTES,

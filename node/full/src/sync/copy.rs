@@ -187,7 +187,7 @@ async fn check_all<T: Tables>(
     while let Some((from, blocks)) = batches.recv().await {
         let rules = rules(copying);
         let workers = Arc::clone(&copying.workers);
-        let work = move || workers.install(|| check(&rules, from, &blocks, absent));
+        let work = move || workers.run_here(|| check(&rules, from, &blocks, absent));
         let Ok((good, outcome)) = tokio::task::spawn_blocking(work).await else {
             return Err(Trouble::Own(Fault::Broken("checking a block panicked")));
         };

@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rayon::ThreadPool;
 use waxwing_core::certificate::Head;
 use waxwing_core::codec::Encode;
 use waxwing_core::committee::Committee;
@@ -39,6 +38,7 @@ use crate::clock::Clock;
 use crate::erasures::Erasures;
 use crate::faults::{FORKED, Lifeline};
 use crate::meter::Meter;
+use crate::workers::Workers;
 
 /// The end of a loop in good order.
 struct Stop;
@@ -48,7 +48,7 @@ pub(crate) struct Copying<T> {
     pub(crate) chain: Arc<Chain<T>>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) erasures: Arc<Erasures<T>>,
-    pub(crate) workers: Arc<ThreadPool>,
+    pub(crate) workers: Arc<Workers>,
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
     pub(crate) meter: Arc<Meter>,

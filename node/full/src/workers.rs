@@ -1,0 +1,90 @@
+//! Threads for work that needs processors: checking signatures and hashes.
+//!
+//! A job on them may split itself over all of them. While such a job waits for its parts, its thread takes up whatever else
+//! is queued, on top of the same stack; with thousands of submissions queued that would go as deep. So only a few jobs are
+//! let in at a time, and the others wait outside, in the order in which they came.
+
+use std::io;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Jobs that are let in for each thread: one to work on, and one so that no thread waits for the next.
+const JOBS_PER_THREAD: usize = 2;
+
+/// The threads.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    pool: ThreadPool,
+    turns: Semaphore,
+}
+
+impl Workers {
+    /// So many threads; 0 for one per core.
+    ///
+    /// # Errors
+    /// If the system gives none.
+    pub(crate) fn new(threads: usize) -> io::Result<Self> {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|number| format!("verify-{number}"))
+            .build()
+            .map_err(io::Error::other)?;
+        let turns = Semaphore::new(JOBS_PER_THREAD * pool.current_num_threads());
+        Ok(Self { pool, turns })
+    }
+
+    /// Runs a job when it is its turn; `None` if it panicked. It runs to its end even if nobody waits for it any more.
+    pub(crate) async fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Option<R> {
+        let _turn = self.turns.acquire().await.ok()?;
+        let (answer, answered) = oneshot::channel();
+        self.pool.spawn_fifo(move || {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            // Whoever asked may have gone meanwhile; the work counts all the same.
+            let _ = answer.send(outcome.ok());
+        });
+        answered.await.ok()?
+    }
+
+    /// Runs a job now, and waits for it on the caller's thread.
+    pub(crate) fn run_here<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn few_jobs_run_at_once_however_many_are_asked_for() {
+        let workers = Arc::new(Workers::new(2).unwrap());
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut jobs = tokio::task::JoinSet::new();
+        for number in 0..500_u64 {
+            let (workers, running, most) = (Arc::clone(&workers), Arc::clone(&running), Arc::clone(&most));
+            jobs.spawn(async move {
+                let job = move || {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    let sum: u64 = (0..100_u64).into_par_iter().map(|part| part + number).sum();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    sum
+                };
+                workers.run(job).await
+            });
+        }
+        let sums = jobs.join_all().await;
+        assert_eq!(sums.iter().map(|sum| sum.unwrap()).max(), Some(4950 + 100 * 499));
+        assert!(most.load(Ordering::SeqCst) <= 2 * JOBS_PER_THREAD);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_told_and_harms_no_other() {
+        let workers = Workers::new(1).unwrap();
+        assert_eq!(workers.run(|| -> u8 { panic!("on purpose") }).await, None);
+        assert_eq!(workers.run(|| 7).await, Some(7));
+    }
+}
