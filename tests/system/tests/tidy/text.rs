@@ -6,7 +6,7 @@ use crate::{Source, findings, nothing_found};
 const LINES_MAX: usize = 600;
 
 /// Where a clock may be read, and why there. Everywhere else time is an argument.
-const CLOCKS: [(&str, &str); 5] = [
+const CLOCKS: [(&str, &str); 9] = [
     (
         "ledger/core/examples/log_map_rate.rs",
         "measures how fast the log map is, by hand; no part of the crate",
@@ -16,6 +16,18 @@ const CLOCKS: [(&str, &str); 5] = [
         "measures how fast blocks are written and read, by hand; no part of the crate",
     ),
     (
+        "net/examples/loopback.rs",
+        "measures what an envelope costs on the way, by hand; no part of the crate",
+    ),
+    (
+        "net/src/quic/receive.rs",
+        "the transport's edge: how long a peer may take to send a request, by the runtime's clock",
+    ),
+    (
+        "net/src/quic/tests/fairness.rs",
+        "measures how fast an honest client is served while others attack",
+    ),
+    (
         "node/full/src/clock.rs",
         "the node's edge: header times, pauses between blocks, and how long things took",
     ),
@@ -23,6 +35,7 @@ const CLOCKS: [(&str, &str); 5] = [
         "node/light/src/clock.rs",
         "the client's edge: how old certified words are, and how long to wait for a node",
     ),
+    ("tools/bench/src/clock.rs", "the stopwatch of the benchmarks"),
     (
         "tools/waxwing/src/clock.rs",
         "the program's edge: what people are told about time, and what founds a network",
