@@ -119,6 +119,14 @@ impl Dialer {
         }
     }
 
+    /// Ends all connections, for good: nobody can be dialed any more. Returns when the nodes know, or after `within`.
+    pub async fn hang_up(&self, within: Duration) {
+        self.endpoint
+            .close(CloseCode::Done.var_int(), CloseCode::Done.words().as_bytes());
+        // The word leaves at once; what takes longer is waiting for the case that it gets lost.
+        let _ = timeout(within, self.endpoint.wait_idle()).await;
+    }
+
     /// Ends all connections and returns when the nodes know.
     pub async fn shut_down(self) {
         self.endpoint

@@ -24,7 +24,7 @@ use waxwing_core::log::LogError;
 use waxwing_core::logmap::MapProofError;
 use waxwing_core::merkle::ProofError;
 use waxwing_core::receipt::ReceiptError;
-use waxwing_net::quic::ConnectError;
+use waxwing_net::quic::{Closed, ConnectError};
 use waxwing_net::wire::{EnvelopeRefusal, Refusal};
 
 use crate::store::networks::Node;
@@ -36,7 +36,9 @@ pub enum Fault {
     Unreachable(ConnectError),
     /// Its name does not lead to an address.
     NoAddress,
-    /// The connection ended in the middle.
+    /// The connection ended, for this reason.
+    Ended(Closed),
+    /// An answer or a subscription ended without a word.
     HungUp,
     /// No answer in time.
     Stalled,
@@ -156,6 +158,7 @@ impl Fault {
             Self::Head(FollowError::Older { .. }) | Self::Beacon(BeaconError::OtherHead) => Severity::Lags,
             Self::Unreachable(_)
             | Self::NoAddress
+            | Self::Ended(_)
             | Self::HungUp
             | Self::Stalled
             | Self::Refused(_)
@@ -190,7 +193,7 @@ impl Fault {
             Self::Unreachable(ConnectError::WrongKey { .. }) => "other-key",
             Self::Unreachable(_) => "unreachable",
             Self::NoAddress => "no-address",
-            Self::HungUp => "hung-up",
+            Self::Ended(_) | Self::HungUp => "hung-up",
             Self::Stalled => "stalled",
             Self::Refused(_) => "refused",
             Self::RefusedEnvelope(_) => "envelope-refused",
@@ -225,7 +228,8 @@ impl fmt::Display for Fault {
         match self {
             Self::Unreachable(error) => error.fmt(f),
             Self::NoAddress => f.write_str("its name does not lead to an address: check the name, and the network"),
-            Self::HungUp => f.write_str("it ended the connection"),
+            Self::Ended(closed) => closed.fmt(f),
+            Self::HungUp => f.write_str("it ended its answer without a word"),
             Self::Stalled => f.write_str("it did not answer in time"),
             Self::Refused(refusal) => refusal.fmt(f),
             Self::RefusedEnvelope(refusal) => write!(f, "it did not take a message: {refusal}"),

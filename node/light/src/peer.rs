@@ -39,7 +39,7 @@ impl From<RequestError> for Fault {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Refused(refusal) => Self::Refused(refusal),
-            RequestError::Closed(_) => Self::HungUp,
+            RequestError::Closed(closed) => Self::Ended(closed),
             RequestError::TimedOut => Self::Stalled,
             RequestError::NoAnswer => Self::HungUp,
             RequestError::WrongAnswer => Self::WrongAnswer,
