@@ -13,6 +13,7 @@ pub(crate) mod show;
 #[cfg(feature = "node")]
 pub(crate) use nodes::parse as parse_node;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, MessageId, Options, Passphrase};
@@ -30,33 +31,42 @@ pub(crate) fn run(chat: &Chat, home: &Home, output: &Output) -> Done {
         file: chat.passphrase_file.as_deref(),
         home,
         output,
+        opened: OnceCell::new(),
     };
     crate::on_runtime(async {
-        match &chat.verb {
-            ChatVerb::New(new) => channels::new(new, &session).await,
-            ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, &session).await,
-            ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), &session).await,
-            ChatVerb::Channels => channels::list(&session).await,
-            ChatVerb::Send {
-                channel,
-                text,
-                no_wait,
-                timeout,
-            } => {
-                let wait = (!no_wait).then_some(*timeout);
-                messages::send(channel, text, wait, &session).await
-            }
-            ChatVerb::Read {
-                channel,
-                last,
-                proofs,
-                offline,
-            } => messages::read(channel, *last, *proofs, *offline, &session).await,
-            ChatVerb::Tail { channel, last, proofs } => messages::tail(channel, *last, *proofs, &session).await,
-            ChatVerb::Why { message } => proof::why(message, &session).await,
-            ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), &session).await,
+        let done = act(chat, &session).await;
+        if let Some(client) = session.opened.get() {
+            client.leave().await;
         }
+        done
     })
+}
+
+async fn act(chat: &Chat, session: &Session<'_>) -> Done {
+    match &chat.verb {
+        ChatVerb::New(new) => channels::new(new, session).await,
+        ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, session).await,
+        ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), session).await,
+        ChatVerb::Channels => channels::list(session).await,
+        ChatVerb::Send {
+            channel,
+            text,
+            no_wait,
+            timeout,
+        } => {
+            let wait = (!no_wait).then_some(*timeout);
+            messages::send(channel, text, wait, session).await
+        }
+        ChatVerb::Read {
+            channel,
+            last,
+            proofs,
+            offline,
+        } => messages::read(channel, *last, *proofs, *offline, session).await,
+        ChatVerb::Tail { channel, last, proofs } => messages::tail(channel, *last, *proofs, session).await,
+        ChatVerb::Why { message } => proof::why(message, session).await,
+        ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), session).await,
+    }
 }
 
 /// What every verb needs.
@@ -64,6 +74,8 @@ struct Session<'a> {
     file: Option<&'a Path>,
     home: &'a Home,
     output: &'a Output,
+    /// The client, once it was opened: its nodes are told when the command ends.
+    opened: OnceCell<Client>,
 }
 
 impl Session<'_> {
@@ -82,9 +94,10 @@ impl Session<'_> {
             )));
         }
         let passphrase = self.passphrase(Purpose::Open)?;
-        Client::open(Options::new(&folder, passphrase))
+        let client = Client::open(Options::new(&folder, passphrase))
             .await
-            .map_err(|error| fault(&error))
+            .map_err(|error| fault(&error))?;
+        Ok(self.opened.get_or_init(|| client).clone())
     }
 
     /// Opens the client, or makes one that shows this name; returns whether it is new.
@@ -101,9 +114,10 @@ impl Session<'_> {
             return Err(Failure::usage("say what members see as your name: --as NAME"));
         };
         let passphrase = self.passphrase(Purpose::Choose)?;
-        Client::create(Options::new(&folder, passphrase), name, Cost::RECOMMENDED)
+        let client = Client::create(Options::new(&folder, passphrase), name, Cost::RECOMMENDED)
             .await
-            .map_err(|error| fault(&error))
+            .map_err(|error| fault(&error))?;
+        Ok(self.opened.get_or_init(|| client).clone())
     }
 
     fn passphrase(&self, purpose: Purpose) -> Result<Passphrase, Failure> {

@@ -26,6 +26,7 @@ mod passphrase;
 mod progress;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -80,11 +81,15 @@ const fn runs_a_node(_noun: &Noun) -> bool {
     false
 }
 
-/// Runs what talks to networks and processes. Nothing that is left running is waited for.
+/// How long what is left running may take to end.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// Runs what talks to networks and processes. What is left running is ended before the process is: the libraries below
+/// tidy up when it exits, and whoever still used them then would crash it.
 fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::failed(format!("the system gives no threads: {}", files::reason(&error))))?;
     let done = runtime.block_on(work);
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(ENDING);
     done
 }
