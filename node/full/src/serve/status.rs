@@ -42,7 +42,7 @@ pub struct NodeStatus {
     pub entries: u64,
     /// Logs in the ledger.
     pub logs: u64,
-    /// "downloading", "verifying" or "verified".
+    /// "verifying" while upstream nodes have shown newer blocks, else "verified".
     pub progress: &'static str,
     /// The height that it aims for; `height` if there is none beyond.
     pub target: u64,
@@ -105,18 +105,13 @@ impl<T: Tables> Serving<T> {
         })))
     }
 
-    /// How far this node is. What an upstream node only claims is aimed for, never counted.
+    /// How far this node is. Blocks are checked as they come, so there are none that are only downloaded.
     fn progress(&self, height: u64) -> Progress {
-        let (verified, claimed) = self.upstreams.heights();
-        if claimed > verified.max(height) {
-            Progress::Downloading {
-                have: height,
-                target: claimed,
-            }
-        } else if verified > height {
+        let target = self.upstreams.announced_height();
+        if target > height {
             Progress::Verifying {
                 verified: height,
-                target: verified,
+                target,
             }
         } else {
             Progress::Verified { height }

@@ -69,9 +69,7 @@ async fn converse<T: Tables>(copying: &Arc<Copying<T>>, dialer: &Dialer, index: 
     }
     let follow = follow(copying);
     let subscription = subscribe(&connection, follow.header().height).await?;
-    copying
-        .upstreams
-        .connected(index, &connection, status.role, status.height);
+    copying.upstreams.connected(index, &connection, status.role);
     listen(copying, index, &connection, follow, subscription).await
 }
 

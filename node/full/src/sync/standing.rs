@@ -17,8 +17,6 @@ pub(super) struct Standing {
     pub(super) is_validator: bool,
     /// Height of the newest head that it showed and that was verified here.
     pub(super) announced: u64,
-    /// Height that it claims; shown to people, never relied on.
-    pub(super) claimed: u64,
     /// The last thing that was wrong with it, and when (ms since 1970).
     pub(super) fault: Option<(UpstreamFault, u64)>,
     /// Faults since it last delivered something that verified.

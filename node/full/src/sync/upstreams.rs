@@ -100,14 +100,13 @@ impl Upstreams {
         self.news.send_modify(|number| *number += 1);
     }
 
-    pub(super) fn connected(&self, index: usize, connection: &Connection, role: Role, claimed: u64) {
+    pub(super) fn connected(&self, index: usize, connection: &Connection, role: Role) {
         if let Some(slot) = self.state().connections.get_mut(index) {
             *slot = Some(connection.clone());
         }
         self.change(index, |standing| {
             standing.is_connected = true;
             standing.is_validator = role == Role::Validator;
-            standing.claimed = claimed;
         });
     }
 
@@ -121,7 +120,6 @@ impl Upstreams {
         drop(state);
         self.change(index, |standing| {
             standing.announced = standing.announced.max(height);
-            standing.claimed = standing.claimed.max(height);
         });
     }
 
@@ -199,11 +197,16 @@ impl Upstreams {
         self.state().newest_time
     }
 
-    /// Newest height that was shown and verified, and newest height that is only claimed.
-    pub(crate) fn heights(&self) -> (u64, u64) {
+    /// Newest height that any of them showed and that was verified. What they only claim does not count: one liar could
+    /// make this node look behind for ever.
+    pub(crate) fn announced_height(&self) -> u64 {
         let state = self.state();
-        let max = |height: fn(&Standing) -> u64| state.standings.iter().map(height).max().unwrap_or(0);
-        (max(|standing| standing.announced), max(|standing| standing.claimed))
+        state
+            .standings
+            .iter()
+            .map(|standing| standing.announced)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Connections, in the order in which nodes are asked for what any may answer.
