@@ -44,6 +44,10 @@ pub trait Service: Send + Sync + 'static {
 /// Newcomers after which the gate forgets addresses that have been quiet.
 const TIDY_AFTER: u64 = 1024;
 
+/// How long peers are waited for that do not confirm the end of their connections. It was said to them, and nothing else
+/// hangs on it.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// First packets that wait for the accepting task, and what QUIC keeps of each: a client hello with a post-quantum key
 /// takes two packets.
 const INCOMING_MAX: usize = 1024;
@@ -137,7 +141,7 @@ impl Server {
     }
 
     /// Takes no more connections, waits at most `patience` for the requests that are being answered, tells everybody
-    /// that the node stops, and returns when they know.
+    /// that the node stops, and returns when they know, or have been silent for a second.
     pub async fn shut_down(self, patience: Duration) {
         self.shared.stopping.store(true, Ordering::Relaxed);
         self.endpoint.set_server_config(None);
@@ -147,7 +151,8 @@ impl Server {
             CloseCode::ShuttingDown.var_int(),
             CloseCode::ShuttingDown.words().as_bytes(),
         );
-        self.endpoint.wait_idle().await;
+        // A peer that vanished cannot know; QUIC would wait for it up to the idle time.
+        let _ = timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }
 }
 
