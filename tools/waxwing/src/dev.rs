@@ -6,8 +6,6 @@ mod network;
 mod tamper;
 mod up;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::Done;
 use crate::args::Dev;
 use crate::home::Home;
@@ -18,15 +16,5 @@ pub(crate) fn run(verb: &Dev, home: &Home, output: &Output) -> Done {
         Dev::Demo(options) => demo::run(options, output),
         Dev::Tamper { kind, dir, seed } => tamper::run(kind.as_deref(), dir.as_deref(), *seed, output),
         Dev::Up { followers, dir } => up::run(*followers, dir.as_deref(), home, output),
-    }
-}
-
-/// Returns when somebody asks this process to end; never, where nobody can.
-async fn terminated() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
-        }
-        Err(_) => std::future::pending().await,
     }
 }

@@ -24,6 +24,7 @@ mod output;
 mod papers;
 mod passphrase;
 mod progress;
+mod signals;
 
 use std::process::ExitCode;
 use std::time::Duration;

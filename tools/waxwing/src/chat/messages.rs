@@ -18,6 +18,7 @@ use crate::files;
 use crate::ids;
 use crate::ladder::{Step, arrow};
 use crate::output::{Output, Tone};
+use crate::signals::Signals;
 
 /// A message takes 512 KiB at most, sealed.
 const TEXT_MAX: u64 = 512 << 10;
@@ -256,11 +257,12 @@ pub(super) async fn tail(channel: &str, last: u32, proofs: bool, session: &Sessi
         output.result("chat.tail", json_of(&view), &show::message(&view, detail, output))?;
     }
     client.start();
+    let mut signals = Signals::new()?;
     output.note("waiting for messages; Ctrl-C ends");
     loop {
         let view = tokio::select! {
             view = changes.next() => view.map_err(|error| fault(&error))?,
-            _ = tokio::signal::ctrl_c() => break,
+            () = signals.next() => break,
         };
         // What this device is still sending is shown when it is final or failed; others' messages are final when they come.
         if matches!(view.state, Ladder::Final | Ladder::Failed) {

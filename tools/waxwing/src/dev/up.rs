@@ -14,6 +14,7 @@ use crate::home::{Home, quoted};
 use crate::ids::{self, Kind};
 use crate::network::read_genesis;
 use crate::output::Output;
+use crate::signals::Signals;
 
 /// Followers that one machine can carry in a playground.
 const FOLLOWERS_MAX: u16 = 16;
@@ -38,6 +39,8 @@ pub(super) fn run(followers: u16, dir: Option<&Path>, home: &Home, output: &Outp
 }
 
 async fn up(dir: &Path, followers: u16, output: &Output) -> Done {
+    // Listened for before anybody can know that there is something to end.
+    let mut signals = Signals::new()?;
     let network = network::found(dir, "dev").await?;
     let mut members = vec![network::start(dir, "validator", &network, &[]).await?];
     for number in 1..=followers {
@@ -48,8 +51,7 @@ async fn up(dir: &Path, followers: u16, output: &Output) -> Done {
     tell(dir, &network, &members, output)?;
     let ended = tokio::select! {
         ended = first_to_end(&mut members) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
-        () = super::terminated() => None,
+        () = signals.next() => None,
     };
     output.note("stopping all nodes");
     // Followers first: then nobody misses an upstream.

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use waxwing_node::{Clock, NodeAddress, NodeHandle, StartError};
 
@@ -19,6 +18,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::home::Home;
 use crate::output::Output;
+use crate::signals::Signals;
 
 /// How long requests under way may take once the node drains.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -137,32 +137,6 @@ async fn serve(node: NodeHandle, signals: &mut Signals, with_parent: bool, outpu
     }
     let text = format!("stopped at block {}", tips.height);
     output.result("node.run", json!({ "event": "stopped", "height": tips.height }), &text)
-}
-
-/// Interrupts from the terminal and from service managers.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::failed(format!("cannot listen for signals: {}", files::reason(&error))))
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Returns when standard input ends, if that matters.
