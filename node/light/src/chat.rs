@@ -99,8 +99,8 @@ pub enum Range {
 
 /// Messages.
 impl Client {
-    /// Seals a message and puts it into the outbox. When this returns it is `queued`: durable, and sent exactly once, whatever
-    /// happens. Needs no network.
+    /// Seals a message and puts it into the outbox. When this returns it is `queued`: durable, and sent exactly once,
+    /// whatever happens. Needs no network.
     ///
     /// # Errors
     /// If it cannot be sealed, the conversation is not known, or its ledger is forked.
@@ -149,8 +149,8 @@ impl Client {
         Ok(())
     }
 
-    /// Reads messages in their order, each with what later ones did to it; edits, retractions and reactions that belong to
-    /// a message are not listed by themselves.
+    /// Reads messages in their order, each with what later ones did to it; edits, retractions and reactions that
+    /// belong to a message are not listed by themselves.
     ///
     /// # Errors
     /// If the conversation is not known.
@@ -218,8 +218,8 @@ impl Client {
         Tail::begin(&self.core, channel, after).await
     }
 
-    /// Erases an own message: forgets its content here, and reveals the secret that lets every honest node drop its body.
-    /// The nodes are told when one is reached. Erasing several at once links them to one author.
+    /// Erases an own message: forgets its content here, and reveals the secret that lets every honest node drop its
+    /// body. The nodes are told when one is reached. Erasing several at once links them to one author.
     ///
     /// # Errors
     /// If it is not final, not from this device, or was made to stay.

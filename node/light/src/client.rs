@@ -1,7 +1,8 @@
 //! The client as a program holds it: its home, its ledgers, and the work in the background.
 //!
 //! Everything a person was promised is durable when a call returns: a queued message survives any crash from then on.
-//! Nothing here needs a network but what says so; with [`Client::start`] the client follows its ledgers in the background.
+//! Nothing here needs a network but what says so; with [`Client::start`] the client follows its ledgers in the
+//! background.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -168,8 +169,8 @@ impl Client {
         self.core.hang_up_all();
     }
 
-    /// Ends the background work and tells all nodes; for a program that ends. Nobody can be reached through this client any
-    /// more, what is on its way stays in the outbox.
+    /// Ends the background work and tells all nodes; for a program that ends. Nobody can be reached through this
+    /// client any more, what is on its way stays in the outbox.
     pub async fn leave(&self) {
         self.stop();
         self.core.take_leave().await;

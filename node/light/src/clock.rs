@@ -1,9 +1,9 @@
 //! The device's clock: the one place where it is read, and the judgement whether it is right.
 //!
-//! Every promise about age rests on the device's clock, so a client compares it with certified time. That it is *behind* is
-//! certain: a quorum signed a time it has not reached. That it is *ahead* can only be inferred: every node that was asked
-//! just now gave a word from the past, all by the same amount. Either the clock is ahead by that much, or all these
-//! nodes show the same past, and the verdict says both.
+//! Every promise about age rests on the device's clock, so a client compares it with certified time. That it is
+//! *behind* is certain: a quorum signed a time it has not reached. That it is *ahead* can only be inferred: every
+//! node that was asked just now gave a word from the past, all by the same amount. Either the clock is ahead by that
+//! much, or all these nodes show the same past, and the verdict says both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

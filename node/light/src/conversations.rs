@@ -55,8 +55,8 @@ impl Client {
         Ok(added)
     }
 
-    /// An invitation to a conversation: whoever has the link can read and write it. It pins the newest head that is held,
-    /// and names the nodes that serve best.
+    /// An invitation to a conversation: whoever has the link can read and write it. It pins the newest head that is
+    /// held, and names the nodes that serve best.
     ///
     /// # Errors
     /// If the conversation is not known, or its ledger is forked.

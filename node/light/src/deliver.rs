@@ -3,7 +3,8 @@
 //! [`crate::outbox`] says what is due; here it is done, in the order that survives a crash at any point:
 //!
 //! ```text
-//! sealed body durable ──> envelope signed ──> durable ──> submitted ──> promise durable ──> ... the log shows it: final
+//! sealed body durable ──> envelope signed ──> durable ──> submitted ──> promise durable ──> ... the log shows it:
+//! final
 //! ```
 //!
 //! An envelope that nobody has stored must not be seen by anybody: after a crash another one would be signed, perhaps
@@ -441,8 +442,8 @@ pub(crate) async fn reveal(reading: &Reading<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Signs what was just queued, in the transaction that queues it, if an anchor is known and the stamp is quick: so that a
-/// message costs one synced write before it travels.
+/// Signs what was just queued, in the transaction that queues it, if an anchor is known and the stamp is quick: so
+/// that a message costs one synced write before it travels.
 pub(crate) fn sign_at_once(
     tx: &Transaction<'_>,
     keys: &HashKeys,

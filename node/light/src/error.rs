@@ -75,19 +75,45 @@ impl fmt::Display for Error {
             Self::Link(error) => error.fmt(f),
             Self::TooLong(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),
-            Self::UnknownNetwork(network) => write!(f, "this home does not know the network {network}: join it by an invitation, or name its genesis and a node"),
-            Self::UnknownChannel => f.write_str("no conversation, or more than one, is called that: list them, and use the id"),
-            Self::UnknownMessage => f.write_str("no message, or more than one, is called that: use its index or more digits of its id"),
-            Self::TooManyChannels => f.write_str("this home has as many conversations as it can follow: make another home"),
+            Self::UnknownNetwork(network) => write!(
+                f,
+                "this home does not know the network {network}: join it by an invitation, or name its \
+                genesis and a node"
+            ),
+            Self::UnknownChannel => {
+                f.write_str("no conversation, or more than one, is called that: list them, and use the id")
+            }
+            Self::UnknownMessage => {
+                f.write_str("no message, or more than one, is called that: use its index or more digits of its id")
+            }
+            Self::TooManyChannels => {
+                f.write_str("this home has as many conversations as it can follow: make another home")
+            }
             Self::NotFinal => f.write_str("the message is not final yet: wait for it, or look at why it is not"),
-            Self::StillWaiting => f.write_str("the message is not final yet; it stays in the outbox and is sent whenever the client runs"),
+            Self::StillWaiting => f.write_str(
+                "the message is not final yet; it stays in the outbox and is sent whenever the client \
+                runs",
+            ),
             Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
-            Self::Forked { height } => write!(f, "two final blocks at height {height} were seen: nothing is sent or believed on this network any more; keep the evidence and talk to its operators"),
-            Self::NeedsPin => f.write_str("the last checked block is more than 30 days old, or this device's clock is far ahead: check the clock, else ask a member for a new invitation"),
-            Self::NeedsUpdate => f.write_str("the network has changed its rules since its founding: update this program to send"),
-            Self::OtherHistory { height } => write!(f, "the invitation names a block at height {height} that is not in the history this home has checked: one of you was shown a fork; compare with the inviter in person"),
+            Self::Forked { height } => write!(
+                f,
+                "two final blocks at height {height} were seen: nothing is sent or believed on this \
+                network any more; keep the evidence and talk to its operators"
+            ),
+            Self::NeedsPin => f.write_str(
+                "the last checked block is more than 30 days old, or this device's clock is far \
+                ahead: check the clock, else ask a member for a new invitation",
+            ),
+            Self::NeedsUpdate => {
+                f.write_str("the network has changed its rules since its founding: update this program to send")
+            }
+            Self::OtherHistory { height } => write!(
+                f,
+                "the invitation names a block at height {height} that is not in the history this home \
+                has checked: one of you was shown a fork; compare with the inviter in person"
+            ),
             Self::NoNodes => f.write_str("no node of this network is known: add one by its address and key"),
             Self::NobodyServed(faults) => {
                 f.write_str("no node served")?;

@@ -1,9 +1,9 @@
 //! Coming to trust a ledger by an invitation.
 //!
-//! The link names the network (the hash of its genesis) and a block that the inviter has checked; nodes are only where to
-//! ask. The genesis is fetched and hashed, the pinned header is fetched and hashed, and from there on proofs lead. A
-//! ledger that is known already keeps its own trust, and the inviter's block must be in its history: if it is not, one of
-//! the two was shown a fork, and that is said before anything is sent.
+//! The link names the network (the hash of its genesis) and a block that the inviter has checked; nodes are only
+//! where to ask. The genesis is fetched and hashed, the pinned header is fetched and hashed, and from there on proofs
+//! lead. A ledger that is known already keeps its own trust, and the inviter's block must be in its history: if it is
+//! not, one of the two was shown a fork, and that is said before anything is sent.
 
 use waxwing_core::Hash;
 use waxwing_core::certificate::HeadError;
@@ -95,8 +95,8 @@ async fn begin(core: &Core, invitation: &Invitation) -> Result<(), Error> {
     Err(nobody(faults))
 }
 
-/// The held head is too old to start from: its validators' keys may have leaked since. The inviter's word leads over the
-/// gap, to a block that must extend what was held before; else one of the two was shown a fork.
+/// The held head is too old to start from: its validators' keys may have leaked since. The inviter's word leads over
+/// the gap, to a block that must extend what was held before; else one of the two was shown a fork.
 async fn pin_again(core: &Core, held: &Follow, pin: Pin) -> Result<(), Error> {
     let network = held.keys().network();
     let mut faults = Vec::new();
@@ -150,8 +150,8 @@ async fn follow_from(core: &Core, network: Hash, node: &NodeAddress, pin: Pin) -
     let header = core.peer(network, node).await?.header(pin.height).await?;
     match Follow::from_pin(genesis.keys(), pin.id, header, genesis.committee()) {
         Ok(follow) => Ok((genesis, follow)),
-        // The committee has changed since the founding: the changes lead from genesis to the one that signs now, and the
-        // pinned block is looked for in that history.
+        // The committee has changed since the founding: the changes lead from genesis to the one that signs now, and
+        // the pinned block is looked for in that history.
         Err(FollowError::Head(HeadError::WrongCommittee)) => Ok((genesis, from_genesis)),
         Err(_) => Err(Fault::WrongPin),
     }

@@ -11,9 +11,9 @@
 //!             ──> opened in certified order, stored: `final`     open.rs
 //! ```
 //!
-//! [`Client`] is all that a program needs; what it hands out can be printed as JSON. Texts of others are hostile until
-//! they went through `waxwing_seal::display`. The folder's README lists what is guaranteed, what is never done here, and why
-//! things are as they are.
+//! [`Client`] is all that a program needs; what it hands out can be printed as JSON. Texts of others are hostile
+//! until they went through `waxwing_seal::display`. The folder's README lists what is guaranteed, what is never done
+//! here, and why things are as they are.
 
 mod chance;
 mod chat;

@@ -80,8 +80,8 @@ pub const NOTICE_MS: u64 = 250;
 /// How far two nodes' certified times may lie apart while a wrong device clock is judged.
 pub const CLOCK_AGREE_MS: u64 = 10 * SECOND_MS;
 
-/// How long a client that ends waits until its nodes know. A node that is not told holds the connection, against the few
-/// that one address may have, for half a minute; that the word gets lost on the way is not worth waiting for.
+/// How long a client that ends waits until its nodes know. A node that is not told holds the connection, against the
+/// few that one address may have, for half a minute; that the word gets lost on the way is not worth waiting for.
 pub const LEAVE_MS: u64 = 50;
 
 /// Channels in one home.

@@ -228,8 +228,8 @@ impl MessageView {
         }
     }
 
-    /// The message with what later ones do to it, in their order. An edit or retraction counts only from the device that
-    /// wrote what it is about; `about_reactions` are the retractions of the reactions among them.
+    /// The message with what later ones do to it, in their order. An edit or retraction counts only from the device
+    /// that wrote what it is about; `about_reactions` are the retractions of the reactions among them.
     pub(crate) fn with(message: &Message, about: &[Message], about_reactions: &[Message]) -> Self {
         let mut view = Self::of(message);
         for later in about {

@@ -1,7 +1,7 @@
 //! Which node to ask next, and why others were left.
 //!
-//! A client believes proofs, never a node; still it has to choose whom to ask. What a node did wrong is a [`Fault`] with
-//! a name of its own, and how bad that is decides for how long others are preferred:
+//! A client believes proofs, never a node; still it has to choose whom to ask. What a node did wrong is a [`Fault`]
+//! with a name of its own, and how bad that is decides for how long others are preferred:
 //!
 //! | severity | means | left alone for |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | fails | unreachable, stalled, refuses, keeps something back | 2 s, doubling to 10 min |
 //! | lies | showed something that does not prove what it claims | a day |
 //!
-//! The order only prefers: when no better node is left, the worst is asked. Nothing here can cut a client off from the last
-//! node it knows, and nothing a node says about another changes that other's standing.
+//! The order only prefers: when no better node is left, the worst is asked. Nothing here can cut a client off from
+//! the last node it knows, and nothing a node says about another changes that other's standing.
 
 use core::cmp::Reverse;
 use core::fmt;

@@ -1,7 +1,8 @@
 //! From a proven entry to a message: opened in certified order, each in a savepoint of its own.
 //!
 //! What does not open becomes a visible tombstone with its reason, and the reading goes on: whoever may write to a
-//! channel could else stop it with one odd entry. The state of layer 3, the rows and the cursor change in one transaction.
+//! channel could else stop it with one odd entry. The state of layer 3, the rows and the cursor change in one
+//! transaction.
 
 use waxwing_core::envelope::{Body, Carried, SignedHeader};
 use waxwing_core::log::{LogState, Place, log_leaf, log_tree};
@@ -44,8 +45,8 @@ impl Checked {
         }
     }
 
-    /// Takes a body, or an excuse, that was found elsewhere and belongs to this entry. An excuse that does not hold changes
-    /// nothing.
+    /// Takes a body, or an excuse, that was found elsewhere and belongs to this entry. An excuse that does not hold
+    /// changes nothing.
     pub(crate) fn fill(&mut self, body: Body, head_time: u64) {
         if body.is_excused(&self.signed.header, self.place.time, head_time) {
             self.body = body;
@@ -142,7 +143,8 @@ fn in_savepoint(
     }
 }
 
-/// An own envelope is in the ledger and does not open, for nobody: the message failed, and must not be sent again as it is.
+/// An own envelope is in the ledger and does not open, for nobody: the message failed, and must not be sent again as
+/// it is.
 fn give_up_own(tx: &Transaction<'_>, entry: Hash, reason: &str) -> Result<(), StoreError> {
     let Some(message) = outbox::signed_as(tx, entry)? else {
         return Ok(());

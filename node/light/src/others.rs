@@ -1,7 +1,7 @@
 //! What other processes of the same home did: a message they queued, a channel they joined, a secret they revealed.
 //!
-//! One process may run in the background while another one is started for a single command. Without this the first would
-//! learn of the second's message by the next push at the earliest, and where nobody speaks there is none.
+//! One process may run in the background while another one is started for a single command. Without this the first
+//! would learn of the second's message by the next push at the earliest, and where nobody speaks there is none.
 
 use std::sync::Arc;
 use std::time::Duration;

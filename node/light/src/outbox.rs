@@ -59,7 +59,8 @@ impl Known {
 
 /// Whether no block after one of this height and time can include an envelope with this anchor.
 ///
-/// The rules keep an anchor valid while it is the newest, so a newer one must exist; after that for a day of header time.
+/// The rules keep an anchor valid while it is the newest, so a newer one must exist; after that for a day of header
+/// time.
 pub(crate) const fn is_expired(anchor: &Anchor, anchor_time: u64, height: u64, time: u64) -> bool {
     let has_newer = height >= anchor.height.saturating_add(ANCHOR_INTERVAL);
     // Strictly later than `time`: a following block's time is at least one more.
@@ -83,8 +84,8 @@ pub(crate) fn next(signing: Option<(&Anchor, u64)>, held: &BlockHeader, known: &
     }
 }
 
-/// What this process did for messages on their way, so that each is handed to a further node in its time. Kept in memory:
-/// after a restart everything is due again, which costs a submission that nodes recognise.
+/// What this process did for messages on their way, so that each is handed to a further node in its time. Kept in
+/// memory: after a restart everything is due again, which costs a submission that nodes recognise.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts(Mutex<HashMap<MessageId, Attempt>>);
 

@@ -252,8 +252,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Bodies that this node keeps back are asked of the others, once each, before they are called withheld. Returns the
-    /// first of them.
+    /// Bodies that this node keeps back are asked of the others, once each, before they are called withheld. Returns
+    /// the first of them.
     async fn fill_gaps(&self, target: &Target, base: u64, checked: &mut [Checked]) -> Result<Option<u64>, StoreError> {
         let channel = target.channel.id;
         let mut gaps: BTreeMap<u64, &mut Checked> =

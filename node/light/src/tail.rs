@@ -1,8 +1,8 @@
 //! What changes, as it changes: new messages, and messages that move along their ladder.
 //!
-//! Changes are numbered in the store, so a tail sees what other processes of the same home wrote, misses nothing between
-//! two looks, and can go on after a restart from the last number it saw. Of a message that changed twice between two looks
-//! the last state is shown.
+//! Changes are numbered in the store, so a tail sees what other processes of the same home wrote, misses nothing
+//! between two looks, and can go on after a restart from the last number it saw. Of a message that changed twice
+//! between two looks the last state is shown.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

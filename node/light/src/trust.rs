@@ -1,8 +1,9 @@
 //! What is believed about a ledger, kept across processes and restarts.
 //!
 //! The state machine is `waxwing_core::follow`; here it is read, moved and stored in one transaction, because several
-//! processes may follow with one home. Heads come from several nodes at once. One that does not extend the held history is
-//! looked into: if its node can show a certified block beside ours, that is portable evidence, and the client halts.
+//! processes may follow with one home. Heads come from several nodes at once. One that does not extend the held
+//! history is looked into: if its node can show a certified block beside ours, that is portable evidence, and the
+//! client halts.
 
 use waxwing_core::Hash;
 use waxwing_core::certificate::{Beacon, Head, HeadError};
@@ -34,7 +35,8 @@ pub(crate) enum Taken {
     Refused(Fault),
 }
 
-/// Moves a ledger to a newer head that extends the block `base`. Evidence of a fork is stored before anybody hears of it.
+/// Moves a ledger to a newer head that extends the block `base`. Evidence of a fork is stored before anybody hears of
+/// it.
 pub(crate) fn take(
     tx: &Transaction<'_>,
     network: Hash,
@@ -108,8 +110,8 @@ pub(crate) async fn head(core: &Core, network: Hash, peer: &Peer) -> Result<Foll
     Ok(load(core, network).await?.follow())
 }
 
-/// A head was refused. If that could be a fork, the node is asked for its block at the held height: two final blocks of one
-/// height are evidence that halts.
+/// A head was refused. If that could be a fork, the node is asked for its block at the held height: two final blocks
+/// of one height are evidence that halts.
 async fn look_into(
     core: &Core,
     network: Hash,

@@ -1,7 +1,7 @@
 //! Why a message is shown as it is: every check behind it, those that failed, and those that nobody did.
 //!
-//! The list is the same for every message, so that what was *not* done cannot hide by being left out. "Verified" is not a
-//! word here: a signature, a place in the ledger, a quorum and a person are four different things.
+//! The list is the same for every message, so that what was *not* done cannot hide by being left out. "Verified" is
+//! not a word here: a signature, a place in the ledger, a quorum and a person are four different things.
 
 use serde::Serialize;
 use waxwing_core::HashKeys;
@@ -219,7 +219,8 @@ impl Case<'_> {
                 name,
                 Finding::Fails,
                 format!(
-                    "it is number {counter} of its device here, and the one before is not: not sent, on its way, or not readable"
+                    "it is number {counter} of its device here, and the one before is not: not \
+                        sent, on its way, or not readable"
                 ),
             ),
             _ => check(name, Finding::NotDone, "its device's count is not known"),
@@ -260,7 +261,8 @@ impl Case<'_> {
                 name,
                 Finding::Holds,
                 format!(
-                    "entry {index} of the conversation's log, which was recomputed here to the root that block {} proves",
+                    "entry {index} of the conversation's log, which was recomputed here to the \
+                        root that block {} proves",
                     proven.height.max(self.message.place.map_or(0, |place| place.height))
                 ),
             ),
@@ -296,7 +298,8 @@ impl Case<'_> {
             ViewCheck::Differs => check(
                 name,
                 Finding::Fails,
-                "its writer claims to have proven other entries than this client: one of you was shown another history, or it lies",
+                "its writer claims to have proven other entries than this client: one of you was \
+                    shown another history, or it lies",
             ),
             ViewCheck::None => check(
                 name,

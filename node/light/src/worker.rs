@@ -197,8 +197,8 @@ async fn learn_nodes(core: &Core, network: Hash, peer: &Peer) -> Result<(), Trou
     Ok(())
 }
 
-/// Asks for beacons until the held head is known to be fresh, or the node gives nothing newer: on the way the device's clock
-/// is compared with certified time.
+/// Asks for beacons until the held head is known to be fresh, or the node gives nothing newer: on the way the
+/// device's clock is compared with certified time.
 async fn light(core: &Core, network: Hash, peer: &Peer, wait: Duration) -> Result<(), Trouble> {
     for _ in 0..3 {
         let held = trust::load(core, network).await?.follow();
@@ -222,8 +222,8 @@ async fn light(core: &Core, network: Hash, peer: &Peer, wait: Duration) -> Resul
     Ok(())
 }
 
-/// Compares the heads of all nodes but `except` with what is held; each is asked at the same time. A fork ends in an error,
-/// everything else in the nodes' standing.
+/// Compares the heads of all nodes but `except` with what is held; each is asked at the same time. A fork ends in an
+/// error, everything else in the nodes' standing.
 pub(crate) async fn compare(core: &Arc<Core>, network: Hash, except: Option<NodeId>) -> Result<usize, Error> {
     let nodes = core.nodes(network).await?;
     let reference = match except {

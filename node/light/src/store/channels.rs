@@ -104,7 +104,8 @@ pub(crate) fn insert(
     Ok(Ok(ChannelId(connection.last_insert_rowid())))
 }
 
-const COLUMNS: &str = "id, network, log, secret, name, created, last_height, frontier, proven_height, proven_head, proven_time, proven_length";
+const COLUMNS: &str = "id, network, log, secret, name, created, last_height, frontier, proven_height, proven_head, \
+    proven_time, proven_length";
 
 fn read(row: &Row<'_>) -> Result<Channel, StoreError> {
     let secret = Zeroizing::new(row.get::<_, Vec<u8>>(3)?);

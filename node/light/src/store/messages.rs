@@ -396,7 +396,8 @@ pub(crate) fn about(
     select(connection, rest, (channel.0, &target.0))
 }
 
-/// At most `most` messages before `before` (an index of the log; `None` for the end, with what is on its way), in order.
+/// At most `most` messages before `before` (an index of the log; `None` for the end, with what is on its way), in
+/// order.
 pub(crate) fn before(
     connection: &Connection,
     channel: ChannelId,

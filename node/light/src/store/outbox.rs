@@ -1,8 +1,8 @@
 //! What is on its way: sealed bodies, their signed envelopes, and what nodes said to them.
 //!
-//! A body is sealed once, in the transaction that stores it. An envelope over it is signed and stored before anybody else
-//! sees it, and replaced only by [`sign`] with the entry id that it replaces: of two processes that want to sign again, one
-//! does.
+//! A body is sealed once, in the transaction that stores it. An envelope over it is signed and stored before anybody
+//! else sees it, and replaced only by [`sign`] with the entry id that it replaces: of two processes that want to sign
+//! again, one does.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use waxwing_core::Hash;

@@ -1,4 +1,5 @@
-//! A ledger in memory for tests: the rules of `waxwing-core` over naive maps, ordered at once, signed by its validators.
+//! A ledger in memory for tests: the rules of `waxwing-core` over naive maps, ordered at once, signed by its
+//! validators.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
