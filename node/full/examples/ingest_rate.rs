@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Starts itself a second time as the node, so that load and node are two processes as in life, seals the envelopes first,
-//! then submits them over QUIC on loopback and waits until all are final.
+//! then submits them over QUIC on loopback and waits until all are final. A follower copies the result.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rayon::prelude::*;
+use waxwing_core::block::BlockHeader;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::{Anchor, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
+use waxwing_core::follow::HeadUpdate;
 use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::hash::{HashKeys, Meaning};
 use waxwing_core::keys::{LogKey, VoteKey};
@@ -33,6 +35,8 @@ const PARAMETERS: Parameters = Parameters {
     stamp_bits: 2,
     new_log_bits: 2,
 };
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Submissions under way at once, and envelopes in each.
 const UNDER_WAY: usize = 8;
@@ -62,15 +66,19 @@ fn say(line: &str) -> Outcome<()> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }
 
+fn config() -> NodeConfig {
+    NodeConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        http: None,
+        ..NodeConfig::default()
+    }
+}
+
 async fn node(path: PathBuf) -> Outcome<()> {
     let clock = Clock::system();
     let vote = VoteKey::from_seed(&[7; 32]);
     let genesis = Genesis::new("rate", clock.now_ms(), PARAMETERS, vec![vote.public()])?;
-    let config = NodeConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        http: None,
-        ..NodeConfig::default()
-    };
+    let config = config();
     Directory::found(&path, &genesis, Some(&vote), &config)?;
     let handle = start(Directory::open(&path)?, &config, clock).await?;
     say(&format!("{}@{}", handle.node(), handle.address()))?;
@@ -109,9 +117,47 @@ async fn load(count: usize, logs: usize, body: usize) -> Outcome<()> {
         each(of_node),
         each(of_load)
     ))?;
+    copy(&connection, &address, count).await?;
     drop(child.stdin.take());
     child.wait()?;
     Ok(())
+}
+
+/// Lets a follower copy everything, and says how long it took.
+async fn copy(connection: &Connection, upstream: &NodeAddress, count: usize) -> Outcome<()> {
+    let (home, clock, genesis) = (tempfile::tempdir()?, Clock::system(), genesis(connection).await?);
+    let config = NodeConfig {
+        upstreams: vec![upstream.clone()],
+        ..config()
+    };
+    Directory::found(home.path(), &genesis, None, &config)?;
+    let wanted = head(connection).await?.height;
+    let (started, used) = (clock.steady_ms(), cpu_ms(std::process::id())?);
+    let follower = start(Directory::open(home.path())?, &config, clock.clone()).await?;
+    follower.until_height(wanted).await?;
+    let took = usize::try_from(clock.steady_ms() - started)?.max(1);
+    let used = usize::try_from(cpu_ms(std::process::id())? - used)?;
+    say(&format!(
+        "a follower copied and checked all in {took} ms: {}/s, {} us of processor time each",
+        count * 1000 / took,
+        used * 1000 / count
+    ))?;
+    follower.shut_down(Duration::from_secs(5)).await;
+    Ok(())
+}
+
+async fn genesis(connection: &Connection) -> Outcome<Genesis> {
+    match connection.request(&Request::Genesis, PATIENCE).await? {
+        Response::Genesis(bytes) => Ok(Genesis::from_bytes(&bytes)?),
+        _ => Err("no genesis".into()),
+    }
+}
+
+async fn head(connection: &Connection) -> Outcome<BlockHeader> {
+    match connection.request(&Request::Head { held: 0 }, PATIENCE).await? {
+        Response::Head(update) => Ok(HeadUpdate::from_bytes(&update)?.head.header),
+        _ => Err("no head".into()),
+    }
 }
 
 /// Processor time that a process has used, from `/proc`: what counts on a machine that does other things as well.
@@ -124,10 +170,7 @@ fn cpu_ms(process: u32) -> Outcome<u64> {
 }
 
 async fn seal(connection: &Connection, count: usize, logs: usize, body: usize) -> Outcome<Vec<Opaque>> {
-    let genesis = match connection.request(&Request::Genesis, Duration::from_secs(5)).await? {
-        Response::Genesis(bytes) => Genesis::from_bytes(&bytes)?,
-        _ => return Err("no genesis".into()),
-    };
+    let genesis = genesis(connection).await?;
     let keys = genesis.keys();
     let anchor = Anchor {
         height: 0,
@@ -227,17 +270,8 @@ async fn send(connection: &Connection, mut batch: Vec<Opaque>, waits: &AtomicUsi
 
 async fn until_final(connection: &Connection, count: usize) -> Outcome<()> {
     let wanted = u64::try_from(count)?;
-    loop {
-        let update = match connection
-            .request(&Request::Head { held: 0 }, Duration::from_secs(5))
-            .await?
-        {
-            Response::Head(update) => waxwing_core::follow::HeadUpdate::from_bytes(&update)?,
-            _ => return Err("no head".into()),
-        };
-        if update.head.header.total_entries >= wanted {
-            return Ok(());
-        }
+    while head(connection).await?.total_entries < wanted {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    Ok(())
 }

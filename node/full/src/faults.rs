@@ -5,6 +5,7 @@
 //! and clocks.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,25 @@ codes! {
          the future.";
     QUOTA_REACHED = "WX-3003",
         "The disk quota is reached; no envelopes are taken. Raise quota_mib or move the node to a larger disk.";
+}
+
+/// A warning whose cause may recur a thousand times a second, and which is worth a line a minute.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    /// When it is due again, by the steady clock.
+    due_ms: AtomicU64,
+}
+
+impl Seldom {
+    const BETWEEN_MS: u64 = 60_000;
+
+    /// Whether to say it now.
+    pub(crate) fn is_due(&self, steady_ms: u64) -> bool {
+        let next = |due: u64| (steady_ms >= due).then_some(steady_ms + Self::BETWEEN_MS);
+        self.due_ms
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .is_ok()
+    }
 }
 
 /// Why a node stopped by itself.
@@ -158,6 +178,13 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), CODES.len());
         assert!(CODES.iter().all(|code| code.meaning.len() > 60));
+    }
+
+    #[test]
+    fn a_warning_comes_once_a_minute_however_often_there_is_reason() {
+        let seldom = Seldom::default();
+        let said: Vec<u64> = (0..200_000).step_by(7).filter(|now| seldom.is_due(*now)).collect();
+        assert_eq!(said, [0, 60_004, 120_008, 180_012]);
     }
 
     #[test]

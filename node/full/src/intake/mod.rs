@@ -26,7 +26,7 @@ pub(crate) use examine::{Examined, examine};
 
 use crate::chain::Chain;
 use crate::clock::Clock;
-use crate::faults::{Fault, Lifeline, POOL_FULL};
+use crate::faults::{Fault, Lifeline, POOL_FULL, Seldom};
 use crate::meter::{Meter, Outcome};
 use crate::pool::{Admitted, Candidate, NotAdmitted, Waiting};
 use crate::workers::Workers;
@@ -43,6 +43,7 @@ pub(crate) struct Intake<T> {
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) full: Seldom,
 }
 
 impl<T: Tables> Intake<T> {
@@ -147,7 +148,7 @@ impl<T: Tables> Intake<T> {
             count(outcome);
         }
         let full = count(Outcome::Full);
-        if full > 0 {
+        if full > 0 && self.full.is_due(self.clock.steady_ms()) {
             tracing::warn!(
                 code = POOL_FULL,
                 envelopes = full,

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use waxwing_store::{OpenError, RestoreError};
+use waxwing_store::{OpenError, RestoreError, StoreError};
 
 use crate::chain::OpenFault;
 use crate::directory::RolledBack;
@@ -45,10 +45,33 @@ pub enum StartError {
     System(io::Error),
 }
 
+impl StartError {
+    /// Whether the machine is at fault (its disk, its ports), so that the same start may work later.
+    #[must_use]
+    pub const fn is_the_machines(&self) -> bool {
+        matches!(
+            self,
+            Self::System(_)
+                | Self::Listen { .. }
+                | Self::Open {
+                    error: OpenError::Store(StoreError::Failed(_)),
+                    ..
+                }
+                | Self::Restore(RestoreError::Store(StoreError::Failed(_)))
+        )
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { directory, error } => write!(f, "{}: {error}", directory.display()),
+            Self::Open { directory, error } => {
+                write!(f, "{}: {error}", directory.display())?;
+                if self.is_the_machines() {
+                    f.write_str("; check the disk and its space, then start the node again")?;
+                }
+                Ok(())
+            }
             Self::OtherNetwork => f.write_str(
                 "the ledger in db/ belongs to another network than the genesis beside it: put the right one in its place",
             ),

@@ -36,7 +36,7 @@ use crate::config::{NodeConfig, Submit};
 use crate::directory::Directory;
 use crate::disk::Disk;
 use crate::erasures::Erasures;
-use crate::faults::Lifeline;
+use crate::faults::{Lifeline, Seldom};
 use crate::http::{self, Pages};
 use crate::intake::Intake;
 use crate::meter::Meter;
@@ -259,6 +259,7 @@ impl<T: Tables> Parts<T> {
                 clock: self.clock.clone(),
                 lifeline: self.lifeline.clone(),
                 meter: Arc::clone(&self.meter),
+                full: Seldom::default(),
             })),
             None => Submissions::Elsewhere(Relay {
                 chain: Arc::clone(&self.chain),
@@ -267,6 +268,7 @@ impl<T: Tables> Parts<T> {
                 clock: self.clock.clone(),
                 lifeline: self.lifeline.clone(),
                 under_way: Mutex::default(),
+                nobody: Seldom::default(),
             }),
         }
     }
@@ -281,6 +283,7 @@ impl<T: Tables> Parts<T> {
             clock: self.clock.clone(),
             lifeline: self.lifeline.clone(),
             meter: Arc::clone(&self.meter),
+            behind: Seldom::default(),
         };
         let thread = std::thread::Builder::new().name("order".to_owned());
         thread.spawn(move || proposer.run()).map_err(StartError::System)

@@ -19,7 +19,7 @@ use waxwing_store::{StoreError, Tables};
 use super::{Pace, Voter};
 use crate::chain::Chain;
 use crate::clock::Clock;
-use crate::faults::{CLOCK_BEHIND, Fault, Lifeline};
+use crate::faults::{CLOCK_BEHIND, Fault, Lifeline, Seldom};
 use crate::meter::{Meter, Outcome};
 use crate::pool::{Selected, Turn, Waiting};
 use crate::reports::Reports;
@@ -34,6 +34,7 @@ pub(crate) struct Proposer<T> {
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) behind: Seldom,
 }
 
 /// What came of trying a block.
@@ -87,7 +88,7 @@ impl<T: Tables> Proposer<T> {
     fn try_block(&self, selected: Vec<Selected>) -> Result<Tried, StoreError> {
         let ledger = self.chain.ledger();
         let now = self.clock.now_ms();
-        if !is_timely(ledger.head().time, now) {
+        if !is_timely(ledger.head().time, now) && self.behind.is_due(self.clock.steady_ms()) {
             let ahead_ms = ledger.head().time - now;
             tracing::warn!(
                 code = CLOCK_BEHIND,

@@ -15,7 +15,7 @@ use waxwing_store::{StoreError, Tables};
 
 use crate::chain::Chain;
 use crate::clock::Clock;
-use crate::faults::{Fault, Lifeline, NO_VALIDATOR};
+use crate::faults::{Fault, Lifeline, NO_VALIDATOR, Seldom};
 use crate::intake::{AT_ONCE, Examined, examine};
 use crate::sync::Upstreams;
 use crate::workers::Workers;
@@ -35,6 +35,7 @@ pub(crate) struct Relay<T> {
     pub(crate) lifeline: Lifeline,
     /// Stamps of envelopes that are being passed on. One that comes back went in a circle among followers.
     pub(crate) under_way: Mutex<HashSet<Hash>>,
+    pub(crate) nobody: Seldom,
 }
 
 /// Envelopes that are under way for as long as this lives.
@@ -93,7 +94,7 @@ impl<T: Tables> Relay<T> {
             }
             left = pass_on(&connection, &envelopes, left, promise, &mut admissions).await;
         }
-        if !left.is_empty() {
+        if !left.is_empty() && self.nobody.is_due(self.clock.steady_ms()) {
             tracing::warn!(
                 code = NO_VALIDATOR,
                 envelopes = left.len(),
