@@ -17,7 +17,8 @@ use crate::faults::{Fault, Lifeline};
 use crate::pool::Waiting;
 use crate::serve::NodeStatus;
 
-/// A running node. Dropped without [`NodeHandle::shut_down`] it stops at once.
+/// A running node. Dropped without [`NodeHandle::shut_down`] it stops after the block that is being written; what waits
+/// in the pool is lost.
 pub struct NodeHandle {
     pub(super) server: Option<Arc<Server>>,
     pub(super) address: SocketAddr,
@@ -148,6 +149,11 @@ impl Drop for NodeHandle {
     fn drop(&mut self) {
         self.lifeline.stop();
         self.waiting.kill();
+        // A block that is being written is waited for: a program that ended meanwhile would take the database's own
+        // globals away under it, and die of that instead of ending.
+        if let Some(ordering) = self.ordering.take() {
+            let _ = ordering.join();
+        }
     }
 }
 
