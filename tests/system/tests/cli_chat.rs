@@ -264,3 +264,87 @@ fn a_node_that_is_gone_is_said_and_what_was_read_is_still_shown() {
         .output();
     assert!(offline.expect("the program starts").status.success());
 }
+
+/// The names of an object's fields, the schema aside.
+fn fields(value: &Value) -> Vec<&str> {
+    let object = value.as_object().expect("a result is an object");
+    object
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "schema")
+        .collect()
+}
+
+#[test]
+fn schemas_of_chat_and_of_a_running_node_are_stable() {
+    let world = World::with_channel();
+    let check = |home: &str, arguments: &[&str], schema: &str, expected: &[&str]| -> Value {
+        let value = world.json(home, arguments);
+        assert_eq!(text(&value, "/schema"), schema);
+        assert_eq!(fields(&value), expected, "{schema}");
+        value
+    };
+    let channel = ["channel", "device", "log", "name", "network"];
+    check("node", &["chat", "new", "second"], "waxwing.chat.new/1", &channel);
+    let invited = check(
+        "node",
+        &["chat", "invite", "second"],
+        "waxwing.chat.invite/1",
+        &["channel", "link"],
+    );
+    check(
+        "bob",
+        &["chat", "join", text(&invited, "/link")],
+        "waxwing.chat.join/1",
+        &channel,
+    );
+    check("bob", &["chat", "channels"], "waxwing.chat.channels/1", &["channels"]);
+    let send = ["chat", "send", "garden", "schemas"];
+    let sent = check("bob", &send, "waxwing.chat.send/1", &["ladder", "message", "took_ms"]);
+    let ordered = text(&sent, "/message/ordered");
+    assert!(
+        ordered.ends_with('Z') && ordered.contains('T'),
+        "times are ISO 8601 in UTC: {ordered}"
+    );
+    let read = ["channel", "messages", "network", "refreshed"];
+    check("bob", &["chat", "read", "garden"], "waxwing.chat.read/1", &read);
+    let why = world.json("bob", &["chat", "why", "garden#0"]);
+    assert_eq!(text(&why, "/schema"), "waxwing.chat.why/1");
+    assert_eq!(
+        fields(why.pointer("/checks/0").expect("there are checks")),
+        ["check", "result", "says"]
+    );
+    let receipt = world.json("bob", &["chat", "receipt", "garden#0", "--out", &world.at("r")]);
+    assert_eq!(text(&receipt, "/schema"), "waxwing.chat.receipt/1");
+    assert_eq!(text(&receipt, "/log"), text(&read_log(&world), "/log"));
+
+    check("node", &["node", "health"], "waxwing.node.health/1", &["says", "well"]);
+    let status = [
+        "address",
+        "head",
+        "height",
+        "network",
+        "page",
+        "policy",
+        "progress",
+        "progress_done",
+        "progress_target",
+        "quota_bytes",
+        "role",
+        "software",
+        "used_bytes",
+    ];
+    check("node", &["node", "status"], "waxwing.node.status/1", &status);
+}
+
+fn read_log(world: &World) -> Value {
+    let channels = world.json("bob", &["chat", "channels"]);
+    let all = channels
+        .get("channels")
+        .and_then(Value::as_array)
+        .expect("channels are listed");
+    let garden = all
+        .iter()
+        .find(|channel| channel.get("name").and_then(Value::as_str) == Some("garden"));
+    garden.cloned().expect("bob has joined it")
+}

@@ -17,7 +17,8 @@ use crate::failure::Failure;
 use crate::files;
 use crate::home::quoted;
 use crate::output::Output;
-use crate::progress::{Progress, grouped};
+use crate::progress::Progress;
+use crate::words::grouped;
 
 pub(crate) fn run(directory: &Path, out: &Path, output: &Output) -> Done {
     let (_, source) = open_source(directory)?;

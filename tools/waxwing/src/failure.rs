@@ -10,7 +10,7 @@
 //! A panic is a bug of ours and is said to be one. It ends the process at once: what was acknowledged is on disk, and
 //! the next start goes on from there.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -53,6 +53,15 @@ impl Failure {
                 ExitCode::from(1)
             }
             Self::NobodyReads => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) | Self::Failed(text) => f.write_str(text),
+            Self::NobodyReads => f.write_str("nobody reads what is printed"),
         }
     }
 }

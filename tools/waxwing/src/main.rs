@@ -25,6 +25,7 @@ mod papers;
 mod passphrase;
 mod progress;
 mod signals;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;

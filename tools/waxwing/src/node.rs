@@ -3,6 +3,7 @@
 mod ask;
 mod init;
 mod log;
+mod pages;
 pub(crate) mod run;
 mod settings;
 

@@ -80,6 +80,15 @@ impl Output {
         }
     }
 
+    /// An object for programs alone; nothing without `--json`.
+    ///
+    /// # Errors
+    /// If nobody reads any more.
+    #[cfg(feature = "node")]
+    pub(crate) fn record(&self, schema: &str, object: Value) -> Result<(), Failure> {
+        if self.json { self.object(schema, object) } else { Ok(()) }
+    }
+
     /// Text for people alone; nothing with `--json`.
     ///
     /// # Errors

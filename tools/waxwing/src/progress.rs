@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock;
 use crate::output::Output;
+use crate::words::grouped;
 
 /// Between two lines where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -76,9 +77,14 @@ impl Drop for Progress {
     }
 }
 
+/// Columns that the words beside the bar take, with numbers of up to seven digits.
+const WORDS: u16 = 48;
+
 fn bar(ascii: bool) -> ProgressBar {
-    let template = "{prefix} {bar:30} {human_pos} of {human_len} {msg}, {eta} left";
-    let style = ProgressStyle::with_template(template).expect("the template is a constant that indicatif accepts");
+    let columns = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| width.0);
+    let length = columns.saturating_sub(WORDS).clamp(4, 30);
+    let template = format!("{{prefix}} {{bar:{length}}} {{human_pos}} of {{human_len}} {{msg}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template).expect("only the length varies, and any length is accepted");
     let style = style.progress_chars(if ascii { "=> " } else { "━╸ " });
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
 }
@@ -90,28 +96,9 @@ fn line(job: &str, unit: &str, done: u64, all: Option<u64>) -> String {
     }
 }
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let shown: Vec<_> = [0, 7, 999, 1000, 1_234_567].into_iter().map(grouped).collect();
-        assert_eq!(shown, ["0", "7", "999", "1,000", "1,234,567"]);
-    }
 
     #[test]
     fn a_line_names_the_whole_where_it_is_known() {

@@ -22,7 +22,7 @@ pub(crate) enum Network {
 /// `waxwing network new`.
 #[derive(Args, Debug)]
 pub(crate) struct NewNetwork {
-    /// What people call it: 1 to 64 letters, digits, spaces, `-`, `_`, `.`
+    /// What people call it: 1 to 64 ASCII letters, digits, spaces, `-`, `_`, `.`
     pub(crate) name: String,
 
     /// Folder for genesis.wxg and vote.key [default: --home]

@@ -13,7 +13,7 @@ use crate::files;
 use crate::home::{GENESIS_FILE, quoted};
 use crate::ids::{self, Kind};
 use crate::network::read_genesis;
-use crate::progress::grouped;
+use crate::words::grouped;
 
 /// A link with eight nodes takes less than 1 kB.
 const LINK_MAX: u64 = 64 << 10;

@@ -19,6 +19,7 @@ use crate::ids;
 use crate::ladder::{Step, arrow};
 use crate::output::{Output, Tone};
 use crate::signals::Signals;
+use crate::words::count;
 
 /// A message takes 512 KiB at most, sealed.
 const TEXT_MAX: u64 = 512 << 10;
@@ -214,11 +215,8 @@ fn standing(network: &NetworkView, channel: &ChannelView) -> String {
         Age::Stale { age_ms } => format!("{} s old: the end may be withheld", age_ms / 1000),
         Age::Unknown => "ahead of this device's clock".to_owned(),
     };
-    let entries = if channel.entries == 1 { "entry" } else { "entries" };
-    format!(
-        "{} {entries} checked to block {}, {signers}, {age}",
-        channel.entries, network.height
-    )
+    let entries = count(channel.entries, "entry", "entries");
+    format!("{entries} checked to block {}, {signers}, {age}", network.height)
 }
 
 /// What a reader must know beside the messages.

@@ -20,7 +20,7 @@ pub(super) fn wanted(named: &[String], session: &Session<'_>) -> Result<Vec<Node
 
 #[cfg(feature = "node")]
 fn of_home(session: &Session<'_>) -> Option<NodeAddress> {
-    let running = crate::node::run::running_in(session.home).ok()?;
+    let running = crate::node::run::running_in(session.home).ok()?.address;
     NodeAddress::new(&format!("{}:{}", running.host, running.port), running.node)
 }
 

@@ -3,7 +3,7 @@
 //! `[HH:MM] <nick> text` is a message, `[HH:MM]  * nick text` an action; a line that starts with `===` is a notice of the
 //! server and no message. Source and licence of the bundled excerpt: `tests/data/ubuntu-irc/README.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -82,8 +82,13 @@ fn largest(folder: &Path) -> Result<(String, Vec<Spoken>), Failure> {
 }
 
 fn among(source: String, mut messages: Vec<Spoken>, clients: usize, count: usize) -> Conversation {
+    // Who speaks much in the part that is replayed, so that nobody answers somebody who is not there.
+    let part = messages.get(..count.saturating_mul(2)).unwrap_or(&messages);
+    let is_enough =
+        |part: &[Spoken]| part.iter().map(|spoken| &spoken.speaker).collect::<BTreeSet<_>>().len() >= clients;
+    let part = if is_enough(part) { part } else { &messages };
     let mut said: BTreeMap<&str, usize> = BTreeMap::new();
-    for spoken in &messages {
+    for spoken in part {
         *said.entry(&spoken.speaker).or_default() += 1;
     }
     let mut speakers: Vec<(&str, usize)> = said.into_iter().collect();

@@ -86,7 +86,7 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
     let mut members = start(dir, &network, story).await?;
     let people = gather(dir, &network, &members, conversation, story).await?;
 
-    let mut replay = Replay::new(&people, conversation, story)?;
+    let mut replay = Replay::new(&people, conversation);
     let half = conversation.messages.len() * 3 / 4;
     replay.until(half, story).await?;
     let (validator, survivor) = lose_one(&mut members, &people, &mut replay, story, &mut figures).await?;

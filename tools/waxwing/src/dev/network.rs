@@ -109,7 +109,7 @@ fn node_command(home: &Path, network: &Path, upstreams: &[&Member], listen: Sock
     command
         .arg("--home")
         .arg(home)
-        .args(["--json", "node", "run", "--with-parent", "--http", "off"]);
+        .args(["--json", "node", "run", "--with-parent", "--http", "127.0.0.1:0"]);
     command
         .args(["--listen", &listen.to_string()])
         .arg("--genesis")

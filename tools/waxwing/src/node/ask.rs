@@ -11,13 +11,14 @@ use waxwing_net::wire::{Progress, Request, Response, Retention, Role, Status, Su
 use waxwing_node::NodeAddress;
 use waxwing_seal::display::display_safe;
 
-use super::run::running_in;
+use super::pages;
+use super::run::{Running, running_in};
 use crate::args::Place;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::ids::Kind;
 use crate::output::{Output, Tone};
-use crate::progress::grouped;
+use crate::words::{bytes, count, grouped};
 use crate::{Done, clock};
 
 /// How long a node may take to answer.
@@ -27,11 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) fn status(watch: bool, place: &Place, home: &Home, output: &Output) -> Done {
-    let address = wanted(place, home)?;
+    let Running { address, http } = wanted(place, home)?;
     alone(async {
         let connection = call(&address).await?;
         let mut last = ask(&connection).await?;
-        tell(&last, &address, &connection, output)?;
+        tell(&last, &address, http, &connection, output)?;
         if !watch {
             return Ok(0);
         }
@@ -40,7 +41,7 @@ pub(super) fn status(watch: bool, place: &Place, home: &Home, output: &Output) -
             let status = ask(&connection).await?;
             if status != last {
                 let line = format!("{}  {}", clock::local(clock::now_ms()), progress_line(&status));
-                output.result("node.status", as_json(&status, &address), &line)?;
+                output.result("node.status", as_json(&status, &address, None), &line)?;
                 last = status;
             }
         }
@@ -48,15 +49,10 @@ pub(super) fn status(watch: bool, place: &Place, home: &Home, output: &Output) -
 }
 
 pub(super) fn health(live_only: bool, place: &Place, home: &Home, output: &Output) -> Done {
-    let outcome = wanted(place, home).and_then(|address| alone(async { ask(&call(&address).await?).await }));
-    let (is_well, says) = match &outcome {
-        Err(Failure::Usage(text) | Failure::Failed(text)) => (false, text.clone()),
-        Err(Failure::NobodyReads) => (false, String::new()),
-        Ok(_) if live_only => (true, "live: it answers".to_owned()),
-        Ok(status) => match status.progress {
-            Progress::Verified { .. } => (true, format!("ready: {}", progress_line(status))),
-            _ => (false, format!("not ready: {}", progress_line(status))),
-        },
+    let (is_well, says) = match wanted(place, home) {
+        Err(failure) => (false, failure.to_string()),
+        Ok(Running { http: Some(http), .. }) => by_page(http, live_only),
+        Ok(Running { address, http: None }) => by_question(&address, live_only),
     };
     let tone = if is_well { Tone::Good } else { Tone::Bad };
     output.result(
@@ -67,9 +63,39 @@ pub(super) fn health(live_only: bool, place: &Place, home: &Home, output: &Outpu
     Ok(u8::from(!is_well))
 }
 
-fn wanted(place: &Place, home: &Home) -> Result<NodeAddress, Failure> {
+/// What the node's own page says: it knows about its peers and its store.
+fn by_page(http: SocketAddr, live_only: bool) -> (bool, String) {
+    let path = if live_only { "/livez" } else { "/readyz?verbose" };
+    match pages::fetch(http, path) {
+        None => (
+            false,
+            format!("nobody answers at http://{http}: start the node with `waxwing node run`"),
+        ),
+        Some(page) if live_only => (page.code == 200, format!("live: {}", page.text.trim())),
+        Some(page) => (page.code == 200, page.text.trim().to_owned()),
+    }
+}
+
+/// What can be seen from outside: whether it answers, and how far it is.
+fn by_question(address: &NodeAddress, live_only: bool) -> (bool, String) {
+    match alone(async { ask(&call(address).await?).await }) {
+        Err(failure) => (false, failure.to_string()),
+        Ok(_) if live_only => (true, "live: it answers".to_owned()),
+        Ok(status) => match status.progress {
+            Progress::Verified { .. } => (true, format!("ready: {}", progress_line(&status))),
+            _ => (false, format!("not ready: {}", progress_line(&status))),
+        },
+    }
+}
+
+fn wanted(place: &Place, home: &Home) -> Result<Running, Failure> {
     match &place.node {
-        Some(text) => text.parse().map_err(|error| Failure::usage(format!("--node: {error}"))),
+        Some(text) => {
+            let address = text
+                .parse()
+                .map_err(|error| Failure::usage(format!("--node: {error}")))?;
+            Ok(Running { address, http: None })
+        }
         None => running_in(home),
     }
 }
@@ -105,7 +131,13 @@ async fn ask(connection: &Connection) -> Result<Status, Failure> {
     }
 }
 
-fn tell(status: &Status, address: &NodeAddress, connection: &Connection, output: &Output) -> Result<(), Failure> {
+fn tell(
+    status: &Status,
+    address: &NodeAddress,
+    http: Option<SocketAddr>,
+    connection: &Connection,
+    output: &Output,
+) -> Result<(), Failure> {
     let access = &status.access;
     let takes = match access.submit {
         Submitters::Everybody => "envelopes of everybody who pays the stamp",
@@ -144,8 +176,15 @@ fn tell(status: &Status, address: &NodeAddress, connection: &Connection, output:
     if !policy.is_empty() {
         facts.push(("operator", policy.into_owned()));
     }
+    let page = http.and_then(|http| pages::fetch(http, "/status"));
+    let page: Option<Value> = page.and_then(|page| serde_json::from_str(&page.text).ok());
+    facts.extend(page.iter().flat_map(from_page));
     let heading = format!("{} at {}:{}", role(status), address.host, address.port);
-    output.result("node.status", as_json(status, address), &output.facts(&heading, &facts))
+    output.result(
+        "node.status",
+        as_json(status, address, page),
+        &output.facts(&heading, &facts),
+    )
 }
 
 const fn role(status: &Status) -> &'static str {
@@ -165,7 +204,39 @@ fn progress_line(status: &Status) -> String {
     }
 }
 
-fn as_json(status: &Status, address: &NodeAddress) -> Value {
+/// What the node shows on its own machine alone.
+fn from_page(page: &Value) -> Vec<(&'static str, String)> {
+    let number = |pointer: &str| page.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let mut facts = vec![
+        (
+            "ledger",
+            format!(
+                "{} in {}",
+                count(number("/entries"), "entry", "entries"),
+                count(number("/logs"), "log", "logs")
+            ),
+        ),
+        (
+            "waiting",
+            format!(
+                "{} envelopes, {}",
+                grouped(number("/pool/envelopes")),
+                bytes(number("/pool/bytes"))
+            ),
+        ),
+    ];
+    for upstream in page.get("upstreams").and_then(Value::as_array).into_iter().flatten() {
+        let place = upstream.get("address").and_then(Value::as_str).unwrap_or_default();
+        let place = place.split_once('@').map_or(place, |(_, place)| place);
+        let is_connected = upstream.get("is_connected").and_then(Value::as_bool) == Some(true);
+        let state = if is_connected { "connected" } else { "not connected" };
+        facts.push(("upstream", format!("{}  {state}", display_safe(place))));
+    }
+    facts
+}
+
+/// `page` is what the node shows on its own machine, `null` for nodes elsewhere.
+fn as_json(status: &Status, address: &NodeAddress, page: Option<Value>) -> Value {
     let (state, done, target) = match status.progress {
         Progress::Downloading { have, target } => ("downloading", have, target),
         Progress::Verifying { verified, target } => ("verifying", verified, target),
@@ -184,35 +255,6 @@ fn as_json(status: &Status, address: &NodeAddress) -> Value {
         "quota_bytes": status.access.quota_bytes,
         "policy": &*status.access.policy,
         "software": &*status.software,
+        "page": page,
     })
-}
-
-/// Bytes in the unit that leaves at most four digits.
-pub(super) fn bytes(count: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    if count < 10_000 {
-        return format!("{} B", grouped(count));
-    }
-    let mut rest = count / 1000;
-    for unit in units {
-        if rest < 10_000 || unit == "TB" {
-            return format!("{} {unit}", grouped(rest));
-        }
-        rest /= 1000;
-    }
-    grouped(count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_shown_in_a_unit_that_fits() {
-        let shown: Vec<_> = [0, 9_999, 10_000, 12_345_678_000, 5_000_000_000_000_000]
-            .into_iter()
-            .map(bytes)
-            .collect();
-        assert_eq!(shown, ["0 B", "9,999 B", "10 kB", "12 GB", "5,000 TB"]);
-    }
 }

@@ -4,6 +4,7 @@
 //! hears of it, so there is nothing that only a good end would save.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,9 +61,10 @@ pub(super) fn run(options: &RunNode, home: &Home, output: &Output) -> Done {
 }
 
 fn refused(error: &StartError) -> Failure {
-    match error {
-        StartError::System(_) | StartError::Listen { .. } => Failure::failed(error.to_string()),
-        _ => Failure::usage(error.to_string()),
+    if error.is_the_machines() {
+        Failure::failed(error.to_string())
+    } else {
+        Failure::usage(error.to_string())
     }
 }
 
@@ -93,6 +95,10 @@ fn announce(
     // Only now the ports are known that the system chose.
     facts.retain(|(name, _)| *name != "listens" && *name != "http");
     facts.push(("address", address.to_string()));
+    facts.extend(
+        node.http()
+            .map(|http| ("http", format!("http://{http}/status, /readyz, /livez, /metrics"))),
+    );
     if let Some(http) = node.http() {
         facts.push(("http", format!("http://{http} for health and metrics")));
     }
@@ -104,6 +110,7 @@ fn announce(
         fields.insert("event".to_owned(), json!("running"));
         fields.insert("address".to_owned(), json!(address.to_string()));
         fields.insert("listen".to_owned(), json!(node.address().to_string()));
+        fields.insert("http".to_owned(), json!(node.http().map(|http| http.to_string())));
         fields.insert("http".to_owned(), json!(node.http().map(|http| http.to_string())));
         fields.insert("height".to_owned(), json!(tip.height));
         fields.insert("process".to_owned(), json!(std::process::id()));
@@ -159,7 +166,11 @@ struct Note(PathBuf);
 impl Note {
     fn write(folder: PathBuf, node: &NodeHandle) -> Result<Self, Failure> {
         let path = folder.join(NOTE);
-        let text = json!({ "address": address_of(node).to_string(), "process": std::process::id() });
+        let text = json!({
+            "address": address_of(node).to_string(),
+            "http": node.http().map(|http| http.to_string()),
+            "process": std::process::id(),
+        });
         std::fs::write(&path, format!("{text}\n"))
             .map_err(|error| Failure::failed(format!("cannot write {}: {}", path.display(), files::reason(&error))))?;
         Ok(Self(path))
@@ -172,11 +183,20 @@ impl Drop for Note {
     }
 }
 
+/// How a running node is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    /// By clients and nodes.
+    pub(crate) address: NodeAddress,
+    /// For health and figures, if it shows them.
+    pub(crate) http: Option<SocketAddr>,
+}
+
 /// How the node that runs in a home is reached. After a kill the note may be old: then nobody answers.
 ///
 /// # Errors
 /// If no node has noted anything there.
-pub(crate) fn running_in(home: &Home) -> Result<NodeAddress, Failure> {
+pub(crate) fn running_in(home: &Home) -> Result<Running, Failure> {
     let path = init::folder(home)?.join(NOTE);
     let nobody = || {
         Failure::usage(format!(
@@ -189,6 +209,10 @@ pub(crate) fn running_in(home: &Home) -> Result<NodeAddress, Failure> {
         return Err(nobody());
     }
     let note: Value = serde_json::from_slice(&files::read(&path, "note", NOTE_MAX)?).map_err(|_| nobody())?;
-    let address = note.get("address").and_then(Value::as_str).ok_or_else(nobody)?;
-    address.parse().map_err(|_| nobody())
+    let text = |name: &str| note.get(name).and_then(Value::as_str);
+    let address = text("address")
+        .and_then(|address| address.parse().ok())
+        .ok_or_else(nobody)?;
+    let http = text("http").and_then(|http| http.parse().ok());
+    Ok(Running { address, http })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::story::seconds;
-use crate::progress::grouped;
+use crate::words::grouped;
 
 /// The figures of one run.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use super::story::Story;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::Tone;
-use crate::progress::grouped;
+use crate::words::grouped;
 
 /// Letters that a message must have to be searched for: shorter ones could stand anywhere by chance.
 const LETTERS_MIN: usize = 16;

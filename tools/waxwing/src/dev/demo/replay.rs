@@ -27,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Replay<'a> {
     people: &'a People,
     conversation: &'a Conversation,
-    progress: Progress,
     tail: Option<Tail>,
     sent: usize,
     latencies: Vec<Duration>,
@@ -35,17 +34,15 @@ pub(super) struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    pub(super) fn new(people: &'a People, conversation: &'a Conversation, story: &Story<'_>) -> Result<Self, Failure> {
-        let progress = Progress::start("replaying", "messages", story.output);
-        Ok(Self {
+    pub(super) fn new(people: &'a People, conversation: &'a Conversation) -> Self {
+        Self {
             people,
             conversation,
-            progress,
             tail: None,
             sent: 0,
             latencies: Vec::new(),
             read: Vec::new(),
-        })
+        }
     }
 
     /// Goes on until so many messages are said and read.
@@ -65,16 +62,20 @@ impl<'a> Replay<'a> {
         }
         let from = self.sent;
         let messages = self.conversation.messages.get(from..count).unwrap_or_default();
+        let mut progress = None;
         for spoken in messages {
             let took = say(self.writer(spoken)?, spoken).await?;
             self.latencies.push(took);
             self.sent += 1;
-            self.progress.set(
-                u64::try_from(self.sent).unwrap_or(0),
-                u64::try_from(self.conversation.messages.len()).ok(),
-            );
             self.listen(story, from).await?;
+            // Lines and a bar would overwrite each other: first these, then that.
+            if self.sent >= from + SHOWN {
+                let progress = progress.get_or_insert_with(|| Progress::start("replaying", "messages", story.output));
+                let all = u64::try_from(self.conversation.messages.len()).ok();
+                progress.set(u64::try_from(self.sent).unwrap_or(0), all);
+            }
         }
+        drop(progress);
         let rest = messages.len().saturating_sub(SHOWN);
         if rest > 0 {
             story.aside(&format!("and {rest} more, each checked by the reader in the same way"))?;

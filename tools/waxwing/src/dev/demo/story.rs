@@ -1,6 +1,6 @@
 //! How the demonstration tells what happens: chapters, facts, and a few lines of the conversation.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use waxwing_audit::Report;
@@ -118,11 +118,14 @@ impl<'a> Story<'a> {
         for (name, value) in figures.lines() {
             self.fact(name, &value)?;
         }
-        self.output.result("dev.demo", figures.as_json(), "")
+        self.output.record("dev.demo", figures.as_json())
     }
 
     pub(super) fn explore(&self, dir: &Path, people: &People) -> Result<(), Failure> {
         self.chapter("Look around")?;
+        if let Some(program) = program_off_the_path() {
+            self.output.text(&format!("   alias waxwing={program}"))?;
+        }
         let path = |name: &str| quoted(&dir.join(name).to_string_lossy());
         let home = quoted(&people.home_of_reader().to_string_lossy());
         let open = format!("--home {home} --passphrase-file {}", path("passphrase"));
@@ -149,6 +152,20 @@ impl<'a> Story<'a> {
     fn width(&self) -> usize {
         self.output.width().unwrap_or(WIDTH)
     }
+}
+
+/// Where this program is, if typing its name would not start it.
+fn program_off_the_path() -> Option<String> {
+    let program = std::env::current_exe().ok()?.canonicalize().ok()?;
+    let path = std::env::var_os("PATH")?;
+    let is_this = |folder: PathBuf| {
+        folder
+            .join("waxwing")
+            .canonicalize()
+            .is_ok_and(|found| found == program)
+    };
+    let is_found = std::env::split_paths(&path).any(is_this);
+    (!is_found).then(|| quoted(&program.to_string_lossy()))
 }
 
 /// At most so many columns.
