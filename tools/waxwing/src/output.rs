@@ -114,6 +114,13 @@ impl Output {
         self.width
     }
 
+    /// Text wrapped at the terminal's width between words, later lines indented; as it is where there is no terminal.
+    /// Whatever is longer than a line (ids, hashes) is broken, dates and paths are not.
+    pub(crate) fn wrapped(&self, text: &str, indent: usize) -> String {
+        self.width
+            .map_or_else(|| text.to_owned(), |width| wrapped_at(text, width, indent))
+    }
+
     fn object(&self, schema: &str, object: Value) -> Result<(), Failure> {
         let mut all = Map::new();
         all.insert("schema".to_owned(), Value::from(format!("waxwing.{schema}/1")));
@@ -178,6 +185,16 @@ impl Output {
         }
         text
     }
+}
+
+/// [`Output::wrapped`] at a given width.
+pub(crate) fn wrapped_at(text: &str, width: usize, indent: usize) -> String {
+    let indent = " ".repeat(indent);
+    let options = textwrap::Options::new(width.max(indent.len() + 20))
+        .subsequent_indent(&indent)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(text, options)
 }
 
 /// JSON says exactly what others wrote, and shown on a terminal it must not move it: whatever `display_safe` would replace
@@ -302,6 +319,16 @@ mod tests {
             "{json}"
         );
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), Value::from(hostile));
+    }
+
+    #[test]
+    fn lines_are_wrapped_between_words_and_dates_are_kept_whole() {
+        let text = "ordered on 2026-11-23T10:00:00Z in block 7";
+        assert_eq!(
+            wrapped_at(text, 24, 2),
+            "ordered on\n  2026-11-23T10:00:00Z\n  in block 7"
+        );
+        assert_eq!(output(false).wrapped(text, 2), text, "no terminal, no wrapping");
     }
 
     #[test]

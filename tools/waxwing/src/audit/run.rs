@@ -70,6 +70,9 @@ pub(super) fn boxed<S: HistorySource + 'static>(source: S) -> Box<dyn HistorySou
     Box::new(source)
 }
 
+/// The column in which a report's values stand.
+const VALUES: usize = 12;
+
 /// Prints the report.
 ///
 /// # Errors
@@ -77,6 +80,8 @@ pub(super) fn boxed<S: HistorySource + 'static>(source: S) -> Box<dyn HistorySou
 pub(crate) fn tell(report: &Report, output: &Output) -> Result<(), Failure> {
     let object = serde_json::from_str(&report.to_json()).expect("a report in JSON is JSON");
     let (text, word) = (report.to_string(), report.verdict.word());
+    let lines = text.lines().map(|line| output.wrapped(line, VALUES) + "\n");
+    let text: String = lines.collect();
     let tone = if report.exit_code() == 0 { Tone::Good } else { Tone::Bad };
     output.result("audit", object, &text.replacen(word, &output.paint(tone, word), 1))
 }

@@ -186,7 +186,7 @@ pub(super) async fn read(channel: &str, last: u32, proofs: bool, offline: bool, 
     for view in &views {
         text.push_str(&show::message(view, detail, output));
     }
-    text.push_str(&output.paint(Tone::Faint, &standing(&network, &channel)));
+    text.push_str(&output.wrapped(&output.paint(Tone::Faint, &standing(&network, &channel)), 2));
     text.push('\n');
     if let Some(trouble) = worth_saying(&network) {
         text.push_str(&format!("{}\n", output.paint(Tone::Bad, &format!("! {trouble}"))));

@@ -31,11 +31,15 @@ pub(super) async fn why(message: &str, session: &Session<'_>) -> Done {
             (None, true) => "promised, under its signature, to include it".to_owned(),
             (None, false) => "took it".to_owned(),
         };
-        text.push_str(&format!("  {node} {answer}, {}\n", clock::local(said.time_ms)));
+        let line = format!("{node} {answer}, {}", clock::local(said.time_ms));
+        text.push_str(&format!("{}\n", output.wrapped(&line, SAYS)));
     }
     output.result("chat.why", json_of(&why), &text)?;
     Ok(0)
 }
+
+/// The column in which it is said what came of a check.
+const SAYS: usize = 10;
 
 /// One check: what holds, what fails, what nobody did. The words say it without the colours.
 fn line(check: &Check, output: &Output) -> String {
@@ -46,13 +50,11 @@ fn line(check: &Check, output: &Output) -> String {
     };
     let head = format!("{}  {:22}  ", output.paint(tone, &format!("{word:8}")), check.check);
     let says = display_safe(&check.says);
-    let Some(width) = output.width() else {
+    if output.width().is_none() {
         return format!("{head}{says}\n");
-    };
-    let options = textwrap::Options::new(width.saturating_sub(12).max(20));
-    let lines = textwrap::wrap(&says, options);
-    let rest: String = lines.iter().map(|line| format!("          {line}\n")).collect();
-    format!("{}\n{rest}", head.trim_end())
+    }
+    let says = output.wrapped(&format!("{}{says}", " ".repeat(SAYS)), SAYS);
+    format!("{}\n{says}\n", head.trim_end())
 }
 
 pub(super) async fn receipt(message: &str, out: Option<&Path>, session: &Session<'_>) -> Done {

@@ -59,7 +59,8 @@ pub(crate) fn message(view: &MessageView, detail: Detail, output: &Output) -> St
         lines.push_str(&format!("  {} {who}\n", display_safe(&reaction.emoji)));
     }
     if detail == Detail::Proofs {
-        lines.push_str(&format!("  {}\n", output.paint(Tone::Faint, &place(view, output))));
+        let place = format!("  {}", output.paint(Tone::Faint, &place(view, output)));
+        lines.push_str(&format!("{}\n", output.wrapped(&place, 2)));
     }
     for exception in &view.exceptions {
         lines.push_str(&format!(

@@ -93,7 +93,7 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
     replay.finish(&dir.join("conversation.txt"), &mut figures, story)?;
 
     let policy = trust(dir, &network, &people).await?;
-    people.say_goodbye();
+    people.say_goodbye().await;
     harm::look_for_plaintext(&validator, conversation, story, &mut figures)?;
     audit(&validator, &policy, story, &mut figures)?;
     for member in [survivor, validator] {

@@ -20,6 +20,7 @@ use crate::files;
 use crate::home::Home;
 use crate::output::Output;
 use crate::signals::Signals;
+use crate::words::count;
 
 /// How long requests under way may take once the node drains.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,18 +100,19 @@ fn announce(
         node.http()
             .map(|http| ("http", format!("http://{http}/status, /readyz, /livez, /metrics"))),
     );
-    if let Some(http) = node.http() {
-        facts.push(("http", format!("http://{http} for health and metrics")));
-    }
     facts.push((
         "head",
-        format!("block {}, {} entries in {} logs", tip.height, tip.entries, tip.logs),
+        format!(
+            "block {}, {} in {}",
+            tip.height,
+            count(tip.entries, "entry", "entries"),
+            count(tip.logs, "log", "logs")
+        ),
     ));
     if let Some(fields) = object.as_object_mut() {
         fields.insert("event".to_owned(), json!("running"));
         fields.insert("address".to_owned(), json!(address.to_string()));
         fields.insert("listen".to_owned(), json!(node.address().to_string()));
-        fields.insert("http".to_owned(), json!(node.http().map(|http| http.to_string())));
         fields.insert("http".to_owned(), json!(node.http().map(|http| http.to_string())));
         fields.insert("height".to_owned(), json!(tip.height));
         fields.insert("process".to_owned(), json!(std::process::id()));

@@ -131,10 +131,10 @@ impl People {
         &self.reader.home
     }
 
-    /// Ends all connections; the homes stay.
-    pub(super) fn say_goodbye(&self) {
+    /// Ends all connections and says so to the nodes; the homes stay.
+    pub(super) async fn say_goodbye(&self) {
         for person in self.writers.iter().chain([&self.reader]) {
-            person.client.stop();
+            person.client.leave().await;
         }
     }
 }

@@ -12,13 +12,16 @@ use super::people::People;
 use crate::chat::show::{said, step};
 use crate::failure::Failure;
 use crate::home::quoted;
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, wrapped_at};
 
 /// Columns where standard output is no terminal.
 const WIDTH: usize = 100;
 
-/// The column in which the values of facts begin.
+/// Columns of the names of facts.
 const NAMES: usize = 11;
+
+/// The column in which the values of facts begin.
+const VALUES: usize = NAMES + 5;
 
 /// Tells it.
 pub(super) struct Story<'a> {
@@ -51,10 +54,8 @@ impl<'a> Story<'a> {
 
     pub(super) fn fact(&self, name: &str, value: &str) -> Result<(), Failure> {
         let name = self.output.paint(Tone::Faint, &format!("{name:NAMES$}"));
-        let width = self.width().saturating_sub(NAMES + 5).max(20);
-        let lines = textwrap::wrap(value, width);
-        let indent = " ".repeat(NAMES + 5);
-        let value = lines.join(&format!("\n{indent}"));
+        let value = wrapped_at(&format!("{}{value}", " ".repeat(VALUES)), self.width(), VALUES);
+        let value = value.trim_start();
         self.output.text(&format!("   {name}  {value}"))
     }
 
@@ -95,9 +96,8 @@ impl<'a> Story<'a> {
         let mut lines = text.lines();
         let headline = lines.next().unwrap_or_default();
         let (word, claim) = headline.split_once("  ").unwrap_or((headline, ""));
-        let indent = " ".repeat(NAMES + 5);
-        let width = self.width().saturating_sub(NAMES + 5).max(20);
-        let claim = textwrap::wrap(claim, width).join(&format!("\n{indent}"));
+        let claim = wrapped_at(&format!("{}{claim}", " ".repeat(VALUES)), self.width(), VALUES);
+        let claim = claim.trim_start();
         self.output.text(&format!(
             "   {}  {claim}",
             self.output.paint(tone, &format!("{word:NAMES$}"))
