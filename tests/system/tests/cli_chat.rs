@@ -265,6 +265,26 @@ fn a_node_that_is_gone_is_said_and_what_was_read_is_still_shown() {
     assert!(offline.expect("the program starts").status.success());
 }
 
+#[test]
+fn a_tail_prints_what_becomes_final_and_a_watch_what_changes() {
+    let world = World::with_channel();
+    world.says("node", &["chat", "send", "garden", "before"]);
+    let mut tail = Running::start(waxwing(world.folder.path(), "bob").args(["chat", "tail", "garden", "--proofs"]));
+    tail.line_with("waiting for messages");
+    let mut watch = Running::start(waxwing(world.folder.path(), "node").args(["node", "status", "--watch"]));
+    watch.line_with("verified to its head, block 1");
+    world.says("node", &["chat", "send", "garden", "and after"]);
+    tail.line_with("alice  and after");
+    tail.line_with("final, block 2, entry 1");
+    watch.line_with("verified to its head, block 2");
+    // An interrupt is how a tail ends, so it is no fault.
+    let asked = Command::new("kill").args(["-INT", &tail.id().to_string()]).status();
+    assert!(asked.expect("the system has `kill`").success());
+    let (status, said) = tail.end();
+    assert!(status.success(), "{said}");
+    assert!(said.contains("alice  before"), "what was there is shown first: {said}");
+}
+
 /// The names of an object's fields, the schema aside.
 fn fields(value: &Value) -> Vec<&str> {
     let object = value.as_object().expect("a result is an object");
