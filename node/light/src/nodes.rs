@@ -85,7 +85,7 @@ pub enum Fault {
     },
     /// The beacon says nothing about the held head.
     Beacon(BeaconError),
-    /// Its promise to include an envelope is not signed by it, or is about another one.
+    /// The promise it gave is not signed by the node that it names, or is about another envelope.
     Acknowledgement,
     /// It said that an envelope is final, and the proven log does not hold it.
     FalseFinal,
@@ -256,7 +256,9 @@ impl fmt::Display for Fault {
             Self::AlteredBody(error) => write!(f, "it altered a message: {error}"),
             Self::WithheldBody { index } => write!(f, "it keeps back the body of entry {index} without an excuse"),
             Self::Beacon(error) => error.fmt(f),
-            Self::Acknowledgement => f.write_str("its promise to include a message is not signed by it"),
+            Self::Acknowledgement => f.write_str(
+                "the promise that it gave to include a message is about another one, or is not signed by whom it names",
+            ),
             Self::FalseFinal => f.write_str("it says that a message is final, and the checked log does not hold it"),
             Self::Receipt(error) => write!(f, "its receipt proves nothing: {error}"),
             Self::OtherReceipt => f.write_str("its receipt is about another entry"),

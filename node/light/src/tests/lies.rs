@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use waxwing_core::keys::LogId;
+use waxwing_core::keys::{LogId, NodeKey};
 use waxwing_net::wire::{EnvelopeRefusal, Kind, Refusal};
 
 use super::chat::log_of;
@@ -173,9 +173,10 @@ async fn a_receipt_of_another_entry_or_without_a_certificate_is_refused_and_anot
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn promises_that_are_not_the_nodes_own_and_false_finals_do_not_count() {
+async fn promises_that_nobody_gave_and_false_finals_do_not_count() {
     for (lie, code) in [
         (Lie::FalsePromise, "wrong-acknowledgement"),
+        (Lie::OtherPromise, "wrong-acknowledgement"),
         (Lie::FalseFinal, "false-final"),
         (Lie::Garbled(Kind::Head), "garbled"),
     ] {
@@ -187,6 +188,18 @@ async fn promises_that_are_not_the_nodes_own_and_false_finals_do_not_count() {
         let faults = stage.ben.faults(stage.world.network()).await;
         assert!(faults.iter().any(|fault| fault == code), "{lie:?}: {faults:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promise_that_a_node_hands_back_for_another_one_counts_as_the_others() {
+    let stage = stage().await;
+    stage.liar.lie(Lie::PassesOn);
+    let view = stage.ben.say_finally(stage.channel.1, "five").await;
+    assert!(stage.ben.faults(stage.world.network()).await.is_empty());
+    let why = stage.ben.client.why(view.id).await.unwrap();
+    let other = NodeKey::from_seed(&[99; 32]).public().to_string();
+    let promised: Vec<_> = why.nodes.iter().map(|said| (&said.node, said.promised)).collect();
+    assert_eq!(promised, [(&other, true)], "it names who promised");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,8 +55,12 @@ pub(crate) enum Lie {
     TakesNone(EnvelopeRefusal),
     /// Says that envelopes are final that it has not even kept.
     FalseFinal,
-    /// Promises in somebody else's name.
+    /// Promises in somebody else's name, without their signature.
     FalsePromise,
+    /// Promises to include another envelope.
+    OtherPromise,
+    /// No lie: hands back the promise of the node that orders.
+    PassesOn,
     /// Gives the receipt of the first entry for every entry.
     OtherReceipt,
     /// Spoils the certificate in receipts.
@@ -331,13 +335,20 @@ impl Inner {
     }
 
     fn promise(&self, world: &World, entry: Hash) -> Opaque {
-        let other = NodeKey::from_seed(&[99; 32]);
-        let key = if self.lies(&Lie::FalsePromise) {
-            &other
+        let (other, now) = (NodeKey::from_seed(&[99; 32]), world.clock.now());
+        let sign = |key: &NodeKey, entry| Acknowledgement::sign(key, world.network(), entry, now);
+        bytes(&if self.lies(&Lie::FalsePromise) {
+            Acknowledgement {
+                node: other.public(),
+                ..sign(&self.key, entry)
+            }
+        } else if self.lies(&Lie::OtherPromise) {
+            sign(&self.key, Hash([7; 32]))
+        } else if self.lies(&Lie::PassesOn) {
+            sign(&other, entry)
         } else {
-            &self.key
-        };
-        bytes(&Acknowledgement::sign(key, world.network(), entry, world.clock.now()))
+            sign(&self.key, entry)
+        })
     }
 
     fn entries(
