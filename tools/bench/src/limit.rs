@@ -15,6 +15,7 @@ use crate::envelopes::{BATCH, Batch};
 use crate::figure::{Bench, Size};
 use crate::load::{Clients, Queue};
 use crate::number::{Samples, ms, real};
+use crate::process::thread_time;
 use crate::role::{Other, Role};
 
 /// Bytes that a log signs: domain, network, envelope header.
@@ -85,29 +86,43 @@ impl Limits {
         Samples::new(self.all_cores.clone()).map(|samples| samples.median())
     }
 
-    /// Milliseconds that one core takes to verify one signature strictly.
+    /// Milliseconds of processor time that one strict verification takes. Unlike a rate it stays the same while others
+    /// use the machine.
     pub(crate) fn verify_ms(&self) -> anyhow::Result<f64> {
-        let rates = (0..3).map(|_| self.verify_rate(1)).collect::<anyhow::Result<_>>()?;
-        Ok(1e3 / Samples::new(rates)?.median())
+        let time = self.time();
+        let costs = (0..3)
+            .map(|_| {
+                let before = thread_time()?;
+                let done = self.verify_for(time)?;
+                Ok(ms(thread_time()?.saturating_sub(before)) / real(done))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Samples::new(costs)?.median())
+    }
+
+    const fn time(&self) -> Duration {
+        match self.size {
+            Size::Full => Duration::from_secs(1),
+            Size::Quick => Duration::from_millis(20),
+        }
     }
 
     fn verify_rate(&self, threads: usize) -> anyhow::Result<f64> {
-        let time = match self.size {
-            Size::Full => Duration::from_secs(1),
-            Size::Quick => Duration::from_millis(20),
-        };
+        let (time, start) = (self.time(), now());
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| self.verify_for(time))).collect();
-            let mut rate = 0.0;
+            let mut done = 0;
             for worker in workers {
-                let outcome = worker.join().map_err(|_| anyhow::anyhow!("a verifying thread died"))?;
-                rate += outcome?;
+                done += worker
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a verifying thread died"))??;
             }
-            Ok(rate)
+            Ok(real(done) / start.elapsed().as_secs_f64())
         })
     }
 
-    fn verify_for(&self, time: Duration) -> anyhow::Result<f64> {
+    /// Verifies for so long; how many it were.
+    fn verify_for(&self, time: Duration) -> anyhow::Result<u64> {
         let (start, mut done) = (now(), 0);
         let mut signed = self.signed.iter().cycle();
         while start.elapsed() < time {
@@ -121,7 +136,7 @@ impl Limits {
             }
             done += u64::from(BETWEEN_LOOKS);
         }
-        Ok(real(done) / start.elapsed().as_secs_f64())
+        Ok(done)
     }
 }
 

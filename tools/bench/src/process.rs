@@ -74,14 +74,22 @@ fn threads(process: u32) -> anyhow::Result<BTreeMap<String, Duration>> {
         let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else {
             continue;
         };
-        let first = text
-            .split_whitespace()
-            .next()
-            .context("the kernel counts no time per thread")?;
         let name = thread.file_name().to_string_lossy().into_owned();
-        threads.insert(name, Duration::from_nanos(first.parse()?));
+        threads.insert(name, on_processor(&text)?);
     }
     Ok(threads)
+}
+
+/// Processor time of this thread.
+pub(crate) fn thread_time() -> anyhow::Result<Duration> {
+    on_processor(&fs::read_to_string("/proc/thread-self/schedstat")?)
+}
+
+/// The first field of a thread's `schedstat`.
+fn on_processor(schedstat: &str) -> anyhow::Result<Duration> {
+    let first = schedstat.split_whitespace().next();
+    let nanoseconds = first.context("the kernel counts no time per thread")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 #[cfg(test)]
