@@ -13,7 +13,7 @@ use waxwing_seal::NodeAddress;
 
 use crate::clock::{Clock, ClockVerdict, Sample, judge};
 use crate::error::Error;
-use crate::limits::{LEAVE_MS, Pace};
+use crate::limits::{LEAVE_MS, Pace, SILENCE_MS};
 use crate::nodes::{self, Fault};
 use crate::outbox::Attempts;
 use crate::peer::Peer;
@@ -56,6 +56,7 @@ impl Drop for Watching {
 impl Core {
     pub(crate) fn new(store: Store, clock: Clock, pace: Pace) -> Result<Self, Error> {
         let dialer = Dialer::new(Shown::Ephemeral).map_err(|error| Error::NoSocket(error.kind()))?;
+        let dialer = dialer.noticing_silence_after(Duration::from_millis(SILENCE_MS));
         Ok(Self {
             store: Arc::new(store),
             clock,

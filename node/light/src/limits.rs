@@ -80,6 +80,15 @@ pub const NOTICE_MS: u64 = 250;
 /// How far two nodes' certified times may lie apart while a wrong device clock is judged.
 pub const CLOCK_AGREE_MS: u64 = 10 * SECOND_MS;
 
+/// Silence after which a node counts as lost. QUIC begins to count anew when the client says that it is still there, which
+/// it does every eight seconds, so a node that died is left before its last word stops to count as fresh.
+pub const SILENCE_MS: u64 = 20 * SECOND_MS;
+
+const _: () = assert!(
+    SILENCE_MS * 7 / 5 < FRESH_MS,
+    "two fifths of the silence pass before it begins to count"
+);
+
 /// How long a client that ends waits until its nodes know. A node that is not told holds the connection, against the
 /// few that one address may have, for half a minute; that the word gets lost on the way is not worth waiting for.
 pub const LEAVE_MS: u64 = 50;
