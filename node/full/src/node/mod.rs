@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 use waxwing_core::keys::NodeKey;
@@ -47,6 +48,11 @@ use crate::serve::{Beacons, Facts, NodeStatus, READS_MAX, Relay, Served, Serving
 use crate::sweep::Sweeper;
 use crate::sync::{Copying, Upstreams};
 use crate::workers::Workers;
+
+/// Silence after which an upstream node counts as lost. A follower only listens, so it learns that the other was killed,
+/// or started anew, by what it sends to keep the connection alive, which is then every four seconds. A phone has to
+/// save that; a node's readers wait for it.
+const UPSTREAM_SILENCE: Duration = Duration::from_secs(10);
 
 /// Starts a node on the ledger in its directory; founds the ledger if there is none yet. Needs a tokio runtime.
 ///
@@ -197,6 +203,7 @@ impl<T: Tables> Parts<T> {
         let ordering = self.voter.as_ref().map(|voter| self.order(config, voter)).transpose()?;
         if ordering.is_none() {
             let dialer = Dialer::new(Shown::Always(identity)).map_err(StartError::System)?;
+            let dialer = dialer.noticing_silence_after(UPSTREAM_SILENCE);
             self.copying().begin(dialer);
         }
         let (node, height) = (server.node(), self.chain.tip().height);
