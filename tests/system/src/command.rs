@@ -10,6 +10,8 @@ use serde_json::Value;
 pub struct Said {
     /// The exit code; none if a signal ended it.
     pub code: Option<i32>,
+    /// The same in words, with the signal's name.
+    pub ended: String,
     /// Standard output.
     pub out: String,
     /// Standard error.
@@ -45,6 +47,7 @@ pub fn run(command: &mut Command) -> Said {
         .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
     Said {
         code: status.code(),
+        ended: status.to_string(),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),
     }
@@ -56,7 +59,14 @@ pub fn run(command: &mut Command) -> Said {
 /// If it fails.
 pub fn done(command: &mut Command) -> String {
     let said = run(command);
-    assert_eq!(said.code, Some(0), "{command:?}\n{}{}", said.out, said.err);
+    assert_eq!(
+        said.code,
+        Some(0),
+        "{command:?}: {}\n{}{}",
+        said.ended,
+        said.out,
+        said.err
+    );
     said.out
 }
 
@@ -77,9 +87,10 @@ pub fn json(command: &mut Command) -> Value {
 #[expect(clippy::panic, reason = "the test fails here")]
 pub fn verdict(command: &mut Command) -> (i32, Value) {
     let said = run(command.arg("--json"));
-    let object = serde_json::from_str(&said.out)
-        .unwrap_or_else(|error| panic!("{command:?} prints no object ({error}):\n{}{}", said.out, said.err));
-    (said.code.unwrap_or(-1), object)
+    let (Some(code), Ok(object)) = (said.code, serde_json::from_str(&said.out)) else {
+        panic!("{command:?} does not answer: {}\n{}{}", said.ended, said.out, said.err);
+    };
+    (code, object)
 }
 
 /// Runs a command that must be refused: returns its exit code and the one line that it says.
@@ -88,15 +99,17 @@ pub fn verdict(command: &mut Command) -> (i32, Value) {
 /// If it succeeds, says more than a line or panics.
 pub fn refusal(command: &mut Command) -> (i32, String) {
     let said = run(command);
-    let code = said.code.unwrap_or(-1);
     let line = said.err.lines().last().unwrap_or_default().to_owned();
-    assert!(code == 1 || code == 2, "{command:?} ends with {code}: {}", said.err);
+    let complaints = said.err.lines().filter(|line| line.starts_with("error: ")).count();
+    let refused = matches!(said.code, Some(1 | 2));
     assert!(
-        line.starts_with("error: ") && !said.err.contains("this is a bug") && said.err.matches("error: ").count() == 1,
-        "{command:?}: {}",
+        refused && line.starts_with("error: ") && !said.err.contains("this is a bug") && complaints == 1,
+        "{command:?}: {}\n{}{}",
+        said.ended,
+        said.out,
         said.err
     );
-    (code, line)
+    (said.code.unwrap_or_default(), line)
 }
 
 /// A text in a result, found by its path, as `/message/text`.

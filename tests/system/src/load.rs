@@ -26,7 +26,7 @@ const AT_ONCE: usize = 8;
 /// Logs that they are spread over.
 const LOGS: u64 = 6;
 
-/// Bytes of each body.
+/// Bytes of each body, if nothing else is asked for: a line or two, padded.
 const BODY: u32 = 300;
 
 /// How long a node may take to answer before it is called again.
@@ -61,9 +61,15 @@ impl Load {
     /// ledger need two seeds.
     #[must_use]
     pub fn start(node: &Node, genesis: &Genesis, seed: u64) -> Self {
+        Self::start_with(node, genesis, seed, BODY)
+    }
+
+    /// The same with bodies of so many bytes.
+    #[must_use]
+    pub fn start_with(node: &Node, genesis: &Genesis, seed: u64, body_bytes: u32) -> Self {
         let (stop, told) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let sender = Sender {
-            writer: Writer::new(genesis, seed),
+            writer: Writer::new(genesis, seed, body_bytes),
             node: (node.listens(), node.id()),
             stop: Arc::clone(&stop),
             told: Arc::clone(&told),
@@ -100,17 +106,19 @@ struct Writer {
     genesis: Genesis,
     chance: Chance,
     logs: Vec<LogKey>,
+    body_bytes: u32,
     made: u64,
 }
 
 impl Writer {
-    fn new(genesis: &Genesis, seed: u64) -> Self {
+    fn new(genesis: &Genesis, seed: u64, body_bytes: u32) -> Self {
         let mut chance = Chance::new(seed);
         let logs = (0..LOGS).map(|_| LogKey::from_seed(&chance.array())).collect();
         Self {
             genesis: genesis.clone(),
             chance,
             logs,
+            body_bytes,
             made: 0,
         }
     }
@@ -118,15 +126,15 @@ impl Writer {
     /// Block 0 stays an anchor for a day after the founding, which no test outlives.
     fn envelope(&mut self) -> Envelope {
         let keys = self.genesis.keys();
-        let body = self.chance.bytes(usize::try_from(BODY).unwrap_or_default());
+        let body = self.chance.bytes(usize::try_from(self.body_bytes).unwrap_or_default());
         let log = usize::try_from(self.made % LOGS)
             .ok()
             .and_then(|place| self.logs.get(place));
         let log = log.expect("there are so many logs");
         // Nobody knows in which order they are taken, so each is stamped as if it were the first of its log.
-        let bits = self.genesis.parameters.required_bits(BODY, FirstOfLog::Yes);
+        let bits = self.genesis.parameters.required_bits(self.body_bytes, FirstOfLog::Yes);
         let mut header = EnvelopeHeader {
-            body_length: BODY,
+            body_length: self.body_bytes,
             log: log.public(),
             anchor: Anchor {
                 height: 0,

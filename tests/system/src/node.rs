@@ -257,7 +257,7 @@ impl Node {
         })
     }
 
-    /// A figure from its metrics, by its whole name.
+    /// A figure from its metrics, by its whole name; one with a label is 0 until it was counted once.
     ///
     /// # Panics
     /// If it does not answer for a minute, or has no such figure.
@@ -266,7 +266,10 @@ impl Node {
     pub fn figure(&self, name: &str) -> u64 {
         let (_, page) = until("the node shows its figures", || self.page("/metrics"));
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        let value = value.and_then(|value| value.parse().ok());
+        let value = match value {
+            None if name.ends_with('}') => Some(0),
+            value => value.and_then(|value| value.parse().ok()),
+        };
         value.unwrap_or_else(|| panic!("there is no figure {name} in:\n{page}"))
     }
 

@@ -160,6 +160,36 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Memory that is resident, in KiB.
+    ///
+    /// # Panics
+    /// If the program has ended, or the kernel does not tell.
+    #[must_use]
+    pub fn memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the program runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        line.and_then(|kib| kib.parse().ok())
+            .expect("the kernel tells the resident memory")
+    }
+
+    /// Nanoseconds that its threads have spent on a processor, those that have ended left out.
+    ///
+    /// # Panics
+    /// If the program has ended.
+    #[must_use]
+    pub fn processor_ns(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("the program runs");
+        let spent = threads.filter_map(|thread| {
+            let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        spent.sum()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // Both fail only for a child that has already been waited for, which is what is wanted here.
