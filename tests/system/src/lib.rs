@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod conversation;
+pub mod heads;
 pub mod kills;
 pub mod load;
 pub mod node;

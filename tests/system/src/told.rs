@@ -60,7 +60,14 @@ impl Told {
     /// # Panics
     /// If another block was shown at this height before.
     pub fn head(&mut self, status: &Value) {
-        let (height, id) = (number(status, "/height"), text(status, "/head"));
+        self.block(number(status, "/height"), text(status, "/head"));
+    }
+
+    /// Notes a block's id.
+    ///
+    /// # Panics
+    /// If another block was shown at this height before.
+    pub fn block(&mut self, height: u64, id: &str) {
         let known = self.heads.entry(height).or_insert_with(|| id.to_owned());
         assert_eq!(known, id, "two blocks of height {height} were shown");
     }
@@ -91,8 +98,7 @@ impl Told {
         let place = (text(receipt, "/log"), number(receipt, "/log_index"));
         let entry = text(receipt, "/entry");
         self.entry(place.0, place.1, number(receipt, "/height"), Some(entry), None);
-        let shown = serde_json::json!({ "height": number(receipt, "/height"), "head": text(receipt, "/block") });
-        self.head(&shown);
+        self.block(number(receipt, "/height"), text(receipt, "/block"));
     }
 
     /// Notes an envelope that was submitted.

@@ -14,6 +14,7 @@ use waxwing_system::command::{json, list, number, refusal, text, verdict, waxwin
 use waxwing_system::load::Load;
 use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
+use waxwing_system::told::Told;
 use waxwing_system::until::until;
 
 /// What an audit says of each kind of damage: exit code and verdict. Whatever is done through the database, with valid
@@ -58,7 +59,7 @@ fn copied(from: &Path, to: PathBuf) -> PathBuf {
 }
 
 /// A directory that a node filled, and a policy that pins its newest block. The node has stopped.
-fn filled(folder: &Path) -> (Node, PathBuf) {
+fn filled(folder: &Path) -> (Node, PathBuf, Told) {
     let network = Network::found_cheap(&folder.join("network"), "damage");
     let mut node = Node::validator(&folder.join("home"), &network).with("block-pause-ms", "20");
     node.start();
@@ -68,13 +69,15 @@ fn filled(folder: &Path) -> (Node, PathBuf) {
     ann.send("den", "between all the others");
     // Every log is long enough for nodes of its tree to be kept.
     until("there is something to damage", || (load.told() > 150).then_some(()));
-    let _ = load.finish();
+    let mut told = Told::default();
+    load.finish().iter().for_each(|one| told.envelope(one));
     let status = node.status();
     let policy = folder.join("policy");
     let head = format!("{}:{}", number(&status, "/height"), text(&status, "/head"));
     network.policy(&policy, Some(&head));
+    told.head(&status);
     node.stop();
-    (node, policy)
+    (node, policy, told)
 }
 
 fn audit(directory: &Path, policy: &Path) -> (i32, Value) {
@@ -91,7 +94,7 @@ fn audit(directory: &Path, policy: &Path) -> (i32, Value) {
 #[test]
 fn every_damage_that_the_program_can_do_the_program_finds_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    let (node, policy) = filled(folder.path());
+    let (node, policy, _) = filled(folder.path());
     assert_eq!(audit(&node.directory(), &policy).0, 0);
     let listed = json(waxwing(folder.path()).args(["dev", "tamper"]));
     let listed: Vec<&str> = list(&listed, "/kinds").iter().map(|kind| text(kind, "/kind")).collect();
@@ -117,7 +120,7 @@ fn every_damage_that_the_program_can_do_the_program_finds_in_its_place() {
 #[test]
 fn a_validator_does_not_go_on_from_an_older_copy_or_from_a_state_that_does_not_add_up() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut node, _policy) = filled(folder.path());
+    let (mut node, ..) = filled(folder.path());
     let whole = copied(&node.directory(), folder.path().join("whole"));
     for (kind, words) in [
         ("older-directory", ["an older copy", "Put the newer copy back"]),
@@ -147,4 +150,18 @@ fn a_validator_does_not_go_on_from_an_older_copy_or_from_a_state_that_does_not_a
 fn private(file: &Path) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The test of the test: the kills would notice a ledger that lost, moved or exchanged what was final.
+#[test]
+fn what_was_told_is_missed_when_it_is_gone_or_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, _, told) = filled(folder.path());
+    assert!(told.hold_against(&node.directory()) > 150);
+    for kind in ["older-directory", "entry-dropped", "entries-swapped", "header-bit"] {
+        let copy = copied(&node.directory(), folder.path().join(kind));
+        json(waxwing(folder.path()).args(["dev", "tamper", kind, "--yes"]).arg(&copy));
+        let held = std::panic::catch_unwind(|| told.hold_against(&copy));
+        assert!(held.is_err(), "{kind} went unnoticed");
+    }
 }

@@ -111,6 +111,9 @@ impl World {
         for told in self.load.finish() {
             self.told.envelope(&told);
         }
+        for (height, id) in self.heads.finish() {
+            self.told.block(height, &id.to_string());
+        }
         let height = number(&self.validator.status(), "/height");
         self.follower.until_height(height);
         for node in [&self.validator, &self.follower] {

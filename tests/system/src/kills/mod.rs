@@ -2,7 +2,7 @@
 //! there afterwards, nothing may be there twice, and everybody goes on from what is on disk.
 //!
 //! ```text
-//! load ─────────────> validator <── follower          one strike: people say something; at a moment drawn by lot one
+//! load, heads ──────> validator <── follower          one strike: people say something; at a moment drawn by lot one
 //! ann, ben, cyd: `chat tail` on both, `chat send`     process or all of them die; the dead are started again
 //! ```
 //!
@@ -24,6 +24,7 @@ use std::time::Duration;
 use waxwing_rules::chance::Chance;
 
 use crate::command::{json, number};
+use crate::heads::Heads;
 use crate::load::Load;
 use crate::node::{Network, Node};
 use crate::person::Person;
@@ -195,6 +196,7 @@ struct World {
     /// The channel's log.
     log: String,
     load: Load,
+    heads: Heads,
     told: Told,
     /// Kept by somebody.
     receipts: Vec<PathBuf>,
@@ -219,6 +221,7 @@ impl World {
         members.iter_mut().for_each(Member::listen);
         Self {
             load: Load::start(&validator, &network.genesis(), plan.seed),
+            heads: Heads::watch(&validator, &network.genesis()),
             folder: folder.to_owned(),
             network,
             validator,
