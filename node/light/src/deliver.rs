@@ -26,7 +26,7 @@ use crate::clock::ticks;
 use crate::core::{Core, blocking};
 use crate::error::{Error, Trouble};
 use crate::limits::{ATTEMPT_WAIT_MS_MAX, NODES_COMPARED_MAX};
-use crate::message::MessageId;
+use crate::message::{ChannelId, MessageId};
 use crate::nodes::Fault;
 use crate::outbox::{self, Known, Sent, Step, Wait};
 use crate::peer::Peer;
@@ -78,11 +78,11 @@ async fn round(reading: &Reading<'_>) -> Result<Again, Trouble> {
             .await?;
         let Some(last) = items.last() else { return Ok(again) };
         after = last.message;
-        let mut due = Vec::new();
+        let mut ready = Vec::new();
         for item in items {
-            due.extend(prepare(reading, item).await?);
+            ready.extend(prepare(reading, item).await?);
         }
-        if hand_on(reading, due).await? == Again::Yes {
+        if hand_on(reading, in_order(ready, reading.peer.node())).await? == Again::Yes {
             again = Again::Yes;
         }
     }
@@ -95,9 +95,22 @@ struct Due {
     entry: Hash,
     /// Nodes that have had it.
     had: Vec<NodeId>,
+    is_due: bool,
 }
 
-/// Brings one message to the point where its envelope can be submitted; `None` if nothing is due for it.
+/// What is to be handed on: whatever is due, and before it what was said earlier in the same channel and this node has
+/// not had yet. Else a message given to a node that died would come after the next one, given to another.
+fn in_order(ready: Vec<Due>, node: NodeId) -> Vec<Due> {
+    let due = ready.iter().filter(|one| one.is_due);
+    let newest: BTreeMap<ChannelId, MessageId> = due.map(|one| (one.item.channel, one.item.message)).collect();
+    let precedes = |one: &Due| {
+        let newest = newest.get(&one.item.channel);
+        newest.is_some_and(|newest| one.item.message < *newest) && !one.had.contains(&node)
+    };
+    ready.into_iter().filter(|one| one.is_due || precedes(one)).collect()
+}
+
+/// Brings one message to the point where its envelope can be submitted; `None` if it has none yet.
 async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Trouble> {
     let signing = match step_for(reading, &item).await? {
         Step::Submit => item.signing.clone(),
@@ -115,8 +128,8 @@ async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Troub
         }
     };
     let Some(signing) = signing else { return Ok(None) };
-    let had = reading.core.attempts.is_due(item.message, signing.entry, ticks());
-    Ok(had.map(|had| Due {
+    let (is_due, had) = reading.core.attempts.of(item.message, signing.entry, ticks());
+    Ok(Some(Due {
         envelope: Envelope {
             signed: signing.signed,
             body: item.sealed.body.clone(),
@@ -124,6 +137,7 @@ async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Troub
         entry: signing.entry,
         item,
         had,
+        is_due,
     }))
 }
 
@@ -140,7 +154,7 @@ async fn step_for(reading: &Reading<'_>, item: &Item) -> Result<Step, Trouble> {
 fn step_in(
     tx: &Transaction<'_>,
     network: Hash,
-    channel: crate::message::ChannelId,
+    channel: ChannelId,
     signing: Option<&Signing>,
 ) -> Result<Step, StoreError> {
     let held = networks::load(tx, network)?.ok_or(StoreError::Damaged)?.held;
@@ -154,7 +168,7 @@ fn step_in(
 }
 
 /// Signs an envelope over the sealed body, for the first time or in place of one that is provably dead, and stores it.
-/// `None` if another process was faster, or the message is final.
+/// If another process was faster, its envelope; `None` if the message is final.
 async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Trouble> {
     let (network, message) = (reading.network, item.message);
     let anchor = trust::anchor(reading.core, network, reading.peer).await?;
@@ -173,14 +187,13 @@ async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Tro
         .write::<_, StoreError>(move |tx| {
             // Looked at again where nothing can change any more: two envelopes over one body must never both live.
             let step = step_in(tx, network, channel_id, replaces.as_ref())?;
-            if !matches!(step, Step::Sign | Step::SignAgain) {
-                return Ok(None);
+            let entry = replaces.map(|signing| signing.entry);
+            let may_sign = matches!(step, Step::Sign | Step::SignAgain);
+            if may_sign && rows::sign(tx, message, entry, &signing)? == Stored::Yes {
+                return Ok(Some(signing));
             }
-            let replaces = replaces.map(|signing| signing.entry);
-            Ok(match rows::sign(tx, message, replaces, &signing)? {
-                Stored::Yes => Some(signing),
-                Stored::No => None,
-            })
+            // Another process was faster: its envelope goes out, or what was said later would overtake this message.
+            Ok(rows::load(tx, message)?.and_then(|item| item.signing))
         })
         .await?;
     Ok(stored)

@@ -106,10 +106,10 @@ impl Attempts {
     }
 
     /// Whether an envelope is to be handed on now, and which nodes have had it in this round.
-    pub(crate) fn is_due(&self, message: MessageId, entry: Hash, now: Instant) -> Option<Vec<NodeId>> {
+    pub(crate) fn of(&self, message: MessageId, entry: Hash, now: Instant) -> (bool, Vec<NodeId>) {
         match self.lock().get(&message) {
-            Some(attempt) if attempt.entry == entry => (attempt.due <= now).then(|| attempt.nodes.clone()),
-            _ => Some(Vec::new()),
+            Some(attempt) if attempt.entry == entry => (attempt.due <= now, attempt.nodes.clone()),
+            _ => (true, Vec::new()),
         }
     }
 

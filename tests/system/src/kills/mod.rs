@@ -137,6 +137,8 @@ pub struct Report {
     pub messages: usize,
     /// Messages whose client died before it could say whether they were queued, and that came.
     pub doubtful: usize,
+    /// Messages that a later one of the same speaker overtook, since the node that had the earlier one died with it.
+    pub overtaken: usize,
     /// Places that somebody was told are final.
     pub told: usize,
     /// Block ids that somebody was shown.
@@ -154,13 +156,14 @@ impl fmt::Display for Report {
         write!(
             f,
             "killed: {} validators, {} followers, {} readers, {} writers; all there, nothing twice: {} messages ({} more \
-             that were doubtful), {} final places, {} heads, {} receipts, in {} entries and {} blocks",
+             that were doubtful, {} overtaken), {} final places, {} heads, {} receipts, in {} entries and {} blocks",
             self.validators,
             self.followers,
             self.readers,
             self.writers,
             self.messages,
             self.doubtful,
+            self.overtaken,
             self.told,
             self.heads,
             self.receipts,
