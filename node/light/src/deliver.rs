@@ -89,25 +89,47 @@ async fn round(reading: &Reading<'_>) -> Result<Again, Trouble> {
 }
 
 /// A message with an envelope that is durable and may be shown.
+#[derive(Clone)]
 struct Due {
     item: Item,
     envelope: Envelope,
     entry: Hash,
     /// Nodes that have had it.
     had: Vec<NodeId>,
+    /// Its own time has come.
     is_due: bool,
+    /// A later one of its channel is given to this node for the first time.
+    precedes: bool,
+    counts: Counts,
 }
 
-/// What is to be handed on: whatever is due, and before it what was said earlier in the same channel and this node has
-/// not had yet. Else a message given to a node that died would come after the next one, given to another.
-fn in_order(ready: Vec<Due>, node: NodeId) -> Vec<Due> {
-    let due = ready.iter().filter(|one| one.is_due);
-    let newest: BTreeMap<ChannelId, MessageId> = due.map(|one| (one.item.channel, one.item.message)).collect();
-    let precedes = |one: &Due| {
+/// Whether a submission is an attempt for the message itself. One that only goes before a later one is none: whoever writes
+/// on and on would put off the time at which a further node is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Counts {
+    Yes,
+    No,
+}
+
+impl Due {
+    fn counting(self, counts: Counts) -> Self {
+        Self { counts, ..self }
+    }
+}
+
+/// What is to be handed on: whatever is due, and before what this node is given for the first time everything that was
+/// said earlier in the same channel. Even what the node has had: since then it may have been started anew, or have
+/// passed it on to one that was, and pools are only memory. What still waits there is recognised, and what was lost is not
+/// overtaken.
+fn in_order(mut ready: Vec<Due>, node: NodeId) -> Vec<Due> {
+    let new = ready.iter().filter(|one| one.is_due && !one.had.contains(&node));
+    let newest: BTreeMap<ChannelId, MessageId> = new.map(|one| (one.item.channel, one.item.message)).collect();
+    for one in &mut ready {
         let newest = newest.get(&one.item.channel);
-        newest.is_some_and(|newest| one.item.message < *newest) && !one.had.contains(&node)
-    };
-    ready.into_iter().filter(|one| one.is_due || precedes(one)).collect()
+        one.precedes = newest.is_some_and(|newest| one.item.message < *newest);
+    }
+    ready.retain(|one| one.is_due || one.precedes);
+    ready
 }
 
 /// Brings one message to the point where its envelope can be submitted; `None` if it has none yet.
@@ -138,6 +160,8 @@ async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Troub
         item,
         had,
         is_due,
+        precedes: false,
+        counts: Counts::Yes,
     }))
 }
 
@@ -236,19 +260,18 @@ async fn hand_on(reading: &Reading<'_>, due: Vec<Due>) -> Result<Again, Trouble>
     let mut further: BTreeMap<NodeId, (Peer, Vec<Due>)> = BTreeMap::new();
     for due in due {
         if !due.had.contains(&reading.peer.node()) {
-            here.push(due);
-            continue;
-        }
-        match further_peer(reading, &due.had).await? {
-            Some(peer) => further
-                .entry(peer.node())
-                .or_insert_with(|| (peer, Vec::new()))
-                .1
-                .push(due),
-            None => {
-                reading.core.attempts.begin_again(due.item.message);
-                here.push(due);
+            here.push(due.counting(Counts::Yes));
+        } else if !due.is_due {
+            here.push(due.counting(Counts::No));
+        } else if let Some(peer) = further_peer(reading, &due.had).await? {
+            if due.precedes {
+                here.push(due.clone().counting(Counts::No));
             }
+            let (_, theirs) = further.entry(peer.node()).or_insert_with(|| (peer, Vec::new()));
+            theirs.push(due);
+        } else {
+            reading.core.attempts.begin_again(due.item.message);
+            here.push(due);
         }
     }
     let mut again = submit_all(reading, here).await?;
@@ -307,6 +330,9 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
     let envelopes: Vec<Envelope> = batch.iter().map(|due| due.envelope.clone()).collect();
     let node = reading.peer.node();
     let note = |due: &Due, wait| {
+        if due.counts == Counts::No {
+            return;
+        }
         let sent = Sent {
             network: reading.network,
             message: due.item.message,

@@ -121,6 +121,21 @@ async fn lost_message() -> (Arc<World>, TestNode, Person, ChannelId, MessageId) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_lost_is_not_overtaken_by_what_was_said_later() {
+    let (world, node, ada, channel, _) = lost_message().await;
+    let before = node.submitted();
+    // Long before the lost one's patience is over: it goes with each later one, and before it.
+    ada.say(channel, "second").await;
+    ada.client.refresh().await.unwrap();
+    ada.say(channel, "third").await;
+    ada.client.refresh().await.unwrap();
+    assert!(node.submitted() > before + 2, "it was given to the same node again");
+    world.order_many(1);
+    ada.client.refresh().await.unwrap();
+    assert_eq!(ada.reads(channel).await, ["lost", "second", "third"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_message_is_signed_again_over_the_same_body_when_it_is_provably_dead() {
     let (world, node, ada, channel, message) = lost_message().await;
     let before = outbox_of(&ada.client, &world).await.remove(0);
