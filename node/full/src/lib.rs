@@ -27,7 +27,7 @@ mod http;
 mod intake;
 mod meter;
 mod node;
-mod order;
+pub mod order;
 mod pool;
 mod reports;
 mod serve;
