@@ -145,7 +145,8 @@ pub fn convicted(evidence: &Evidence, committee: &Committee) -> Vec<ValidatorId>
             }
             let others: Vec<usize> = second.signatures.signers().collect();
             let both = first.signatures.signers().filter(|member| others.contains(member));
-            both.filter_map(|member| committee.members().get(member).copied()).collect()
+            both.filter_map(|member| committee.members().get(member).copied())
+                .collect()
         }
     }
 }

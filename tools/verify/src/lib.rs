@@ -1,7 +1,10 @@
-//! Checks a receipt: that an envelope stands where the receipt says, in a block that the network made final.
+//! Checks a receipt: that an envelope stands where the receipt says, in a block that the network made final. Checks
+//! evidence: that validators signed what excludes each other.
 //!
 //! The rules are `waxwing-core`'s; this crate reads two files and words the outcome. It knows no network, no disk
 //! beyond those files, no clock, and builds for browsers too.
+
+mod evidence;
 
 use core::fmt;
 
@@ -12,6 +15,8 @@ use waxwing_core::policy::Policy;
 use waxwing_core::receipt::{Ordered, Receipt, ReceiptError};
 use waxwing_core::verdict::Verdict;
 use waxwing_core::{Hash, Meaning};
+
+pub use evidence::{EvidenceFinding, EvidenceOutcome, Proven, verify_evidence};
 
 /// What came of checking a receipt.
 #[derive(Clone, PartialEq, Eq, Debug)]

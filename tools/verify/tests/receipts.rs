@@ -215,7 +215,7 @@ fn wrong_use_is_told_on_stderr_and_nothing_is_claimed() {
     let folder = Folder::new("use");
     let not_a_policy = folder.write("policy", b"hello");
     for (arguments, told) in [
-        (vec![], "name the receipt file"),
+        (vec![], "name the receipt or evidence file"),
         (vec!["a", "b"], "unexpected argument"),
         (vec!["--polcy", "x"], "--polcy"),
         (vec!["/nonexistent"], "cannot read /nonexistent"),
