@@ -309,8 +309,8 @@ impl Pushed {
                 Push::Beacon(beacon) => News::Beacon(decoded(&beacon)?),
                 Push::Lagged { .. } => News::Lagged,
                 Push::Ended(refusal) => return Err(Fault::Refused(refusal)),
-                // Only nodes ask for secrets.
-                Push::Revealed { .. } => continue,
+                // Only nodes ask for these.
+                Push::Revealed { .. } | Push::Order(_) | Push::Reported(_) => continue,
             });
         }
     }

@@ -120,9 +120,9 @@ impl Reading<'_> {
         base: Hash,
         proof: HeadProof,
     ) -> Result<Option<Target>, Trouble> {
-        let (network, now) = (self.network, self.core.clock.now());
+        let (network, from, now) = (self.network, self.peer.node(), self.core.clock.now());
         let taken = self.core.write::<_, Error>(move |tx| {
-            let follow = match trust::take(tx, network, base, &proof.update, now)? {
+            let follow = match trust::take(tx, network, from, base, &proof.update, now)? {
                 Taken::Held(follow) => follow,
                 Taken::BaseMoved => return Ok(Ok(None)),
                 Taken::Refused(fault) => return Ok(Err(fault)),

@@ -11,6 +11,7 @@ use waxwing_core::envelope::Anchor;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::follow::{BeaconError, Follow, FollowError, HeadUpdate};
 use waxwing_core::history;
+use waxwing_core::keys::NodeId;
 use waxwing_core::limits::ANCHOR_INTERVAL;
 use waxwing_core::merkle::{InclusionProof, ProofError};
 
@@ -35,11 +36,12 @@ pub(crate) enum Taken {
     Refused(Fault),
 }
 
-/// Moves a ledger to a newer head that extends the block `base`. Evidence of a fork is stored before anybody hears of
-/// it.
+/// Moves a ledger to a newer head that extends the block `base`. Evidence of a fork is stored, with the name of the
+/// node that showed it, before anybody hears of it.
 pub(crate) fn take(
     tx: &Transaction<'_>,
     network: Hash,
+    from: NodeId,
     base: Hash,
     update: &HeadUpdate,
     now: u64,
@@ -60,10 +62,16 @@ pub(crate) fn take(
     match accepted {
         Ok(_) => Ok(Taken::Held(Box::new(follow))),
         Err(error) => {
-            if let FollowError::Fork(evidence) = &error {
-                networks::add_evidence(tx, network, evidence, Halts::Yes, now)?;
+            let fork = match &error {
+                FollowError::Fork(evidence) => Some(evidence.clone()),
+                _ => None,
+            };
+            let fault = Fault::Head(error);
+            if let Some(evidence) = fork {
+                networks::add_evidence(tx, network, &evidence, Halts::Yes, now)?;
+                networks::blame(tx, network, from, &fault, now)?;
             }
-            Ok(Taken::Refused(Fault::Head(error)))
+            Ok(Taken::Refused(fault))
         }
     }
 }
@@ -99,8 +107,11 @@ pub(crate) async fn head(core: &Core, network: Hash, peer: &Peer) -> Result<Foll
         let Some(update) = peer.head(held.header().height).await? else {
             return Ok(held);
         };
-        let (base, now) = (held.id(), core.clock.now());
-        match core.write(move |tx| take(tx, network, base, &update, now)).await? {
+        let (from, base, now) = (peer.node(), held.id(), core.clock.now());
+        match core
+            .write(move |tx| take(tx, network, from, base, &update, now))
+            .await?
+        {
             Taken::Held(follow) => return Ok(*follow),
             Taken::BaseMoved => {}
             Taken::Refused(fault) => return Err(look_into(core, network, peer, &held, fault).await?),
@@ -134,13 +145,12 @@ async fn look_into(
         head,
         extension: InclusionProof { siblings: Vec::new() },
     };
-    let (base, now) = (held.id(), core.clock.now());
-    let taken = core.write(move |tx| take(tx, network, base, &beside, now)).await?;
+    let (from, base, now) = (peer.node(), held.id(), core.clock.now());
+    let taken = core
+        .write(move |tx| take(tx, network, from, base, &beside, now))
+        .await?;
     Ok(match taken {
-        Taken::Refused(fork @ Fault::Head(FollowError::Fork(_))) => {
-            core.blame(network, peer.node(), &fork).await?;
-            fork.into()
-        }
+        Taken::Refused(fork @ Fault::Head(FollowError::Fork(_))) => fork.into(),
         _ => fault.into(),
     })
 }

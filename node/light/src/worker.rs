@@ -447,11 +447,12 @@ impl Session<'_> {
 
     async fn take_head(&mut self, update: HeadUpdate) -> Result<(), Trouble> {
         let (network, base, now) = (self.reading.network, self.pushed.id(), self.reading.core.clock.now());
+        let from = self.reading.peer.node();
         let pushed = update.clone();
         let taken = self
             .reading
             .core
-            .write(move |tx| trust::take(tx, network, base, &update, now))
+            .write(move |tx| trust::take(tx, network, from, base, &update, now))
             .await?;
         match taken {
             Taken::Held(follow) => {

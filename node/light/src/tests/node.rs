@@ -279,7 +279,13 @@ impl Inner {
                 world.report(Evidence::from_bytes(&evidence).map_err(|_| Refusal::NoEvidence)?);
                 Ok(Response::Report)
             }
-            Request::Status | Request::Statement { .. } | Request::Subscribe { .. } => Err(Refusal::NotAllowed),
+            Request::Status
+            | Request::Statement { .. }
+            | Request::Subscribe { .. }
+            | Request::Order { .. }
+            | Request::Spread { .. }
+            | Request::Missing { .. }
+            | Request::Confirm { .. } => Err(Refusal::NotAllowed),
         }
     }
 
