@@ -171,6 +171,11 @@ impl Signatures {
         self.bitmap.iter().enumerate().flat_map(set)
     }
 
+    /// Member indexes with their signatures, ascending.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, Signature)> {
+        self.signers().zip(self.signatures.iter().copied())
+    }
+
     /// Checks that a quorum of `committee` signed `message`.
     ///
     /// # Errors

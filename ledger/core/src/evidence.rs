@@ -56,6 +56,8 @@ pub enum EvidenceError {
     BadSignature,
     /// A head is not certified.
     Head(HeadError),
+    /// It is about a height whose committee is not known yet.
+    NotYet,
 }
 
 impl core::fmt::Display for EvidenceError {
@@ -65,6 +67,7 @@ impl core::fmt::Display for EvidenceError {
             Self::Stranger => f.write_str("the key does not belong to the committee"),
             Self::BadSignature => f.write_str("a vote's signature does not count"),
             Self::Head(error) => error.fmt(f),
+            Self::NotYet => f.write_str("the height it is about has not been reached"),
         }
     }
 }

@@ -13,15 +13,18 @@
 
 pub mod block;
 pub mod certificate;
+pub mod change;
 pub mod codec;
 pub mod committee;
 pub mod envelope;
 pub mod evidence;
+pub mod evidence_file;
 pub mod follow;
 pub mod genesis;
 pub mod hash;
 pub mod history;
 pub mod keys;
+pub mod ladder;
 pub mod ledger;
 pub mod limits;
 pub mod log;
@@ -29,6 +32,7 @@ pub mod logmap;
 pub mod merkle;
 pub mod policy;
 pub mod receipt;
+pub mod schedule;
 pub mod verdict;
 
 pub use hash::{Hash, HashKeys, Meaning};

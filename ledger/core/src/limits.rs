@@ -39,6 +39,10 @@ pub const NEW_LOGS_PER_BLOCK_MAX: u32 = 2048;
 /// Validators in a committee: certificates stay below 5 kB.
 pub const COMMITTEE_MAX: u32 = 100;
 
+/// Missed turns of a proposer that are counted, one less than a power of two: a dead validator costs its timeout at one
+/// of 64 of its turns, and 63 blocks a member are all that must be read again to know the turns.
+pub const MISSED_TURNS_MAX: u32 = 63;
+
 /// Every block whose height is a multiple of this can be an anchor, no other: a node cannot tag its clients by handing
 /// each a head of its own.
 pub const ANCHOR_INTERVAL: u64 = 64;
@@ -60,6 +64,9 @@ pub const MAP_DEPTH_MAX: usize = 256;
 
 /// Committee changes a client accepts in one message.
 pub const LADDER_STEPS_MAX: u32 = 64;
+
+/// Committee changes in an evidence file: eighty years of one a month.
+pub const EVIDENCE_RUNGS_MAX: u32 = 1024;
 
 /// Pieces of evidence in a block.
 pub const EVIDENCE_MAX: u32 = 16;

@@ -11,7 +11,7 @@
 //! nothing to repair at start.
 
 use waxwing_core::certificate::Certificate;
-use waxwing_core::codec::Decode;
+use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::{Body, KeepFor};
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::LogId;
@@ -129,6 +129,9 @@ fn put_block(batch: &mut impl Batch, step: &Step, certificate: &Certificate, val
     for anchor in &step.expired_anchors {
         let (from, to) = (rows::number_key(*anchor), rows::number_key(anchor.saturating_add(1)));
         batch.delete_range(Family::Recent, &from, &to);
+    }
+    if let Some(term) = &step.next_term {
+        batch.put(Family::Meta, &meta::term_key(term.from), &term.committee.to_bytes());
     }
     batch.put(Family::Meta, meta::APPLIED, &height);
 }

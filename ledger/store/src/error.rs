@@ -108,6 +108,8 @@ pub enum RestoreError {
     Head(HeadError),
     /// The newest block has no certificate.
     Uncertified,
+    /// A committee does not follow from the one before it.
+    Ladder,
     /// The rows of the logs are not a log map.
     Map(MapError),
     /// They do not add up to what the newest certified block commits to.
@@ -121,6 +123,7 @@ impl fmt::Display for RestoreError {
             Self::Store(error) => error.fmt(f),
             Self::Head(error) => write!(f, "the newest block is not final: {error}"),
             Self::Uncertified => f.write_str("the newest block has no certificate"),
+            Self::Ladder => f.write_str("a committee does not follow from the one before it"),
             Self::Map(error) => write!(f, "the rows of the logs are damaged: {error}"),
             Self::State(error) => error.fmt(f),
         }?;

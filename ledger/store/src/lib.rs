@@ -27,6 +27,7 @@ mod rocks;
 pub mod rows;
 mod store;
 pub mod tables;
+mod terms;
 
 pub use erase::{Erasure, Rest, Sweep};
 pub use error::{EraseError, OpenError, RestoreError, StoreError};

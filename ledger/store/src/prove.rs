@@ -4,10 +4,11 @@
 //! change. So a proof for the head a client is shown can be made while the next block is being written.
 
 use waxwing_core::block::{BlockHeader, block_leaf};
-use waxwing_core::follow::{HeadProof, HeadUpdate, LogProof};
+use waxwing_core::follow::{HeadProof, HeadUpdate, LadderStep, LogProof};
 use waxwing_core::hash::{Hash, Meaning};
 use waxwing_core::keys::LogId;
 use waxwing_core::ledger::{Ledger, LedgerReader};
+use waxwing_core::limits::LADDER_STEPS_MAX;
 use waxwing_core::log::LogState;
 use waxwing_core::logmap::{MapLeaf, MapPath, map_key};
 use waxwing_core::merkle::{
@@ -62,25 +63,46 @@ impl<T: Tables> Store<T> {
     }
 
     /// What brings a client that holds the head at height `held` to the one at height `head`; `None` if that one is older,
-    /// is not here or is block 0.
+    /// is not here or is block 0. With more changes of the committee in between than fit into one message, it leads to the
+    /// last change that does, and the client asks again from there.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn head_update(&self, held: u64, head: u64) -> Result<Option<HeadUpdate>, StoreError> {
-        let extension = if held == head {
-            Some(InclusionProof::default())
-        } else {
-            self.history_path(held, head)?
-        };
-        let Some(extension) = extension else {
+        let max = usize::try_from(LADDER_STEPS_MAX).unwrap_or(usize::MAX);
+        self.head_update_of(held, head, max)
+    }
+
+    /// The same with at most so many changes of the committee.
+    pub(crate) fn head_update_of(&self, held: u64, head: u64, max: usize) -> Result<Option<HeadUpdate>, StoreError> {
+        if head < held || head > self.applied() {
             return Ok(None);
+        }
+        let rungs = self.rungs(held, head, max)?;
+        let head = match rungs.last() {
+            Some((last, _)) if rungs.len() == max => *last,
+            _ => head,
         };
+        let (mut ladder, mut below) = (Vec::with_capacity(rungs.len()), held);
+        for (height, next) in rungs {
+            ladder.push(LadderStep {
+                head: self.certified(height)?.ok_or(StoreError::Missing(Family::Block))?,
+                extension: self.extension(below, height)?,
+                next,
+            });
+            below = height;
+        }
+        let extension = self.extension(below, head)?;
         Ok(self.certified(head)?.map(|head| HeadUpdate {
-            // One committee so far; a rung for each change of it.
-            ladder: Vec::new(),
+            ladder,
             head,
             extension,
         }))
+    }
+
+    /// That one block here extends another one, not newer; empty if they are one.
+    fn extension(&self, older: u64, newer: u64) -> Result<InclusionProof, StoreError> {
+        Ok(self.history_path(older, newer)?.unwrap_or_default())
     }
 
     /// What the log map of the ledger's head says about a log. The ledger may be a block behind the store: a block is

@@ -9,6 +9,7 @@ use core::ops::ControlFlow;
 use waxwing_core::block::BlockHeader;
 use waxwing_core::codec::CodecError;
 use waxwing_core::hash::Hash;
+use waxwing_core::ladder::Ladder;
 use waxwing_core::ledger::{Ledger, Stored};
 use waxwing_core::limits::{ANCHOR_INTERVAL, ANCHOR_VALID_MS};
 use waxwing_core::logmap::LogMap;
@@ -27,7 +28,8 @@ impl<T: Tables> Store<T> {
     /// # Errors
     /// See [`RestoreError`]; each says what to do.
     pub fn restore(&self) -> Result<Ledger, RestoreError> {
-        let head = self.certified_tip()?;
+        let ladder = self.climbed_ladder()?;
+        let head = self.certified_tip(&ladder)?;
         let mut leaves = Leaves {
             store: self,
             size: CHUNK,
@@ -43,13 +45,16 @@ impl<T: Tables> Store<T> {
             map: map.map_err(RestoreError::Map)?,
             history: self.history_frontier(head.height)?,
             anchors: self.anchors(&head)?,
+            proposers: self.proposers(&ladder, &head)?,
+            pending: self.pending_change(&ladder, &head)?,
+            ladder,
             head,
         };
         Ledger::restore(self.genesis(), stored).map_err(RestoreError::State)
     }
 
     /// The newest header, its certificate checked once more: by now it may have been anywhere.
-    fn certified_tip(&self) -> Result<BlockHeader, RestoreError> {
+    fn certified_tip(&self, ladder: &Ladder) -> Result<BlockHeader, RestoreError> {
         let height = self.applied();
         let row: BlockRow = self.block_row(height)?.ok_or(StoreError::Missing(Family::Block))?;
         let genesis = self.genesis().block();
@@ -58,7 +63,7 @@ impl<T: Tables> Store<T> {
             return Ok(header);
         }
         let head = row.into_head().ok_or(RestoreError::Uncertified)?;
-        let verified = head.verify(self.keys(), &self.genesis().committee());
+        let verified = head.verify(self.keys(), ladder.at(height));
         let header = verified.map_err(RestoreError::Head)?.into_inner().header;
         if header.height == height {
             Ok(header)

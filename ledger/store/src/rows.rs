@@ -41,6 +41,22 @@ pub mod meta {
     pub const ERASED: &[u8] = b"erased";
     /// Header time up to which expired bodies were dropped: u64.
     pub const PRUNED: &[u8] = b"pruned";
+    /// What the names of the committees' rows start with: the first height of a term follows, u64. The committee of the
+    /// first term stands in the genesis and has none.
+    pub const TERM: &[u8; 4] = b"term";
+
+    /// Name of the row of the committee that certifies blocks from a height on.
+    #[must_use]
+    pub fn term_key(from: u64) -> [u8; 12] {
+        super::joined(TERM, &from.to_be_bytes())
+    }
+
+    /// The height in the name of a committee's row; `None` if it is another row's.
+    #[must_use]
+    pub fn decode_term_key(key: &[u8]) -> Option<u64> {
+        let from = key.strip_prefix(TERM)?;
+        from.try_into().ok().map(u64::from_be_bytes)
+    }
 }
 
 /// The log under which the nodes of the history tree are kept. No entry can ever stand on it: as an ed25519 key it is a

@@ -10,10 +10,12 @@ use waxwing_core::block::BlockHeader;
 use waxwing_core::envelope::{Anchor, Body, Carried, Envelope, SignedHeader};
 use waxwing_core::hash::{Hash, Meaning};
 use waxwing_core::keys::{LogKey, ValidatorId, Verified};
+use waxwing_core::ladder::Ladder;
 use waxwing_core::ledger::{BlockError, EntryFault, HeaderField, Ledger, Stored, is_timely};
 use waxwing_core::limits::{ANCHOR_VALID_MS, BLOCK_ENTRIES_MAX, CLOCK_SKEW_MS, NEW_LOGS_PER_BLOCK_MAX};
 use waxwing_core::logmap::LogMap;
 use waxwing_core::merkle::{Frontier, Sha256Tree};
+use waxwing_core::schedule;
 use waxwing_rules::chance::Chance;
 use waxwing_rules::model::ledger::NaiveLedger;
 use waxwing_rules::world::{Rows, World, log_key};
@@ -125,6 +127,14 @@ impl Trio {
         }
     }
 
+    /// Who proposed the newest blocks, as many as turns depend on.
+    fn proposers(&self) -> Vec<ValidatorId> {
+        let committee = self.world.genesis.committee();
+        let first = schedule::first_height(&committee, 0, self.naive.head().height);
+        let headers = self.naive.headers().filter(|header| header.height >= first);
+        headers.map(|header| header.proposer).collect()
+    }
+
     /// A ledger that is put together from the model's state alone goes on like the others.
     fn restored(&self) -> Ledger {
         let keys = self.world.keys();
@@ -142,6 +152,9 @@ impl Trio {
                 .iter()
                 .map(|header| (header.height, header.id(keys), header.time))
                 .collect(),
+            ladder: Ladder::new(self.world.genesis.committee()),
+            proposers: self.proposers(),
+            pending: None,
         };
         Ledger::restore(&self.world.genesis, stored).unwrap()
     }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use super::anchors::{AnchorError, HeadIsAnchor};
 use super::{KEPT_LEVEL_STEP, Ledger, LedgerReader, LogChange, Step, StepEntry, TreeNode};
 use crate::block::{block_leaf, entries_root};
-use crate::envelope::Carried;
+use crate::change::{ChangeError, CommitteeChange};
+use crate::codec::Decode;
+use crate::envelope::{Carried, KeepFor};
 use crate::evidence::Evidence;
 use crate::genesis::FirstOfLog;
 use crate::hash::Hash;
 use crate::history;
 use crate::keys::{LogId, ValidatorId, Verified};
+use crate::ladder::Term;
 use crate::limits::{
     BLOCK_BYTES_MAX, BLOCK_ENTRIES_MAX, LOG_BYTES_PER_BLOCK_MAX, LOG_ENTRIES_PER_BLOCK_MAX, NEW_LOGS_PER_BLOCK_MAX,
 };
@@ -33,6 +36,8 @@ pub enum EntryFault {
         /// Leading zero bits that are needed.
         required: u32,
     },
+    /// On the committee log stand only changes of the committee that have an effect.
+    Change(ChangeError),
     /// The log has had its share of this block. May stand in the next one.
     LogFull,
     /// The block has had its share of new logs. May stand in the next one.
@@ -56,6 +61,7 @@ impl core::fmt::Display for EntryFault {
             Self::AnchorExpired => f.write_str("the anchor is too old"),
             Self::Duplicate => f.write_str("the envelope is in the ledger already"),
             Self::WeakStamp { required } => write!(f, "the first entry of a log needs a stamp of {required} bits"),
+            Self::Change(error) => error.fmt(f),
             Self::LogFull => f.write_str("the log has had its share of the block"),
             Self::NewLogsFull => f.write_str("the block has had its share of new logs"),
             Self::BlockFull => f.write_str("the block is full"),
@@ -82,6 +88,8 @@ pub struct Draft<'a, R> {
     stamps: HashSet<Hash>,
     entries: Vec<StepEntry>,
     leaves: Vec<Hash>,
+    /// The change of the committee that is agreed on, this block's entries included.
+    pending: Option<CommitteeChange>,
 }
 
 impl<R> core::fmt::Debug for Draft<'_, R> {
@@ -102,6 +110,7 @@ impl<'a, R: LedgerReader> Draft<'a, R> {
             stamps: HashSet::new(),
             entries: Vec::new(),
             leaves: Vec::new(),
+            pending: ledger.pending.clone(),
         }
     }
 
@@ -169,6 +178,9 @@ impl<'a, R: LedgerReader> Draft<'a, R> {
         if opens == FirstOfLog::Yes && self.new_logs >= NEW_LOGS_PER_BLOCK_MAX {
             return Err(EntryFault::NewLogsFull);
         }
+        if header.log == self.ledger.committee_log {
+            self.pending = Some(change_in(self.ledger, self.pending.as_ref(), &carried).map_err(EntryFault::Change)?);
+        }
         let height = self.ledger.head.height + 1;
         let in_block = u32::try_from(self.entries.len()).map_err(|_| EntryFault::BlockFull)?;
         let log_index = pending.state.length();
@@ -219,6 +231,7 @@ impl<'a, R: LedgerReader> Draft<'a, R> {
             logs,
             entries,
             leaves,
+            pending,
             ..
         } = self;
         let keys = &ledger.keys;
@@ -237,6 +250,10 @@ impl<'a, R: LedgerReader> Draft<'a, R> {
         header.total_entries += u64::from(header.entry_count);
         header.map_root = map.root();
         header.log_count += map.new_logs();
+        let (next_term, pending) = takes_over(pending, header.height + 1);
+        if let Some(term) = &next_term {
+            header.next_committee = term.committee.hash(keys);
+        }
         let mut history = ledger.history.clone();
         let mut history_nodes = Vec::new();
         history.append_with(&Sha256Tree, history::leaf(&header), |level, index, hash| {
@@ -259,6 +276,8 @@ impl<'a, R: LedgerReader> Draft<'a, R> {
             logs,
             history_nodes,
             expired_anchors,
+            next_term,
+            pending,
             map,
             history,
         }
@@ -292,6 +311,39 @@ impl PendingLog {
             return Err(EntryFault::LogFull);
         }
         Ok(())
+    }
+}
+
+/// What an entry on the committee log changes. `pending` is what was agreed on before it: a change that takes over
+/// earlier replaces it, so that a mistake can be corrected and an old change that somebody submits again can not undo it.
+fn change_in(
+    ledger: &Ledger,
+    pending: Option<&CommitteeChange>,
+    carried: &Carried,
+) -> Result<CommitteeChange, ChangeError> {
+    let body = carried.body.present().ok_or(ChangeError::BodyMissing)?;
+    if carried.signed.header.keep_for != KeepFor::Ever {
+        return Err(ChangeError::WouldExpire);
+    }
+    let change = CommitteeChange::from_bytes(body).map_err(ChangeError::Malformed)?;
+    if change.from_height <= ledger.head.height + 1 {
+        return Err(ChangeError::NotAhead);
+    }
+    if pending.is_some_and(|pending| pending.from_height <= change.from_height) {
+        return Err(ChangeError::Superseded);
+    }
+    let verified = change.verify(&ledger.keys, ledger.committee())?;
+    Ok(verified.into_inner())
+}
+
+/// Whether what was agreed on takes over at `height`, or goes on waiting.
+fn takes_over(pending: Option<CommitteeChange>, height: u64) -> (Option<Term>, Option<CommitteeChange>) {
+    match pending {
+        Some(change) if change.from_height == height => {
+            let (from, committee) = (change.from_height, change.next);
+            (Some(Term { from, committee }), None)
+        }
+        waiting => (None, waiting),
     }
 }
 

@@ -21,6 +21,7 @@ pub use draft::{Draft, EntryFault};
 use std::sync::Arc;
 
 use crate::block::{BlockHeader, evidence_root};
+use crate::change::CommitteeChange;
 use crate::committee::Committee;
 use crate::envelope::Carried;
 use crate::evidence::{Evidence, EvidenceError};
@@ -28,10 +29,12 @@ use crate::genesis::{Genesis, Parameters};
 use crate::hash::{Hash, HashKeys};
 use crate::history;
 use crate::keys::{LogId, ValidatorId, Verified};
-use crate::limits::CLOCK_SKEW_MS;
+use crate::ladder::{Ladder, Term};
+use crate::limits::{CLOCK_SKEW_MS, EVIDENCE_MAX};
 use crate::log::LogState;
 use crate::logmap::{LogMap, MapLeaf, MapPath, MapStep};
 use crate::merkle::{Frontier, Sha256Tree};
+use crate::schedule::{self, Schedule};
 
 /// A tree keeps its nodes of every level that is a multiple of this; the levels between are computed again when asked.
 pub const KEPT_LEVEL_STEP: u8 = 4;
@@ -111,6 +114,10 @@ pub struct Step {
     pub history_nodes: Vec<TreeNode>,
     /// Heights of anchors that no later block can use: what is known of duplicates under them can be forgotten.
     pub expired_anchors: Vec<u64>,
+    /// The term that begins with the next block, if one does.
+    pub next_term: Option<Term>,
+    /// The change of the committee that was agreed on and has not taken over yet.
+    pending: Option<CommitteeChange>,
     map: MapStep,
     history: Frontier,
 }
@@ -124,6 +131,10 @@ pub enum BlockError<E> {
     NotNext,
     /// Its time is not after its parent's.
     TimeRunsBack,
+    /// Its proposer does not vote.
+    Proposer,
+    /// More pieces of evidence than a block may carry.
+    TooMuchEvidence,
     /// An entry may not stand where it stands.
     Entry {
         /// Its place in the block.
@@ -181,6 +192,8 @@ impl<E: core::fmt::Display> core::fmt::Display for BlockError<E> {
             Self::ForeignNetwork => f.write_str("the block belongs to another network"),
             Self::NotNext => f.write_str("the block does not follow the head"),
             Self::TimeRunsBack => f.write_str("the block's time is not after its parent's"),
+            Self::Proposer => f.write_str("the block's proposer does not belong to the committee"),
+            Self::TooMuchEvidence => write!(f, "the block carries more than {EVIDENCE_MAX} pieces of evidence"),
             Self::Entry { place, fault } => write!(f, "entry {place} of the block: {fault}"),
             Self::Evidence(error) => write!(f, "the block's evidence: {error}"),
             Self::Wrong(field) => write!(f, "the header's {field} does not match its content"),
@@ -194,8 +207,11 @@ impl<E: core::fmt::Debug + core::fmt::Display> core::error::Error for BlockError
 /// Why stored state is not the state of the head it claims.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RestoreError {
-    /// The head belongs to another network or follows another committee.
+    /// The head belongs to another network.
     OtherNetwork,
+    /// The committees do not lead from the genesis to the one that the head names, or the change that is agreed on is
+    /// not theirs.
+    WrongCommittee,
     /// The log map does not have the root, or not the number of logs, that the head names.
     WrongMap,
     /// The history does not end in the head.
@@ -206,6 +222,7 @@ impl core::fmt::Display for RestoreError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::OtherNetwork => "the head belongs to another network",
+            Self::WrongCommittee => "the committees stored do not lead to the one that the head names",
             Self::WrongMap => "the log map does not have the root that the head names",
             Self::WrongHistory => "the history of headers does not lead to the head",
         })
@@ -219,7 +236,12 @@ impl core::error::Error for RestoreError {}
 pub struct Ledger {
     keys: HashKeys,
     parameters: Parameters,
-    committee: Committee,
+    /// The log on which changes of the committee stand.
+    committee_log: LogId,
+    ladder: Ladder,
+    /// A change that was agreed on and takes over in a block after the next.
+    pending: Option<CommitteeChange>,
+    schedule: Schedule,
     head: BlockHeader,
     id: Hash,
     /// Over all headers, the head's included.
@@ -239,6 +261,12 @@ pub struct Stored {
     pub map: LogMap,
     /// Headers that can still be anchors, ascending, as (height, block id, time).
     pub anchors: Vec<(u64, Hash, u64)>,
+    /// All committees up to the one that certifies the block after the head.
+    pub ladder: Ladder,
+    /// Who proposed the newest blocks, ascending up to the head: those from [`schedule::first_height`] on.
+    pub proposers: Vec<ValidatorId>,
+    /// A change of the committee that was agreed on and takes over in a block after the next.
+    pub pending: Option<CommitteeChange>,
 }
 
 impl Ledger {
@@ -250,9 +278,13 @@ impl Ledger {
         let mut history = Frontier::empty();
         history.append(&Sha256Tree, history::leaf(&head));
         let anchors = Anchors::new([(0, id, head.time)]);
+        let ladder = Ladder::new(genesis.committee());
         Self {
             parameters: genesis.parameters,
-            committee: genesis.committee(),
+            committee_log: genesis.committee_log_id(),
+            schedule: Schedule::new(ladder.current()),
+            ladder,
+            pending: None,
             map: LogMap::new(),
             keys,
             head,
@@ -272,10 +304,18 @@ impl Ledger {
             mut history,
             map,
             anchors,
+            ladder,
+            proposers,
+            pending,
         } = stored;
-        let (keys, committee) = (genesis.keys(), genesis.committee());
-        if head.network != keys.network() || head.next_committee != committee.hash(&keys) {
+        let keys = genesis.keys();
+        if head.network != keys.network() {
             return Err(RestoreError::OtherNetwork);
+        }
+        if !leads_to(&keys, genesis, &ladder, &head)
+            || !pending.iter().all(|change| waits(&keys, &ladder, &head, change))
+        {
+            return Err(RestoreError::WrongCommittee);
         }
         if map.root() != head.map_root || u64::try_from(map.len()) != Ok(head.log_count) {
             return Err(RestoreError::WrongMap);
@@ -283,12 +323,16 @@ impl Ledger {
         if history.len() != head.height || history.root(&Sha256Tree) != head.history_root {
             return Err(RestoreError::WrongHistory);
         }
+        let schedule = recall(&ladder, &head, &proposers).ok_or(RestoreError::WrongHistory)?;
         history.append(&Sha256Tree, history::leaf(&head));
         let id = head.id(&keys);
         let anchors = Anchors::new(anchors);
         Ok(Self {
             parameters: genesis.parameters,
-            committee,
+            committee_log: genesis.committee_log_id(),
+            ladder,
+            pending,
+            schedule,
             keys,
             head,
             id,
@@ -313,7 +357,31 @@ impl Ledger {
     /// Who certifies the next block.
     #[must_use]
     pub const fn committee(&self) -> &Committee {
-        &self.committee
+        self.ladder.current()
+    }
+
+    /// All committees so far, that of the next block included.
+    #[must_use]
+    pub const fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// The log on which changes of the committee stand.
+    #[must_use]
+    pub const fn committee_log(&self) -> LogId {
+        self.committee_log
+    }
+
+    /// The change of the committee that was agreed on and takes over in a block after the next.
+    #[must_use]
+    pub const fn pending(&self) -> Option<&CommitteeChange> {
+        self.pending.as_ref()
+    }
+
+    /// Who proposes the next block: round r is the turn of `turns[r % n]`. See [`crate::schedule`].
+    #[must_use]
+    pub fn turns(&self) -> Vec<ValidatorId> {
+        self.schedule.turns(self.head.height + 1)
     }
 
     /// The newest block's header.
@@ -368,10 +436,14 @@ impl Ledger {
         if header.time <= self.head.time {
             return Err(BlockError::TimeRunsBack);
         }
+        if self.committee().members().binary_search(&header.proposer).is_err() {
+            return Err(BlockError::Proposer);
+        }
+        if evidence.len() > usize::try_from(EVIDENCE_MAX).unwrap_or(usize::MAX) {
+            return Err(BlockError::TooMuchEvidence);
+        }
         for piece in &evidence {
-            piece
-                .verify(&self.keys, &self.committee)
-                .map_err(BlockError::Evidence)?;
+            self.check_evidence(piece).map_err(BlockError::Evidence)?;
         }
         let mut draft = self.draft(reader, header.time);
         for (place, entry) in entries.into_iter().enumerate() {
@@ -385,6 +457,19 @@ impl Ledger {
             Some(field) => Err(BlockError::Wrong(field)),
             None => Ok(step),
         }
+    }
+
+    /// Checks evidence against the committee of the height that it is about: one of this ledger's, up to the one that is
+    /// voting now.
+    ///
+    /// # Errors
+    /// See [`EvidenceError`]; [`EvidenceError::NotYet`] above the next block.
+    pub fn check_evidence(&self, evidence: &Evidence) -> Result<(), EvidenceError> {
+        let height = evidence.height();
+        if height > self.head.height + 1 {
+            return Err(EvidenceError::NotYet);
+        }
+        evidence.verify(&self.keys, self.ladder.at(height))
     }
 
     /// Makes a step true in memory. Its effects must be durable by now.
@@ -403,17 +488,25 @@ impl Ledger {
             self.anchors.push((step.header.height, step.id, step.header.time));
         }
         self.anchors.forget(&step.expired_anchors);
+        self.schedule.record(step.header.height, &step.header.proposer);
+        if let Some(term) = step.next_term {
+            self.schedule = Schedule::new(&term.committee);
+            self.ladder
+                .climb(term)
+                .expect("the draft named the committee of the next term");
+        }
+        self.pending = step.pending;
         self.history = step.history;
         self.head = step.header;
         self.id = step.id;
     }
 
     fn next_header(&self, time: u64, proposer: ValidatorId, evidence: &[Evidence]) -> BlockHeader {
-        let committee = self.committee.hash(&self.keys);
+        let committee = self.ladder.hash(&self.keys);
         BlockHeader {
             parameters: self.parameters.hash(&self.keys),
             network: self.keys.network(),
-            term: self.committee.term(),
+            term: self.committee().term(),
             height: self.head.height + 1,
             time,
             parent: self.id,
@@ -435,6 +528,38 @@ impl Ledger {
 #[must_use]
 pub const fn is_timely(time: u64, now: u64) -> bool {
     time <= now.saturating_add(CLOCK_SKEW_MS)
+}
+
+/// Whether these are the committees from the genesis to the one that certifies what follows `head`.
+fn leads_to(keys: &HashKeys, genesis: &Genesis, ladder: &Ladder, head: &BlockHeader) -> bool {
+    let first = ladder.terms().next().map(|term| &term.committee);
+    let own = ladder.at(head.height);
+    first == Some(&genesis.committee())
+        && ladder.from() <= head.height.saturating_add(1)
+        && (head.term, head.committee) == (own.term(), own.hash(keys))
+        && head.next_committee == ladder.hash(keys)
+}
+
+/// Whether a change is one that the committee in force agreed on and that has not taken over yet.
+fn waits(keys: &HashKeys, ladder: &Ladder, head: &BlockHeader, change: &CommitteeChange) -> bool {
+    let is_ahead = change.from_height > head.height.saturating_add(1);
+    is_ahead && change.clone().verify(keys, ladder.current()).is_ok()
+}
+
+/// The turns after `head`, from the proposers of the newest blocks; `None` if they are not as many as it takes.
+fn recall(ladder: &Ladder, head: &BlockHeader, proposers: &[ValidatorId]) -> Option<Schedule> {
+    let committee = ladder.current();
+    let first = schedule::first_height(committee, ladder.from(), head.height);
+    let heights = first..head.height.saturating_add(1);
+    let expected = heights.end.saturating_sub(heights.start);
+    if u64::try_from(proposers.len()) != Ok(expected) {
+        return None;
+    }
+    let mut schedule = Schedule::new(committee);
+    for (height, proposer) in heights.zip(proposers) {
+        schedule.record(height, proposer);
+    }
+    Some(schedule)
 }
 
 fn first_difference(shown: &BlockHeader, computed: &BlockHeader) -> Option<HeaderField> {

@@ -285,6 +285,9 @@ fn a_ledger_restored_from_what_was_stored_goes_on_and_wrong_state_is_refused() {
         history: history.clone(),
         map: LogMap::build(world.ledger.keys(), leaves.iter().copied()).unwrap(),
         anchors: vec![(0, genesis.block().id(world.ledger.keys()), 1_000)],
+        ladder: Ladder::new(genesis.committee()),
+        proposers: vec![world.validator.public()],
+        pending: None,
     };
     let restored = Ledger::restore(&genesis, stored(&leaves, &history)).unwrap();
     assert_eq!(
