@@ -185,7 +185,7 @@ impl Connection {
         let asked = async {
             let _place = places(&self.requests, 1).await?;
             let _room = places(&self.request_bytes, bytes.len()).await?;
-            let (mut replies, response) = self.ask(bytes).await?;
+            let (mut replies, response) = self.ask(bytes, Reply::BYTES_MAX).await?;
             replies.end().await?;
             Ok(response)
         };
@@ -197,7 +197,7 @@ impl Connection {
         }
     }
 
-    /// Subscribes with a [`Request::Subscribe`].
+    /// Subscribes with a [`Request::Subscribe`] or a [`Request::Order`].
     ///
     /// # Errors
     /// As [`Connection::request`].
@@ -205,7 +205,7 @@ impl Connection {
         let bytes = frame(request).map_err(RequestError::Unsendable)?;
         let asked = async {
             let place = places(&self.subscriptions, 1).await?;
-            let (pushes, response) = self.ask(bytes).await?;
+            let (pushes, response) = self.ask(bytes, request.push_bytes_max()).await?;
             match response {
                 Response::Subscribed => Ok(Subscription { pushes, _place: place }),
                 _ => Err(RequestError::WrongAnswer),
@@ -231,8 +231,9 @@ impl Connection {
             .close(CloseCode::Done.var_int(), CloseCode::Done.words().as_bytes());
     }
 
-    /// Sends a request frame on a new stream and reads the first frame of the answer.
-    async fn ask(&self, bytes: Bytes) -> Result<(Frames, Response), RequestError> {
+    /// Sends a request frame on a new stream and reads the first frame of the answer; no frame may be longer
+    /// than `limit`.
+    async fn ask(&self, bytes: Bytes, limit: usize) -> Result<(Frames, Response), RequestError> {
         let (send, receive) = self
             .connection
             .open_bi()
@@ -244,7 +245,7 @@ impl Connection {
         }
         .send(bytes)
         .await?;
-        let mut frames = Frames::new(receive);
+        let mut frames = Frames::new(receive, limit);
         let reply: Reply = frames.next().await?.ok_or(RequestError::NoAnswer)?;
         Ok((frames, reply.map_err(RequestError::Refused)?))
     }
@@ -320,10 +321,11 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(stream: RecvStream) -> Self {
+    /// Refuses frames of more than `limit` bytes when they are announced.
+    fn new(stream: RecvStream, limit: usize) -> Self {
         Self {
             stream,
-            reader: FrameReader::new(Reply::BYTES_MAX),
+            reader: FrameReader::new(limit),
             rest: Bytes::new(),
         }
     }

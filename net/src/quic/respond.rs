@@ -12,6 +12,9 @@ use super::peer::{BUSY, Peer, Slot};
 use super::receive::Held;
 use crate::wire::{Push, Refusal, Reply, Response, frame};
 
+/// QUIC sends streams of a higher priority first; all others have 0.
+const URGENT: i32 = 1;
+
 /// The peer is no longer there, or no longer interested.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gone;
@@ -93,6 +96,13 @@ pub struct Pushes {
 }
 
 impl Pushes {
+    /// From now on what is pushed here goes before everything else on this connection: a vote must not wait behind a
+    /// block of two megabytes that somebody reads.
+    pub fn make_urgent(&self) {
+        // It fails only for a stream that is over, which the next push finds out.
+        let _ = self.line.stream.set_priority(URGENT);
+    }
+
     /// Sends one push. Waits while the subscriber reads slowly; one that does not read at all is dropped.
     ///
     /// # Errors

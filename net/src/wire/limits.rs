@@ -73,11 +73,35 @@ pub const BLOCK_ROOM_BYTES: usize = widen(ledger::BLOCK_BYTES_MAX)
     + widen(ledger::BLOCK_ENTRIES_MAX) * AROUND_ENTRY_BYTES
     + HEADER_ROOM_BYTES
     + CERTIFICATE_ROOM_BYTES
-    + widen(ledger::EVIDENCE_MAX) * 2 * (HEADER_ROOM_BYTES + CERTIFICATE_ROOM_BYTES);
+    + EVIDENCE_ROOM_BYTES;
 
 /// A node's acknowledgement of one envelope, or the reason against it.
 pub const ACKNOWLEDGEMENT_ROOM_BYTES: usize = 160;
 
+/// A validator's hello: its key, its port, a signature, and room for what later versions add.
+pub const HELLO_BYTES_MAX: usize = 256;
+
+/// One message about the next block: at most two names of each of its entries, and the evidence it carries. A vote takes
+/// 200 bytes.
+pub const ORDER_BYTES_MAX: usize = 2 * STAMP_BYTES * MISSING_PER_REQUEST_MAX + EVIDENCE_ROOM_BYTES + (16 << 10);
+
+/// Entries that one request asks for by their stamps: all of a block.
+pub const MISSING_PER_REQUEST_MAX: usize = widen(ledger::BLOCK_ENTRIES_MAX);
+
+/// The name of an envelope while it is on its way.
+const STAMP_BYTES: usize = 32;
+
+/// The evidence that one block may carry.
+const EVIDENCE_ROOM_BYTES: usize = widen(ledger::EVIDENCE_MAX) * 2 * (HEADER_ROOM_BYTES + CERTIFICATE_ROOM_BYTES);
+
+const _: () = assert!(
+    ORDER_BYTES_MAX < REPLY_BYTES_MAX / 4,
+    "urgent messages must be small ones"
+);
+const _: () = assert!(
+    MISSING_PER_REQUEST_MAX * STAMP_BYTES + 1024 < REQUEST_BYTES_MAX,
+    "the entries of a block must be asked for at once"
+);
 const _: () = assert!(HEADER_BYTES + ledger::TREE_LEVELS_MAX * 8 < HEADER_ROOM_BYTES);
 const _: () = assert!(
     ENTRY_ROOM_BYTES < REQUEST_BYTES_MAX,

@@ -20,9 +20,9 @@ pub use codec::{Message, WireError};
 pub use frame::{FRAME_HEADER_BYTES, FrameError, FrameReader, frame};
 pub use refusal::{EnvelopeRefusal, Refusal};
 pub use reply::{
-    Access, Admission, Entries, Peer, Progress, Push, Reply, Response, Retention, Role, Status, Submitters,
+    Access, Admission, Entries, Peer, Progress, Push, Reply, Response, Retention, Role, Room, Status, Submitters,
 };
-pub use request::{Bodies, FollowLog, Kind, Promise, Request, Watch};
+pub use request::{Bodies, FollowLog, Kind, Promise, Request, Stamp, Watch};
 pub use values::{List, Opaque, Text};
 
 #[cfg(test)]

@@ -68,6 +68,15 @@ pub enum Refusal {
     WrongSecret,
     /// The evidence proves nothing.
     NoEvidence,
+    /// Only validators may ask that, and the asker has not shown that it is one.
+    Stranger,
+    /// No block with that id is under way here.
+    UnknownBlock,
+    /// The time lies ahead of the node's clock.
+    TimeAhead {
+        /// What time it is there.
+        now_ms: u64,
+    },
 }
 
 /// Why an envelope is not taken. The order is part of the format.
@@ -135,6 +144,9 @@ impl Refusal {
             Self::Contradiction => 300,
             Self::WrongSecret => 301,
             Self::NoEvidence => 302,
+            Self::Stranger => 107,
+            Self::UnknownBlock => 207,
+            Self::TimeAhead { .. } => 303,
         }
     }
 
@@ -219,6 +231,13 @@ impl fmt::Display for Refusal {
             Self::NotTheHead { newest } => write!(f, "the newest block is {newest}; ask for its head first"),
             Self::WrongSecret => f.write_str("the secret does not belong to that entry; nothing was erased"),
             Self::NoEvidence => f.write_str("what was reported proves nothing"),
+            Self::Stranger => {
+                f.write_str("only validators of this network may ask that, after they have shown their key")
+            }
+            Self::UnknownBlock => f.write_str("no such block is under way; it may be final already"),
+            Self::TimeAhead { now_ms } => {
+                write!(f, "that time lies ahead of the node's clock, which shows {now_ms} ms")
+            }
         }
     }
 }

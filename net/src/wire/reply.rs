@@ -10,10 +10,11 @@ use waxwing_core::Hash;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
 
-use super::codec::Message;
+use super::codec::{Message, WireError};
 use super::limits::{
-    BLOCKS_PER_REPLY_MAX, ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, HEADERS_PER_REPLY_MAX, PEERS_PER_REPLY_MAX,
-    POLICY_BYTES_MAX, REPLY_BYTES_MAX, SOFTWARE_BYTES_MAX,
+    BLOCKS_PER_REPLY_MAX, ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, HEADERS_PER_REPLY_MAX,
+    MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, PEERS_PER_REPLY_MAX, POLICY_BYTES_MAX, REPLY_BYTES_MAX,
+    SOFTWARE_BYTES_MAX,
 };
 use super::refusal::{EnvelopeRefusal, Refusal};
 use super::request::Kind;
@@ -66,6 +67,12 @@ pub enum Response {
     Peers(List<Peer, PEERS_PER_REPLY_MAX>),
     /// The evidence holds and will be passed on, or is known already.
     Report,
+    /// Whether there was room for the envelopes.
+    Spread(Room),
+    /// `core::envelope::Carried` each: those that the node has, in the order of the question.
+    Missing(List<Opaque, MISSING_PER_REQUEST_MAX>),
+    /// `core::keys::Signature`.
+    Confirm(Opaque),
 }
 
 impl Response {
@@ -89,6 +96,9 @@ impl Response {
             Self::Subscribed => Kind::Subscribe,
             Self::Peers(_) => Kind::Peers,
             Self::Report => Kind::Report,
+            Self::Spread(_) => Kind::Spread,
+            Self::Missing(_) => Kind::Missing,
+            Self::Confirm(_) => Kind::Confirm,
         }
     }
 }
@@ -202,6 +212,18 @@ pub enum Admission {
     Taken,
 }
 
+/// Whether a validator had room for what another one passed on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Room {
+    /// For all of it that counts.
+    Enough,
+    /// Not for all; what was left out comes with its block.
+    Full {
+        /// When there may be room again.
+        retry_after_ms: u64,
+    },
+}
+
 /// A range of a log's entries.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Entries {
@@ -263,8 +285,19 @@ pub enum Push {
         #[serde(with = "name")]
         secret: ErasureSecret,
     },
+    /// What a validator says about the next block: for [`Request::Order`](super::Request::Order).
+    Order(Opaque),
+    /// `core::evidence::Evidence`: for [`Watch::Ledger`](super::Watch::Ledger).
+    Reported(Opaque),
 }
 
 impl Message for Push {
     const BYTES_MAX: usize = REPLY_BYTES_MAX;
+
+    fn check(&self) -> Result<(), WireError> {
+        match self {
+            Self::Order(bytes) if bytes.len() > ORDER_BYTES_MAX => Err(WireError::TooLong),
+            _ => Ok(()),
+        }
+    }
 }

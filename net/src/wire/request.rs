@@ -14,8 +14,8 @@ use waxwing_core::keys::LogId;
 use super::codec::{Message, WireError};
 use super::limits::{
     ACKNOWLEDGEMENT_ROOM_BYTES, BEACON_WAIT_MS_MAX, BLOCK_ROOM_BYTES, BLOCKS_PER_REPLY_MAX, ENTRIES_PER_REPLY_MAX,
-    ENTRY_ROOM_BYTES, ENVELOPES_PER_SUBMIT_MAX, HEADER_ROOM_BYTES, HEADERS_PER_REPLY_MAX, LOGS_PER_SUBSCRIPTION_MAX,
-    REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
+    ENTRY_ROOM_BYTES, ENVELOPES_PER_SUBMIT_MAX, HEADER_ROOM_BYTES, HEADERS_PER_REPLY_MAX, HELLO_BYTES_MAX,
+    LOGS_PER_SUBSCRIPTION_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
 };
 use super::values::{List, Opaque, name};
 
@@ -99,7 +99,8 @@ pub enum Request {
         /// How long the asker would wait.
         wait_ms: u64,
     },
-    /// One validator's own statement that a head is still the newest, for a node that collects a beacon.
+    /// One validator's own statement that a head is still the newest, at a time that it names itself: what a committee of
+    /// one has to say. See [`Request::Confirm`] for the others.
     Statement {
         /// Height of the head.
         height: u64,
@@ -136,7 +137,42 @@ pub enum Request {
         /// `core::evidence::Evidence`.
         evidence: Opaque,
     },
+    /// From one validator to another: tell me what you say about the next block, from now on. Answered by
+    /// [`Response::Subscribed`](super::Response::Subscribed) and then by [`Push::Order`](super::Push::Order)s.
+    Order {
+        /// Proves that the asker holds a vote key; read and checked by the node.
+        hello: Opaque,
+    },
+    /// From one validator to another: envelopes that others have just submitted here and that I have checked. Not to be
+    /// passed on any further.
+    Spread {
+        /// `core::envelope::Envelope` each.
+        envelopes: List<Opaque, ENVELOPES_PER_SUBMIT_MAX>,
+    },
+    /// From one validator to another: entries of a block under way that I lack.
+    Missing {
+        /// The block's id.
+        #[serde(with = "name")]
+        block: Hash,
+        /// The entries' stamps.
+        stamps: List<Stamp, MISSING_PER_REQUEST_MAX>,
+    },
+    /// One validator's statement that a head was still the newest at a time which the asker names, so that those of
+    /// several make one beacon.
+    Confirm {
+        /// Height of the head.
+        height: u64,
+        /// Its block id.
+        #[serde(with = "name")]
+        head: Hash,
+        /// Milliseconds since 1970.
+        time: u64,
+    },
 }
+
+/// The name of an envelope that is on its way: the hash that its stamp was ground for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Stamp(#[serde(with = "name")] pub Hash);
 
 /// Whether bodies are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -215,6 +251,14 @@ pub enum Kind {
     Peers,
     /// [`Request::Report`].
     Report,
+    /// [`Request::Order`].
+    Order,
+    /// [`Request::Spread`].
+    Spread,
+    /// [`Request::Missing`].
+    Missing,
+    /// [`Request::Confirm`].
+    Confirm,
 }
 
 /// Replies that hold a receipt, a proof, a status: what a node sets aside for one before it knows.
@@ -244,6 +288,10 @@ impl Request {
             Self::Subscribe { .. } => Kind::Subscribe,
             Self::Peers => Kind::Peers,
             Self::Report { .. } => Kind::Report,
+            Self::Order { .. } => Kind::Order,
+            Self::Spread { .. } => Kind::Spread,
+            Self::Missing { .. } => Kind::Missing,
+            Self::Confirm { .. } => Kind::Confirm,
         }
     }
 
@@ -254,7 +302,13 @@ impl Request {
         const LIGHT: NonZeroU32 = NonZeroU32::MIN;
         const HEAVY: NonZeroU32 = LIGHT.saturating_add(7);
         match self.kind() {
-            Kind::Entries | Kind::Receipt | Kind::Headers | Kind::Blocks | Kind::Subscribe => HEAVY,
+            Kind::Entries
+            | Kind::Receipt
+            | Kind::Headers
+            | Kind::Blocks
+            | Kind::Subscribe
+            | Kind::Order
+            | Kind::Missing => HEAVY,
             Kind::Status
             | Kind::Genesis
             | Kind::Submit
@@ -265,7 +319,9 @@ impl Request {
             | Kind::Statement
             | Kind::Reveal
             | Kind::Peers
-            | Kind::Report => LIGHT,
+            | Kind::Report
+            | Kind::Spread
+            | Kind::Confirm => LIGHT,
         }
     }
 
@@ -278,8 +334,21 @@ impl Request {
             Self::Blocks { bytes, .. } => room(*bytes).max(BLOCK_ROOM_BYTES),
             Self::Headers { count, .. } => room(*count) * HEADER_ROOM_BYTES,
             Self::Head { .. } | Self::Log { .. } | Self::Genesis => PROOF_REPLY_BYTES,
+            Self::Missing { stamps, .. } => stamps.len().saturating_mul(ENTRY_ROOM_BYTES).min(BLOCK_ROOM_BYTES),
             Self::Submit { envelopes, .. } => SMALL_REPLY_BYTES + envelopes.len() * ACKNOWLEDGEMENT_ROOM_BYTES,
             _ => SMALL_REPLY_BYTES,
+        }
+    }
+}
+
+impl Request {
+    /// The longest push that may answer a subscription: a subscriber refuses more as soon as it is announced.
+    #[must_use]
+    pub const fn push_bytes_max(&self) -> usize {
+        match self {
+            // Variant and length.
+            Self::Order { .. } => ORDER_BYTES_MAX + 12,
+            _ => REPLY_BYTES_MAX,
         }
     }
 }
@@ -296,7 +365,11 @@ impl Message for Request {
             }
         };
         match self {
-            Self::Submit { envelopes, .. } if envelopes.is_empty() => Err(WireError::BadValue),
+            Self::Submit { envelopes, .. } | Self::Spread { envelopes } if envelopes.is_empty() => {
+                Err(WireError::BadValue)
+            }
+            Self::Missing { stamps, .. } if stamps.is_empty() => Err(WireError::BadValue),
+            Self::Order { hello } if hello.len() > HELLO_BYTES_MAX => Err(WireError::TooLong),
             Self::Entries { count, bytes, .. } => {
                 within(*count, ENTRIES_PER_REPLY_MAX)?;
                 within(*bytes, REPLY_BYTES_MAX)

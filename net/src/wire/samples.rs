@@ -9,7 +9,7 @@ use waxwing_core::Hash;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
 
-use super::limits::{BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX};
+use super::limits::{BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX};
 use super::*;
 
 fn opaque() -> impl Strategy<Value = Opaque> {
@@ -78,10 +78,19 @@ pub(crate) fn any_request() -> impl Strategy<Value = Request> {
         (list(follow), any::<u64>(), watch).prop_map(|(logs, held, watch)| Request::Subscribe { logs, held, watch }),
         Just(Request::Peers),
         opaque().prop_map(|evidence| Request::Report { evidence }),
+        vec(any::<u8>(), 0..=HELLO_BYTES_MAX).prop_map(|hello| Request::Order { hello: hello.into() }),
+        vec(opaque(), 1..20).prop_map(|envelopes| Request::Spread {
+            envelopes: List::new(envelopes).unwrap(),
+        }),
+        (hash(), vec(hash().prop_map(Stamp), 1..20)).prop_map(|(block, stamps)| Request::Missing {
+            block,
+            stamps: List::new(stamps).unwrap(),
+        }),
+        (any::<u64>(), hash(), any::<u64>()).prop_map(|(height, head, time)| Request::Confirm { height, head, time }),
     ]
 }
 
-pub(crate) const REFUSALS: [Refusal; 17] = [
+pub(crate) const REFUSALS: [Refusal; 20] = [
     Refusal::Busy { retry_after_ms: 1 },
     Refusal::TooManyRequests {
         retry_after_ms: u64::MAX,
@@ -101,6 +110,9 @@ pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::NotTheHead { newest: 4 },
     Refusal::WrongSecret,
     Refusal::NoEvidence,
+    Refusal::Stranger,
+    Refusal::UnknownBlock,
+    Refusal::TimeAhead { now_ms: 5 },
 ];
 
 pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 10] = [
@@ -224,6 +236,10 @@ fn response() -> impl Strategy<Value = Response> {
         Just(Response::Subscribed),
         list(any_peer()).prop_map(Response::Peers),
         Just(Response::Report),
+        Just(Response::Spread(Room::Enough)),
+        any::<u64>().prop_map(|retry_after_ms| Response::Spread(Room::Full { retry_after_ms })),
+        list(opaque()).prop_map(Response::Missing),
+        opaque().prop_map(Response::Confirm),
     ]
 }
 
@@ -243,6 +259,8 @@ pub(crate) fn any_push() -> impl Strategy<Value = Push> {
             index,
             secret: ErasureSecret(secret),
         }),
+        opaque().prop_map(Push::Order),
+        opaque().prop_map(Push::Reported),
     ]
 }
 
@@ -264,6 +282,7 @@ pub(crate) fn conversation() -> Vec<(Request, Response)> {
     conversation.extend(questions_about_history());
     conversation.push((Request::Peers, Response::Peers(peers)));
     conversation.push((Request::Report { evidence: sample(21) }, Response::Report));
+    conversation.extend(questions_among_validators());
     conversation
 }
 
@@ -330,6 +349,27 @@ fn questions_about_history() -> [(Request, Response); 6] {
             },
             Response::Statement(sample(20)),
         ),
+    ]
+}
+
+fn questions_among_validators() -> [(Request, Response); 4] {
+    let block = Hash([6; 32]);
+    let stamps = List::new(vec![Stamp(Hash([7; 32])), Stamp(Hash([8; 32]))]).unwrap();
+    let confirm = Request::Confirm {
+        height: 5,
+        head: Hash([2; 32]),
+        time: 7,
+    };
+    [
+        (Request::Order { hello: sample(22) }, Response::Subscribed),
+        (
+            Request::Spread {
+                envelopes: samples([23, 24]),
+            },
+            Response::Spread(Room::Full { retry_after_ms: 9 }),
+        ),
+        (Request::Missing { block, stamps }, Response::Missing(samples([25, 26]))),
+        (confirm, Response::Confirm(sample(27))),
     ]
 }
 

@@ -9,7 +9,8 @@ use waxwing_core::hash::{Hash, HashKeys, Meaning};
 use waxwing_core::keys::LogId;
 
 use super::limits::{
-    ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, RETRY_AFTER_MS_MAX,
+    ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX,
+    REPLY_BYTES_MAX, REQUEST_BYTES_MAX, RETRY_AFTER_MS_MAX,
 };
 use super::samples::{ENVELOPE_REFUSALS, REFUSALS, any_push, any_reply, any_request, conversation};
 use super::*;
@@ -198,6 +199,45 @@ fn counts_of_nothing_and_beyond_the_limits_are_refused() {
 }
 
 #[test]
+fn what_validators_send_each_other_is_bounded_on_both_sides() {
+    let hello = |bytes: usize| Request::Order {
+        hello: vec![0; bytes].into(),
+    };
+    let mut bytes = encoded(&hello(HELLO_BYTES_MAX));
+    assert_eq!(
+        codec::encode(&hello(HELLO_BYTES_MAX + 1), &mut Vec::new()),
+        Err(WireError::TooLong)
+    );
+    bytes[4..12].copy_from_slice(&u64::try_from(HELLO_BYTES_MAX + 1).unwrap().to_be_bytes());
+    bytes.push(0);
+    assert_eq!(codec::decode::<Request>(&bytes), Err(WireError::TooLong));
+
+    let order = |bytes: usize| Push::Order(vec![0; bytes].into());
+    let mut bytes = encoded(&order(ORDER_BYTES_MAX));
+    assert_eq!(bytes.len(), hello(0).push_bytes_max());
+    assert_eq!(
+        codec::encode(&order(ORDER_BYTES_MAX + 1), &mut Vec::new()),
+        Err(WireError::TooLong)
+    );
+    bytes[4..12].copy_from_slice(&u64::try_from(ORDER_BYTES_MAX + 1).unwrap().to_be_bytes());
+    bytes.push(0);
+    assert_eq!(codec::decode::<Push>(&bytes), Err(WireError::TooLong));
+
+    let block = Hash([1; 32]);
+    let missing =
+        |count: usize| List::new(vec![Stamp(Hash([2; 32])); count]).map(|stamps| Request::Missing { block, stamps });
+    assert_eq!(missing(MISSING_PER_REQUEST_MAX + 1), None);
+    let all = encoded(&missing(MISSING_PER_REQUEST_MAX).unwrap());
+    assert!(codec::decode::<Request>(&all).is_ok());
+    assert_eq!(
+        codec::encode(&missing(0).unwrap(), &mut Vec::new()),
+        Err(WireError::BadValue)
+    );
+    let nothing = Request::Spread { envelopes: List::EMPTY };
+    assert_eq!(codec::encode(&nothing, &mut Vec::new()), Err(WireError::BadValue));
+}
+
+#[test]
 fn unknown_variants_are_refused() {
     assert_eq!(codec::decode::<Request>(&99u32.to_be_bytes()), Err(WireError::BadValue));
     assert_eq!(codec::decode::<Reply>(&2u32.to_be_bytes()), Err(WireError::BadValue));
@@ -222,11 +262,16 @@ fn every_kind_of_request_is_answered_by_the_response_of_its_name() {
     let conversation = conversation();
     let mut kinds: Vec<Kind> = conversation.iter().map(|(request, _)| request.kind()).collect();
     for (request, response) in &conversation {
-        assert_eq!(request.kind(), response.kind());
+        // Both subscriptions begin with the same word.
+        let answered = match request.kind() {
+            Kind::Order => Kind::Subscribe,
+            kind => kind,
+        };
+        assert_eq!(answered, response.kind());
         assert!(request.reply_bytes() <= REPLY_BYTES_MAX, "{request:?}");
     }
     kinds.dedup();
-    assert_eq!(kinds.len(), 16, "a new kind needs a sample");
+    assert_eq!(kinds.len(), 20, "a new kind needs a sample");
 }
 
 #[test]
@@ -254,18 +299,27 @@ fn a_refusal_cannot_make_a_client_wait_for_ever() {
     assert_eq!(Refusal::ShuttingDown.retry_after_ms(), None);
 }
 
+fn pin(bytes: &[u8]) -> (usize, String) {
+    let hash = HashKeys::new(Hash::ZERO).hash(Meaning::Body, bytes).to_string();
+    (bytes.len(), hash[..16].to_owned())
+}
+
+fn spoken(conversation: &[(Request, Response)], refusals: &[Refusal], bytes: &mut Vec<u8>) {
+    for (request, response) in conversation {
+        codec::encode(request, bytes).unwrap();
+        codec::encode::<Reply>(&Ok(response.clone()), bytes).unwrap();
+    }
+    for refusal in refusals {
+        codec::encode::<Reply>(&Err(*refusal), bytes).unwrap();
+        codec::encode(&Push::Ended(*refusal), bytes).unwrap();
+    }
+}
+
 /// If this fails, programs that are out there no longer understand each other: the ALPN needs a new number.
 #[test]
 fn the_format_of_version_1_is_pinned() {
     let mut bytes = Vec::new();
-    for (request, response) in conversation() {
-        codec::encode(&request, &mut bytes).unwrap();
-        codec::encode::<Reply>(&Ok(response), &mut bytes).unwrap();
-    }
-    for refusal in REFUSALS {
-        codec::encode::<Reply>(&Err(refusal), &mut bytes).unwrap();
-        codec::encode(&Push::Ended(refusal), &mut bytes).unwrap();
-    }
+    spoken(&conversation()[..16], &REFUSALS[..17], &mut bytes);
     for refusal in ENVELOPE_REFUSALS {
         let admissions = List::new(vec![Admission::Refused(refusal)]).unwrap();
         codec::encode::<Reply>(&Ok(Response::Submit(admissions)), &mut bytes).unwrap();
@@ -276,6 +330,17 @@ fn the_format_of_version_1_is_pinned() {
         secret: ErasureSecret([3; 32]),
     };
     codec::encode(&revealed, &mut bytes).unwrap();
-    let pin = HashKeys::new(Hash::ZERO).hash(Meaning::Body, &bytes).to_string();
-    assert_eq!((bytes.len(), &pin[..16]), (1900, "c2e6adc1ba11f0b3"));
+    assert_eq!(pin(&bytes), (1900, "c2e6adc1ba11f0b3".to_owned()));
+}
+
+/// What committees added to it.
+#[test]
+fn what_validators_say_to_each_other_is_pinned() {
+    let mut bytes = Vec::new();
+    spoken(&conversation()[16..20], &REFUSALS[17..20], &mut bytes);
+    for push in [Push::Order(vec![1; 3].into()), Push::Reported(vec![2; 3].into())] {
+        codec::encode(&push, &mut bytes).unwrap();
+    }
+    codec::encode::<Reply>(&Ok(Response::Spread(Room::Enough)), &mut bytes).unwrap();
+    assert_eq!(pin(&bytes), (412, "f3e8a5b9ce59a0a4".to_owned()));
 }

@@ -43,7 +43,7 @@ async fn every_question_gets_its_answer() {
         client.request(&unknown, PATIENCE).await,
         Err(RequestError::Refused(Refusal::UnknownLog))
     );
-    assert_eq!(server.counts().requests, 17);
+    assert_eq!(server.counts().requests, 21);
 }
 
 #[tokio::test]
@@ -453,4 +453,42 @@ async fn a_restarted_node_is_noticed_at_once() {
     assert_eq!(outcome, Err(RequestError::Closed(Closed::Restarted)));
     let again = dialer.connect(relay.address, after.node(), PATIENCE).await.unwrap();
     assert!(again.request(&Request::Status, PATIENCE).await.is_ok());
+}
+
+/// Gathers three subscribers, and tells the first two much and then the third something urgent, in one breath.
+#[derive(Default)]
+struct Teller(tokio::sync::Mutex<Vec<Pushes>>);
+
+impl Service for Teller {
+    async fn call(&self, _: PeerInfo, _: Request, responder: Responder) {
+        let mut gathered = self.0.lock().await;
+        gathered.push(responder.subscribe().await.unwrap());
+        if let [one, two, urgent] = &mut gathered[..] {
+            urgent.make_urgent();
+            one.send(&Push::Head(vec![1; 600_000].into())).await.unwrap();
+            two.send(&Push::Head(vec![2; 600_000].into())).await.unwrap();
+            urgent.send(&Push::Order(vec![3; 700_000].into())).await.unwrap();
+        }
+    }
+}
+
+/// Sent last and larger than what waits already, and yet there first: taking turns would bring it last.
+#[tokio::test]
+async fn what_is_urgent_goes_before_what_was_sent_earlier() {
+    let server = listen(ServerLimits::DEFAULT, Teller::default());
+    let dialer = dialer(1);
+    let client = call(&dialer, &server).await;
+    let (arrived, mut arrivals) = mpsc::unbounded_channel();
+    let order = Request::Order { hello: vec![1].into() };
+    for request in [&subscription(), &subscription(), &order] {
+        let mut pushes = client.subscribe(request, PATIENCE).await.unwrap();
+        let arrived = arrived.clone();
+        tokio::spawn(async move {
+            arrived.send(pushes.next().await.unwrap()).unwrap();
+            pushes
+        });
+    }
+    let first = soon(arrivals.recv()).await;
+    assert!(matches!(first, Some(Some(Push::Order(_)))));
+    assert!(matches!(soon(arrivals.recv()).await, Some(Some(Push::Head(_)))));
 }

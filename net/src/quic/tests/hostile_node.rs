@@ -4,7 +4,7 @@ use quinn::crypto::rustls::QuicServerConfig;
 
 use super::*;
 use crate::wire::limits::{ALPN, REPLY_BYTES_MAX};
-use crate::wire::{FrameError, WireError};
+use crate::wire::{FrameError, List, Watch, WireError};
 
 /// Answers every stream with these bytes and ends it.
 fn answering(bytes: &'static [u8]) -> (quinn::Endpoint, SocketAddr) {
@@ -81,4 +81,42 @@ async fn more_after_the_answer_is_nonsense_too() {
     ])
     .await;
     assert_eq!(two, RequestError::WrongAnswer);
+}
+
+/// `Ok(Response::Subscribed)`, then the announcement of a push of as many bytes.
+fn subscribed_then(announced: usize) -> &'static [u8] {
+    let mut bytes = vec![0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 13];
+    bytes.extend(u32::try_from(announced).unwrap().to_be_bytes());
+    bytes.leak()
+}
+
+#[tokio::test]
+async fn a_message_between_validators_that_is_too_long_is_refused_when_it_is_announced() {
+    let order = Request::Order {
+        hello: vec![1; 8].into(),
+    };
+    let limit = order.push_bytes_max();
+    let subscribe = Request::Subscribe {
+        logs: List::EMPTY,
+        held: 0,
+        watch: Watch::Logs,
+    };
+    for (request, announced, outcome) in [
+        (&order, limit, Err(RequestError::BadFrame(FrameError::Half))),
+        (
+            &order,
+            limit + 1,
+            Err(RequestError::BadFrame(FrameError::Oversize {
+                length: u32::try_from(limit + 1).unwrap(),
+                limit,
+            })),
+        ),
+        (&subscribe, limit + 1, Err(RequestError::BadFrame(FrameError::Half))),
+    ] {
+        let (_endpoint, address) = answering(subscribed_then(announced));
+        let dialer = dialer(1);
+        let client = dialer.connect(address, node_identity().node(), PATIENCE).await.unwrap();
+        let mut pushes = client.subscribe(request, PATIENCE).await.unwrap();
+        assert_eq!(soon(pushes.next()).await, outcome);
+    }
 }

@@ -121,7 +121,10 @@ impl<T: Tables> Serving<T> {
             Request::Peers => Ok(self.peers()),
             Request::Report { evidence } => self.report(evidence),
             // Answered by pushes, not by an answer: see `call`.
-            Request::Subscribe { .. } => Err(Refusal::Contradiction),
+            Request::Subscribe { .. } | Request::Order { .. } => Err(Refusal::Contradiction),
+            // Nobody has shown a vote key to a node that is linked with nobody.
+            Request::Spread { .. } | Request::Missing { .. } => Err(Refusal::Stranger),
+            Request::Confirm { .. } => Err(Refusal::NoValidator),
         }
     }
 
@@ -274,6 +277,10 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::Subscribe => "subscribe",
         Kind::Peers => "peers",
         Kind::Report => "report",
+        Kind::Order => "order",
+        Kind::Spread => "spread",
+        Kind::Missing => "missing",
+        Kind::Confirm => "confirm",
     }
 }
 

@@ -163,7 +163,8 @@ async fn listen<T: Tables>(
                 copying.erasures.heard_later(Revealed { log, index, secret })
             }
             Some(Push::Beacon(_) | Push::Lagged { .. }) => {}
-            Some(Push::Entries { .. }) => return Err(UpstreamFault::Lied(Lie::Nonsense)),
+            Some(Push::Reported(_)) => {}
+            Some(Push::Entries { .. } | Push::Order(_)) => return Err(UpstreamFault::Lied(Lie::Nonsense)),
             Some(Push::Ended(refusal)) => return Err(UpstreamFault::Ended(Some(refusal))),
             None => return Err(UpstreamFault::Ended(None)),
         }
