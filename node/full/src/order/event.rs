@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use waxwing_core::block::BlockHeader;
 use waxwing_core::certificate::Head;
-use waxwing_core::codec::{CodecError, Decode, Encode, Reader, put_bytes, put_list};
+use waxwing_core::codec::{CodecError, Decode, Encode, Reader, put_list};
 use waxwing_core::envelope::Carried;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::keys::ValidatorId;
 use waxwing_core::ledger::BlockError;
 use waxwing_core::limits::{BLOCK_ENTRIES_MAX, EVIDENCE_MAX};
 use waxwing_core::{Hash, Verified};
+use waxwing_order::{Guard, Message};
 use waxwing_store::StoreError;
 
-use super::limits::CONSENSUS_BYTES_MAX;
 use crate::faults::Fault;
 
 /// What time it is.
@@ -93,6 +93,9 @@ pub enum Action {
     Flush,
     /// The journal begins anew: what it holds is about a height that is done.
     Reset,
+    /// Note beside the vote key where it has last signed, before any later action is carried out. It need not be durable
+    /// as long as the journal is.
+    Signed(Guard),
     /// Send something, in this order per receiver. Whoever cannot be reached does not get it.
     Send {
         /// To whom.
@@ -153,8 +156,13 @@ pub struct TimerId(pub(super) u64);
 /// What validators send each other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Frame {
-    /// A message of the agreement, at most [`CONSENSUS_BYTES_MAX`] bytes.
-    Consensus(Vec<u8>),
+    /// A message of the agreement.
+    Consensus {
+        /// It.
+        message: Box<Message>,
+        /// Whether the sender has something to order. Where nobody has, the validators let the height rest.
+        has_work: bool,
+    },
     /// What a block consists of.
     Contents(Box<Contents>),
     /// The wish for the contents of a block under way.
@@ -228,9 +236,9 @@ impl Decode for Contents {
 impl Encode for Frame {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Consensus(message) => {
-                out.push(0);
-                put_bytes(out, message);
+            Self::Consensus { message, has_work } => {
+                out.extend_from_slice(&[0, u8::from(*has_work)]);
+                message.encode(out);
             }
             Self::Contents(contents) => {
                 out.push(1);
@@ -251,9 +259,14 @@ impl Encode for Frame {
 impl Decode for Frame {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         match reader.u8()? {
-            0 => reader
-                .bytes(CONSENSUS_BYTES_MAX)
-                .map(|bytes| Self::Consensus(bytes.to_vec())),
+            0 => Ok(Self::Consensus {
+                has_work: match reader.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(CodecError::BadValue),
+                },
+                message: Message::decode(reader).map(Box::new)?,
+            }),
             1 => Contents::decode(reader).map(|contents| Self::Contents(Box::new(contents))),
             2 => reader.hash().map(Self::WantContents),
             3 => reader.u64().map(Self::Status),
@@ -266,14 +279,17 @@ impl Decode for Frame {
 mod tests {
     use super::*;
     use crate::order::limits::FRAME_BYTES_MAX;
+    use waxwing_core::certificate::VoteKind;
     use waxwing_core::genesis::{Genesis, Parameters};
-    use waxwing_core::keys::VoteKey;
+    use waxwing_core::keys::{Signature, VoteKey};
+    use waxwing_order::Vote;
 
     fn contents(entries: usize) -> Contents {
         let validator = VoteKey::from_seed(&[1; 32]).public();
         let genesis = Genesis::new("test", 1, Parameters::DEFAULT, vec![validator]).unwrap();
         let mut header = genesis.block();
         header.entry_count = u32::try_from(entries).unwrap();
+        header.total_entries = u64::from(header.entry_count);
         let listed = Listed {
             stamp: Hash([2; 32]),
             entry: Hash([3; 32]),
@@ -285,10 +301,24 @@ mod tests {
         }
     }
 
+    fn vote() -> Message {
+        Message::Vote(Vote {
+            validator: VoteKey::from_seed(&[1; 32]).public(),
+            kind: VoteKind::Prevote,
+            height: 1,
+            round: 0,
+            block: Hash([5; 32]),
+            signature: Signature([6; 64]),
+        })
+    }
+
     #[test]
     fn every_frame_is_read_back_and_nothing_longer_or_shorter_is() {
         let frames = [
-            Frame::Consensus(vec![1, 2, 3]),
+            Frame::Consensus {
+                message: Box::new(vote()),
+                has_work: true,
+            },
             Frame::Contents(Box::new(contents(3))),
             Frame::WantContents(Hash([4; 32])),
             Frame::Status(u64::MAX),
@@ -309,10 +339,8 @@ mod tests {
         assert!(largest.to_bytes().len() < usize::try_from(FRAME_BYTES_MAX).unwrap());
         let mut more = contents(2);
         more.header.entry_count = 3;
+        more.header.total_entries = 3;
         let bytes = Frame::Contents(Box::new(more)).to_bytes();
         assert_eq!(Frame::from_bytes(&bytes), Err(CodecError::BadValue));
-        let mut long = vec![0];
-        put_bytes(&mut long, &vec![0; usize::try_from(CONSENSUS_BYTES_MAX).unwrap() + 1]);
-        assert_eq!(Frame::from_bytes(&long), Err(CodecError::TooLong));
     }
 }

@@ -2,10 +2,7 @@
 
 use waxwing_core::block::HEADER_BYTES;
 use waxwing_core::limits::{BLOCK_ENTRIES_MAX, COMMITTEE_MAX, EVIDENCE_MAX};
-
-/// One consensus message. The largest is a certificate of a round of the largest committee: a key, a signature, a block
-/// id and a few numbers of each member.
-pub const CONSENSUS_BYTES_MAX: u32 = COMMITTEE_MAX * 160 + 4096;
+use waxwing_order::limits::MESSAGE_BYTES_MAX;
 
 /// One piece of evidence: two certified headers of the largest committee.
 pub const EVIDENCE_BYTES_MAX: u32 = 2 * (widened(HEADER_BYTES) + 64 * COMMITTEE_MAX + 64);
@@ -26,4 +23,4 @@ const fn widened(bytes: usize) -> u32 {
     bytes as u32
 }
 
-const _: () = assert!(CONSENSUS_BYTES_MAX < FRAME_BYTES_MAX && FRAME_BYTES_MAX < 1 << 20);
+const _: () = assert!(MESSAGE_BYTES_MAX < FRAME_BYTES_MAX && FRAME_BYTES_MAX < 1 << 20);

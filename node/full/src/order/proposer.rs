@@ -108,7 +108,8 @@ impl<T: Tables> Proposer<T> {
                     EntryFault::AnchorUnknown
                     | EntryFault::AnchorExpired
                     | EntryFault::Duplicate
-                    | EntryFault::WeakStamp { .. },
+                    | EntryFault::WeakStamp { .. }
+                    | EntryFault::Change(_),
                 ) => hopeless.push(stamp),
             }
         }
