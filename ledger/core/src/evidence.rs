@@ -9,6 +9,7 @@ use crate::codec::{CodecError, Decode, Encode, Reader};
 use crate::committee::Committee;
 use crate::hash::{Hash, HashKeys};
 use crate::keys::{Signature, ValidatorId};
+use crate::limits::EVIDENCE_MAX;
 
 /// A signed contradiction.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,6 +59,8 @@ pub enum EvidenceError {
     Head(HeadError),
     /// It is about a height whose committee is not known yet.
     NotYet,
+    /// It comes with more others than a block may carry.
+    TooMany,
 }
 
 impl core::fmt::Display for EvidenceError {
@@ -68,6 +71,7 @@ impl core::fmt::Display for EvidenceError {
             Self::BadSignature => f.write_str("a vote's signature does not count"),
             Self::Head(error) => error.fmt(f),
             Self::NotYet => f.write_str("the height it is about has not been reached"),
+            Self::TooMany => write!(f, "more than {EVIDENCE_MAX} pieces"),
         }
     }
 }

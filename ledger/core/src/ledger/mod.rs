@@ -131,10 +131,6 @@ pub enum BlockError<E> {
     NotNext,
     /// Its time is not after its parent's.
     TimeRunsBack,
-    /// Its proposer does not vote.
-    Proposer,
-    /// More pieces of evidence than a block may carry.
-    TooMuchEvidence,
     /// An entry may not stand where it stands.
     Entry {
         /// Its place in the block.
@@ -169,6 +165,8 @@ pub enum HeaderField {
     LogCount,
     /// Hash of the evidence.
     EvidenceRoot,
+    /// Who proposed it: a member of the committee.
+    Proposer,
 }
 
 impl core::fmt::Display for HeaderField {
@@ -182,6 +180,7 @@ impl core::fmt::Display for HeaderField {
             Self::MapRoot => "log map root",
             Self::LogCount => "log count",
             Self::EvidenceRoot => "evidence root",
+            Self::Proposer => "proposer",
         })
     }
 }
@@ -192,8 +191,6 @@ impl<E: core::fmt::Display> core::fmt::Display for BlockError<E> {
             Self::ForeignNetwork => f.write_str("the block belongs to another network"),
             Self::NotNext => f.write_str("the block does not follow the head"),
             Self::TimeRunsBack => f.write_str("the block's time is not after its parent's"),
-            Self::Proposer => f.write_str("the block's proposer does not belong to the committee"),
-            Self::TooMuchEvidence => write!(f, "the block carries more than {EVIDENCE_MAX} pieces of evidence"),
             Self::Entry { place, fault } => write!(f, "entry {place} of the block: {fault}"),
             Self::Evidence(error) => write!(f, "the block's evidence: {error}"),
             Self::Wrong(field) => write!(f, "the header's {field} does not match its content"),
@@ -436,11 +433,8 @@ impl Ledger {
         if header.time <= self.head.time {
             return Err(BlockError::TimeRunsBack);
         }
-        if self.committee().members().binary_search(&header.proposer).is_err() {
-            return Err(BlockError::Proposer);
-        }
         if evidence.len() > usize::try_from(EVIDENCE_MAX).unwrap_or(usize::MAX) {
-            return Err(BlockError::TooMuchEvidence);
+            return Err(BlockError::Evidence(EvidenceError::TooMany));
         }
         for piece in &evidence {
             self.check_evidence(piece).map_err(BlockError::Evidence)?;
@@ -453,9 +447,12 @@ impl Ledger {
                 .map_err(|fault| BlockError::Entry { place, fault })?;
         }
         let step = draft.finish(header.proposer, evidence);
-        match first_difference(header, &step.header) {
-            Some(field) => Err(BlockError::Wrong(field)),
-            None => Ok(step),
+        if let Some(field) = first_difference(header, &step.header) {
+            return Err(BlockError::Wrong(field));
+        }
+        match self.committee().members().binary_search(&header.proposer) {
+            Ok(_) => Ok(step),
+            Err(_) => Err(BlockError::Wrong(HeaderField::Proposer)),
         }
     }
 
