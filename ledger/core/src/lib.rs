@@ -33,6 +33,7 @@ pub mod merkle;
 pub mod policy;
 pub mod receipt;
 pub mod schedule;
+pub mod snapshot;
 pub mod verdict;
 
 pub use hash::{Hash, HashKeys, Meaning};
