@@ -29,7 +29,7 @@ pub enum Input {
         /// The round it was asked for.
         round: u32,
         /// The block.
-        header: BlockHeader,
+        header: Box<BlockHeader>,
     },
     /// The answer to [`Output::Judge`]: the contents are complete, durable and checked. It may come at any later time,
     /// and a second time if a block that could not be voted for can be now.
@@ -76,7 +76,7 @@ pub enum Output {
         /// Who proposed it in that round: has its contents.
         proposer: ValidatorId,
     },
-    /// The block is final. Nothing more comes about this height, and the host rests until the next height begins.
+    /// The block is final. Nothing more comes about this height, and the host rests until [`crate::Host::begin`].
     Decided {
         /// The block.
         header: Box<BlockHeader>,

@@ -7,12 +7,12 @@
 //!
 //! Decoding is not trusting: what comes out has the right shape, and the host verifies it before it acts.
 
-use waxwing_core::Hash;
 use waxwing_core::block::BlockHeader;
 use waxwing_core::certificate::{VoteKind, vote_message};
 use waxwing_core::codec::{CodecError, Decode, Encode, Reader, put_count};
 use waxwing_core::keys::{Signature, ValidatorId};
 use waxwing_core::limits::COMMITTEE_MAX;
+use waxwing_core::{Hash, HashKeys};
 
 use crate::limits::{POLKA_VOTE_BYTES, ROUND_VOTE_BYTES};
 
@@ -26,7 +26,7 @@ const NO_ROUND: u32 = u32::MAX;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
     /// A validator proposes a block in its turn.
-    Proposal(Proposal),
+    Proposal(Box<Proposal>),
     /// A validator votes.
     Vote(Vote),
     /// A quorum's prevotes for one block: why it may be proposed again.
@@ -150,12 +150,87 @@ impl Message {
             Self::Round(certificate) => certificate.round,
         }
     }
+
+    /// Who signed it; none for collected votes.
+    #[must_use]
+    pub const fn validator(&self) -> Option<ValidatorId> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.validator),
+            Self::Vote(vote) => Some(vote.validator),
+            Self::Polka(_) | Self::Round(_) => None,
+        }
+    }
+
+    /// Its signature; none for collected votes.
+    #[must_use]
+    pub const fn signature(&self) -> Option<Signature> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.signature),
+            Self::Vote(vote) => Some(vote.signature),
+            Self::Polka(_) | Self::Round(_) => None,
+        }
+    }
+
+    /// The same with this signature; collected votes have none and stay as they are.
+    #[must_use]
+    pub(crate) fn with_signature(mut self, signature: Signature) -> Self {
+        match &mut self {
+            Self::Proposal(proposal) => proposal.signature = signature,
+            Self::Vote(vote) => vote.signature = signature,
+            Self::Polka(_) | Self::Round(_) => {}
+        }
+        self
+    }
+
+    /// The bytes its signature is over; none for collected votes.
+    #[must_use]
+    pub fn signed_bytes(&self, keys: &HashKeys) -> Option<Vec<u8>> {
+        match self {
+            Self::Proposal(proposal) => Some(proposal.signed_bytes(keys)),
+            Self::Vote(vote) => Some(vote.signed_bytes(keys.network())),
+            Self::Polka(_) | Self::Round(_) => None,
+        }
+    }
+
+    /// Whether it is signed, strictly, by whom it names. Says nothing of who that is; collected votes are not signed.
+    #[must_use]
+    pub fn is_signed(&self, keys: &HashKeys) -> bool {
+        match (self.validator(), self.signed_bytes(keys), self.signature()) {
+            (Some(validator), Some(bytes), Some(signature)) => validator.verify(&bytes, &signature).is_ok(),
+            _ => false,
+        }
+    }
+
+    /// The votes it consists of.
+    #[must_use]
+    pub fn votes(&self) -> Vec<Vote> {
+        match self {
+            Self::Proposal(_) => Vec::new(),
+            Self::Vote(vote) => vec![vote.clone()],
+            Self::Polka(polka) => polka.votes().collect(),
+            Self::Round(certificate) => certificate.votes().collect(),
+        }
+    }
+}
+
+impl Proposal {
+    /// The bytes it signs.
+    #[must_use]
+    pub fn signed_bytes(&self, keys: &HashKeys) -> Vec<u8> {
+        proposal_message(
+            keys.network(),
+            self.header.height,
+            self.round,
+            self.polka_round,
+            self.header.id(keys),
+        )
+    }
 }
 
 impl Vote {
     /// The bytes it signs.
     #[must_use]
-    pub fn message(&self, network: Hash) -> Vec<u8> {
+    pub fn signed_bytes(&self, network: Hash) -> Vec<u8> {
         vote_message(network, self.kind, self.height, self.round, self.block)
     }
 }
@@ -276,6 +351,10 @@ impl Encode for Polka {
 impl Decode for Polka {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let (height, round, block) = (reader.u64()?, reader.u32()?, reader.hash()?);
+        if block == Hash::ZERO {
+            // A quorum for no block is what a round certificate is for.
+            return Err(CodecError::BadValue);
+        }
         let count = reader.count(COMMITTEE_MAX, POLKA_VOTE_BYTES)?;
         let vote = |_| Ok((ValidatorId::decode(reader)?, Signature::decode(reader)?));
         let votes = (0..count).map(vote).collect::<Result<Vec<_>, CodecError>>()?;
@@ -363,7 +442,7 @@ impl Encode for Message {
 impl Decode for Message {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         match reader.u8()? {
-            1 => Proposal::decode(reader).map(Self::Proposal),
+            1 => Proposal::decode(reader).map(|proposal| Self::Proposal(Box::new(proposal))),
             2 => Vote::decode(reader).map(Self::Vote),
             3 => Polka::decode(reader).map(Self::Polka),
             4 => RoundCertificate::decode(reader).map(Self::Round),

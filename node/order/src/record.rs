@@ -15,13 +15,13 @@ use crate::message::{Polka, Proposal, Vote};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
     /// A proposal that counts, ours or another's.
-    Proposal(Proposal),
+    Proposal(Box<Proposal>),
     /// A vote that counts, ours or another's.
     Vote(Vote),
     /// A quorum's prevotes that another collected.
     Polka(Polka),
     /// What was found about a proposed block, or that we made it ourselves.
-    Judged(Judged),
+    Judged(Box<Judged>),
     /// A timer ran out.
     Timeout(Timer),
 }
@@ -93,10 +93,10 @@ impl Encode for Record {
 impl Decode for Record {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         match reader.u8()? {
-            1 => Proposal::decode(reader).map(Self::Proposal),
+            1 => Proposal::decode(reader).map(|proposal| Self::Proposal(Box::new(proposal))),
             2 => Vote::decode(reader).map(Self::Vote),
             3 => Polka::decode(reader).map(Self::Polka),
-            4 => Ok(Self::Judged(Judged {
+            4 => Ok(Self::Judged(Box::new(Judged {
                 header: BlockHeader::decode(reader)?,
                 round: reader.u32()?,
                 proposer: ValidatorId::decode(reader)?,
@@ -105,7 +105,7 @@ impl Decode for Record {
                     1 => true,
                     _ => return Err(CodecError::BadValue),
                 },
-            })),
+            }))),
             5 => Ok(Self::Timeout(Timer {
                 height: reader.u64()?,
                 round: reader.u32()?,
