@@ -37,12 +37,22 @@ pub struct LadderStep {
 /// What brings a client from the head it holds to a newer one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeadUpdate {
-    /// A rung for each change of the committee in between, oldest first.
+    /// A rung for each term that ended after the held head, oldest first; one at the newer head too, if it is the last of
+    /// its term.
     pub ladder: Vec<LadderStep>,
     /// The newer head.
     pub head: Head,
-    /// That it extends the held head, or the last rung. Empty if it is the held head itself.
+    /// That it extends the held head, or the last rung. Empty if it is one of them.
     pub extension: InclusionProof,
+}
+
+impl HeadUpdate {
+    /// Whether the ladder is as long as one can be: then it leads to its last rung, and there may be a newer head to ask
+    /// for from there.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        u32::try_from(self.ladder.len()) == Ok(LADDER_STEPS_MAX)
+    }
 }
 
 /// What the log map says about one log.
@@ -59,7 +69,7 @@ pub struct LogProof {
 pub struct HeadProof {
     /// The way to the head.
     pub update: HeadUpdate,
-    /// The log, at that head.
+    /// The log, at that head. Says nothing if the way is only a part of it ([`HeadUpdate::is_partial`]).
     pub log: LogProof,
 }
 
@@ -90,7 +100,7 @@ pub enum FollowError {
     NotExtending(ProofError),
     /// Its time is not after the held head's.
     TimeRunsBack,
-    /// A rung names another committee or term than it brings, or there are too many.
+    /// A rung names another committee or term than it brings, there are too many, or the last one is left out.
     BadLadder,
     /// The held head is so old that its committee's keys may have leaked: a new pin is needed.
     NeedsPin,
@@ -124,6 +134,8 @@ pub enum BeaconError {
     Quorum(QuorumError),
     /// It claims a time that the device's clock has not reached, beyond the permitted skew.
     FromTheFuture,
+    /// The held head is so old that its committee's keys may have leaked: a new pin is needed.
+    NeedsPin,
 }
 
 impl core::fmt::Display for BeaconError {
@@ -132,6 +144,7 @@ impl core::fmt::Display for BeaconError {
             Self::OtherHead => f.write_str("the beacon is about another head"),
             Self::Quorum(error) => error.fmt(f),
             Self::FromTheFuture => f.write_str("the beacon's time is ahead of this device's clock"),
+            Self::NeedsPin => FollowError::NeedsPin.fmt(f),
         }
     }
 }
@@ -161,8 +174,11 @@ pub enum Freshness {
 /// What a light client holds to be true about the ledger.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Held {
-    /// The committee that certifies what comes next.
+    /// The committee that certifies what comes next: the one that the held header names.
     pub committee: Committee,
+    /// The committee that certified the held head, if that was the last of its term and its ladder was climbed here: what
+    /// another block at that height would be judged by.
+    pub former: Option<Committee>,
     /// The newest head checked.
     pub header: BlockHeader,
     /// Its certificate; `None` for genesis and pins.
@@ -189,6 +205,7 @@ impl Follow {
         let confirmed = header.time;
         let held = Held {
             committee: genesis.committee(),
+            former: None,
             header,
             certificate: None,
             confirmed,
@@ -214,6 +231,7 @@ impl Follow {
             keys,
             Held {
                 committee,
+                former: None,
                 header,
                 certificate: None,
                 confirmed,
@@ -261,7 +279,7 @@ impl Follow {
         if self.held.halted.is_some() {
             return Err(FollowError::Halted);
         }
-        if now.saturating_sub(self.held.confirmed) > TRUSTING_PERIOD_MS {
+        if !self.is_trusted(now) {
             return Err(FollowError::NeedsPin);
         }
         if update.ladder.len() > usize::try_from(LADDER_STEPS_MAX).unwrap_or(usize::MAX) {
@@ -269,8 +287,7 @@ impl Follow {
         }
         let before = self.id;
         let mut next = self.clone();
-        let climbed = update.ladder.iter().try_for_each(|rung| next.climb(rung));
-        match climbed.and_then(|()| next.step(&update.head, &update.extension)) {
+        match next.follow(update) {
             Ok(()) => {
                 *self = next;
                 Ok(if self.id == before {
@@ -287,6 +304,23 @@ impl Follow {
         }
     }
 
+    /// Whether the newest certified word is recent enough for its committee's to count.
+    const fn is_trusted(&self, now: u64) -> bool {
+        now.saturating_sub(self.held.confirmed) <= TRUSTING_PERIOD_MS
+    }
+
+    /// Over the ladder and to the head. Whoever holds a head knows who certifies the next one: without the rung of a term
+    /// that ended, two clients with one head could tell different blocks for final.
+    fn follow(&mut self, update: &HeadUpdate) -> Result<(), FollowError> {
+        update.ladder.iter().try_for_each(|rung| self.climb(rung))?;
+        self.step(&update.head, &update.extension)?;
+        if self.held.header.next_committee == self.held.committee.hash(&self.keys) {
+            Ok(())
+        } else {
+            Err(FollowError::BadLadder)
+        }
+    }
+
     fn climb(&mut self, rung: &LadderStep) -> Result<(), FollowError> {
         self.step(&rung.head, &rung.extension)?;
         let follows = rung.next.hash(&self.keys) == self.held.header.next_committee
@@ -295,11 +329,13 @@ impl Follow {
         if !follows {
             return Err(FollowError::BadLadder);
         }
-        self.held.committee = rung.next.clone();
+        let former = core::mem::replace(&mut self.held.committee, rung.next.clone());
+        self.held.former = Some(former);
         Ok(())
     }
 
-    /// One certified head further, by the committee that is held.
+    /// One certified head further, by the committee that is held; or another one at the held height, by the committee that
+    /// certified that.
     fn step(&mut self, head: &Head, extension: &InclusionProof) -> Result<(), FollowError> {
         let (held, offered) = (self.held.header.height, head.header.height);
         if offered < held {
@@ -308,9 +344,13 @@ impl Follow {
         if offered == held && head.header == self.held.header {
             return self.hold_on(head, extension);
         }
+        let committee = match &self.held.former {
+            Some(former) if offered == held => former,
+            _ => &self.held.committee,
+        };
         let verified = head
             .clone()
-            .verify(&self.keys, &self.held.committee)
+            .verify(&self.keys, committee)
             .map_err(FollowError::Head)?;
         if offered == held {
             return Err(self.fork(head));
@@ -324,6 +364,7 @@ impl Follow {
         let Head { header, certificate } = verified.into_inner();
         self.held.header = header;
         self.held.certificate = Some(certificate);
+        self.held.former = None;
         Ok(())
     }
 
@@ -362,6 +403,10 @@ impl Follow {
     pub fn accept_beacon(&mut self, beacon: &Beacon, now: u64) -> Result<(), BeaconError> {
         if (beacon.height, beacon.head) != (self.held.header.height, self.id) {
             return Err(BeaconError::OtherHead);
+        }
+        // A beacon of leaked keys would make an old head look recent, and forks of it acceptable.
+        if !self.is_trusted(now) {
+            return Err(BeaconError::NeedsPin);
         }
         beacon
             .verify(&self.held.committee, self.keys.network())
@@ -497,6 +542,7 @@ impl Encode for Held {
         self.header.encode(out);
         out.extend_from_slice(&self.confirmed.to_be_bytes());
         put_list(out, self.certificate.as_slice());
+        put_list(out, self.former.as_slice());
         put_list(out, self.halted.as_slice());
     }
 }
@@ -508,6 +554,7 @@ impl Decode for Held {
             header: BlockHeader::decode(reader)?,
             confirmed: reader.u64()?,
             certificate: reader.list(1, 1)?.pop(),
+            former: reader.list(1, 1)?.pop(),
             halted: reader.list(1, 1)?.pop(),
         })
     }

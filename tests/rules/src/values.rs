@@ -412,6 +412,7 @@ fn held(chance: &mut Chance) -> Held {
         committee: committee(chance),
         header: block_header(chance),
         certificate: chance.once_in(2).then(|| certificate(chance)),
+        former: chance.once_in(4).then(|| committee(chance)),
         confirmed: chance.number(),
         halted: chance.once_in(4).then(|| evidence(chance)),
     }

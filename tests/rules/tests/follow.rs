@@ -108,12 +108,7 @@ impl Offer<'_> {
         let mut stops = Vec::new();
         let mut at = self.from;
         if self.lie != Lie::NoLadder {
-            for end in self
-                .chain
-                .ends()
-                .into_iter()
-                .filter(|end| (self.from..self.to).contains(end))
-            {
+            for end in self.chain.ends_between(self.from, self.to) {
                 stops.push((at, end));
                 at = end;
             }
@@ -187,7 +182,9 @@ impl Naive {
             }
             self.term += 1;
         }
-        Ok(())
+        // Whoever holds a head knows who certifies the next one.
+        let newest = offer.chain.term_after(offer.to);
+        if newest == self.term { Ok(()) } else { Err(Outcome::BadLadder) }
     }
 
     fn step(&mut self, offer: &Offer<'_>, (from, to): (usize, usize), is_last: bool) -> Result<(), Outcome> {
@@ -206,7 +203,10 @@ impl Naive {
             return if sent == 0 { Ok(()) } else { Err(Outcome::NotExtending) };
         }
         let signed = !(is_last && offer.lie == Lie::FewSigners);
-        if !signed || usize::try_from(header.term).unwrap() != self.term {
+        // Another block at the held height is of the held one's term, whoever certifies the next.
+        let own = self.headers.last().map(|held| usize::try_from(held.term).unwrap());
+        let certifies = if to == held { own } else { Some(self.term) };
+        if !signed || usize::try_from(header.term).ok() != certifies {
             return Err(Outcome::NotCertified);
         }
         if to == held {
@@ -249,7 +249,9 @@ impl Naive {
     fn accept_beacon(&mut self, chain: &Chain, beacon: &Beacon, term: usize, signers: usize, now: u64) -> bool {
         let height = usize::try_from(beacon.height).unwrap();
         let about_held = height == self.height() && self.headers.last() == chain.headers.get(height);
-        let good = about_held && term == self.term && signers >= 3 && beacon.time <= now + CLOCK_SKEW_MS;
+        let trusted = now.saturating_sub(self.confirmed) <= TRUSTING_PERIOD_MS;
+        let signed = term == self.term && signers >= 3;
+        let good = about_held && trusted && signed && beacon.time <= now + CLOCK_SKEW_MS;
         if good {
             self.confirmed = self.confirmed.max(beacon.time);
         }
@@ -376,7 +378,7 @@ fn life(seed: u64, steps: u32) -> Vec<Outcome> {
         assert_eq!(term, naive.term, "seed {seed}");
     }
     if let Some(evidence) = &client.held().halted {
-        let term = Term::new(u8::try_from(naive.term).unwrap());
+        let term = Term::new(u8::try_from(client.header().term).unwrap());
         assert_eq!(evidence.verify(&chains[0].keys, &term.committee), Ok(()), "seed {seed}");
     }
     outcomes
@@ -490,6 +492,8 @@ fn trust_that_has_run_out_comes_back_by_a_pin_alone() {
     let mut client = Follow::from_genesis(&chain.genesis);
     let late = FOUNDED + TRUSTING_PERIOD_MS + 1;
     assert_eq!(client.accept(&chain.update(0, 6), late), Err(FollowError::NeedsPin));
+    let beacon = chain.beacon(0, late, 4);
+    assert_eq!(client.accept_beacon(&beacon, late), Err(BeaconError::NeedsPin));
     let (pin, header) = (chain.id(5), chain.header(5).clone());
     let committee = chain.terms[0].committee.clone();
     let mut pinned = Follow::from_pin(chain.keys.clone(), pin, header, committee).unwrap();

@@ -258,78 +258,235 @@ fn time_never_runs_back() {
     assert_eq!(client.accept(&chain.update(2, 3), NOW), Err(FollowError::TimeRunsBack));
 }
 
-/// Five blocks of the first committee, the last naming the second, then three of the second.
-fn two_terms() -> (Chain, LadderStep, Committee) {
-    let mut chain = Chain::grown(4);
-    let next_voters = voters(11..15);
-    let next = committee_of(1, &next_voters);
-    let next_hash = next.hash(&chain.keys);
-    chain.grow(|header| header.next_committee = next_hash);
-    let rung = LadderStep {
-        head: chain.head_signed(5, 3),
-        extension: chain.extension(2, 5),
-        next: next.clone(),
-    };
-    chain.committee = next.clone();
-    chain.voters = next_voters;
-    (0..3).for_each(|_| chain.grow(|_| ()));
-    (chain, rung, next)
+/// Terms that end at these heights, and three blocks more.
+struct Terms {
+    chain: Chain,
+    /// The committees, their keys and the last height of each; none for the last one.
+    terms: Vec<(Committee, Vec<VoteKey>, Option<usize>)>,
+}
+
+impl Terms {
+    fn ending_at(ends: &[usize]) -> Self {
+        let (mut chain, mut terms) = (Chain::new(), Vec::new());
+        for (term, end) in (1_u8..).zip(ends) {
+            while chain.headers.len() < *end {
+                chain.grow(|_| ());
+            }
+            let keys = voters(term * 3 + 5..term * 3 + 9);
+            let next = committee_of(u64::from(term), &keys);
+            let named = next.hash(&chain.keys);
+            chain.grow(|header| header.next_committee = named);
+            let former = core::mem::replace(&mut chain.committee, next);
+            terms.push((former, core::mem::replace(&mut chain.voters, keys), Some(*end)));
+        }
+        (0..3).for_each(|_| chain.grow(|_| ()));
+        terms.push((chain.committee.clone(), chain.voters.clone(), None));
+        Self { chain, terms }
+    }
+
+    /// A header as the committee of its term would certify it, whatever it says.
+    fn certified(&self, header: BlockHeader) -> Head {
+        let term = usize::try_from(header.term).unwrap();
+        let (committee, keys, _) = &self.terms[term];
+        let voters: Vec<_> = keys.iter().take(3).collect();
+        let certificate = Certificate::sign(committee, 0, &header, header.id(&self.chain.keys), &voters);
+        Head { header, certificate }
+    }
+
+    fn head(&self, height: usize) -> Head {
+        self.certified(self.chain.headers[height].clone())
+    }
+
+    fn update(&self, from: usize, to: usize) -> HeadUpdate {
+        let (mut ladder, mut at) = (Vec::new(), from);
+        for (place, (_, _, end)) in self.terms.iter().enumerate() {
+            let Some(end) = end.filter(|end| (from + 1..=to).contains(end)) else {
+                continue;
+            };
+            ladder.push(LadderStep {
+                head: self.head(end),
+                extension: self.chain.extension(at, end),
+                next: self.terms[place + 1].0.clone(),
+            });
+            at = end;
+        }
+        HeadUpdate {
+            ladder,
+            head: self.head(to),
+            extension: self.chain.extension(at, to),
+        }
+    }
 }
 
 #[test]
-fn a_client_climbs_the_ladder_to_a_later_committee() {
-    let (chain, rung, next) = two_terms();
-    let old = Chain::grown(4);
-    let mut client = old.client();
-    client.accept(&old.update(0, 2), NOW).unwrap();
-    let update = HeadUpdate {
-        ladder: vec![rung],
-        ..chain.update(5, 8)
+fn a_client_climbs_any_terms_in_one_message() {
+    let terms = Terms::ending_at(&[3, 4, 9, 15, 16]);
+    for (from, to) in [(0, 19), (2, 4), (3, 4), (0, 3), (3, 16), (4, 9), (15, 17), (9, 9)] {
+        let mut client = terms.chain.client();
+        client.accept(&terms.update(0, from), NOW).unwrap();
+        let update = terms.update(from, to);
+        assert_eq!(HeadUpdate::from_bytes(&update.to_bytes()).as_ref(), Ok(&update));
+        client.accept(&update, NOW).unwrap();
+        assert_eq!(client.header(), &terms.chain.headers[to], "{from} to {to}");
+        let named = client.held().committee.hash(&terms.chain.keys);
+        assert_eq!(named, client.header().next_committee, "{from} to {to}");
+    }
+}
+
+#[test]
+fn a_head_that_ends_its_term_comes_with_its_rung() {
+    let terms = Terms::ending_at(&[3]);
+    let mut client = terms.chain.client();
+    let without = HeadUpdate {
+        ladder: vec![],
+        ..terms.update(0, 3)
     };
-    assert_eq!(HeadUpdate::from_bytes(&update.to_bytes()).as_ref(), Ok(&update));
-    assert_eq!(client.accept(&update, NOW), Ok(Accepted::Newer));
-    assert_eq!((client.header().height, &client.held().committee), (8, &next));
+    let without = HeadUpdate {
+        extension: terms.chain.extension(0, 3),
+        ..without
+    };
+    assert_eq!(client.accept(&without, NOW), Err(FollowError::BadLadder));
+    assert_eq!(client.header().height, 0);
+    assert_eq!(client.accept(&terms.update(0, 3), NOW), Ok(Accepted::Newer));
+}
+
+#[test]
+fn a_pin_at_the_end_of_a_term_goes_on_with_the_committee_it_names() {
+    let terms = Terms::ending_at(&[3, 5]);
+    let (keys, header) = (&terms.chain.keys, terms.chain.headers[3].clone());
+    let next = terms.terms[1].0.clone();
+    let mut client = Follow::from_pin(keys.clone(), header.id(keys), header, next).unwrap();
+    // Who certified the pinned head is not known: another one is refused, without evidence.
+    let beside = BlockHeader {
+        time: client.header().time + 1,
+        ..client.header().clone()
+    };
+    let beside = HeadUpdate {
+        ladder: vec![],
+        head: terms.certified(beside),
+        extension: InclusionProof::default(),
+    };
+    let refused = client.accept(&beside, NOW);
+    assert_eq!(refused, Err(FollowError::Head(HeadError::WrongCommittee)));
+    assert_eq!(client.accept(&terms.update(3, 8), NOW), Ok(Accepted::Newer));
+}
+
+#[test]
+fn a_fork_at_the_height_of_a_rung_just_climbed_is_evidence() {
+    let terms = Terms::ending_at(&[3, 5]);
+    let mut client = terms.chain.client();
+    client.accept(&terms.update(0, 3), NOW).unwrap();
+    let stored = Held::from_bytes(&client.held().to_bytes()).unwrap();
+    let mut client = Follow::resume(terms.chain.keys.clone(), stored);
+    let beside = BlockHeader {
+        time: client.header().time + 1,
+        ..client.header().clone()
+    };
+    let beside = HeadUpdate {
+        ladder: vec![],
+        head: terms.certified(beside),
+        extension: InclusionProof::default(),
+    };
+    let Err(FollowError::Fork(evidence)) = client.accept(&beside, NOW) else {
+        panic!("the former committee certified both");
+    };
+    assert_eq!(evidence.verify(&terms.chain.keys, &terms.terms[0].0), Ok(()));
+    assert_eq!(client.accept(&terms.update(3, 8), NOW), Err(FollowError::Halted));
+}
+
+#[test]
+fn the_former_committee_has_no_say_about_what_comes_after_its_term() {
+    let terms = Terms::ending_at(&[3]);
+    let mut client = terms.chain.client();
+    client.accept(&terms.update(0, 3), NOW).unwrap();
+    let (former, keys, _) = &terms.terms[0];
+    let usurped = BlockHeader {
+        term: 0,
+        committee: former.hash(&terms.chain.keys),
+        next_committee: former.hash(&terms.chain.keys),
+        ..terms.chain.headers[4].clone()
+    };
+    let voters: Vec<_> = keys.iter().collect();
+    let id = usurped.id(&terms.chain.keys);
+    let update = HeadUpdate {
+        ladder: vec![],
+        head: Head {
+            certificate: Certificate::sign(former, 0, &usurped, id, &voters),
+            header: usurped,
+        },
+        extension: terms.chain.extension(3, 4),
+    };
+    let refused = Err(FollowError::Head(HeadError::WrongCommittee));
+    assert_eq!(client.accept(&update, NOW), refused);
+    let time = terms.chain.headers[3].time;
+    let beacon = |committee: &Committee, keys: &[VoteKey]| {
+        let voters: Vec<_> = keys.iter().take(3).collect();
+        let head = (3, terms.chain.headers[3].id(&terms.chain.keys));
+        Beacon::sign(committee, terms.chain.keys.network(), head, time, &voters)
+    };
+    let refused = Err(BeaconError::Quorum(QuorumError::BadSignature));
+    assert_eq!(client.accept_beacon(&beacon(former, keys), time), refused);
+    let (next, keys, _) = &terms.terms[1];
+    assert_eq!(client.accept_beacon(&beacon(next, keys), time), Ok(()));
+}
+
+#[test]
+fn sixty_four_terms_fit_into_one_message_and_more_take_another() {
+    let ends: Vec<usize> = (1..=66).collect();
+    let terms = Terms::ending_at(&ends);
+    let mut client = terms.chain.client();
+    let all = terms.update(0, 69);
+    assert_eq!(client.accept(&all, NOW), Err(FollowError::BadLadder));
+    let first = terms.update(0, 64);
+    assert!(first.is_partial());
+    assert_eq!(client.accept(&first, NOW), Ok(Accepted::Newer));
+    let rest = terms.update(64, 69);
+    assert!(!rest.is_partial());
+    assert_eq!(client.accept(&rest, NOW), Ok(Accepted::Newer));
+    assert_eq!(client.held().committee.term(), 66);
 }
 
 #[test]
 fn a_broken_ladder_is_refused() {
-    let (chain, rung, _) = two_terms();
-    let old = Chain::grown(4);
-    let mut client = old.client();
-    client.accept(&old.update(0, 2), NOW).unwrap();
+    let terms = Terms::ending_at(&[5]);
+    let mut client = terms.chain.client();
+    client.accept(&terms.update(0, 2), NOW).unwrap();
+    let good = terms.update(2, 8);
+    let offer = |change: fn(&mut HeadUpdate)| {
+        let mut update = good.clone();
+        change(&mut update);
+        client.clone().accept(&update, NOW)
+    };
 
-    let without = client.accept(&chain.update(2, 8), NOW);
+    let without = offer(|update| update.ladder.clear());
     assert_eq!(without, Err(FollowError::Head(HeadError::WrongCommittee)));
-    let mut self_made = rung.clone();
-    self_made.next = committee_of(1, &voters(21..25));
-    let update = HeadUpdate {
-        ladder: vec![self_made],
-        ..chain.update(5, 8)
-    };
-    assert_eq!(client.accept(&update, NOW), Err(FollowError::BadLadder));
-    let mut skipped = rung.clone();
-    skipped.next = committee_of(2, &voters(11..15));
-    let update = HeadUpdate {
-        ladder: vec![skipped],
-        ..chain.update(5, 8)
-    };
-    assert_eq!(client.accept(&update, NOW), Err(FollowError::BadLadder));
+    let self_made = offer(|update| update.ladder[0].next = committee_of(1, &voters(21..25)));
+    assert_eq!(self_made, Err(FollowError::BadLadder));
+    let skipped = offer(|update| update.ladder[0].next = committee_of(2, &voters(8..12)));
+    assert_eq!(skipped, Err(FollowError::BadLadder));
+    let twice = offer(|update| update.ladder.push(update.ladder[0].clone()));
+    assert_eq!(twice, Err(FollowError::NotExtending(ProofError::WrongLength)));
+    let again = offer(|update| {
+        let mut rung = update.ladder[0].clone();
+        rung.extension = InclusionProof::default();
+        update.ladder.push(rung);
+    });
+    assert_eq!(again, Err(FollowError::BadLadder));
+    let endless = offer(|update| update.ladder = vec![update.ladder[0].clone(); 65]);
+    assert_eq!(endless, Err(FollowError::BadLadder));
+
     let no_change = LadderStep {
-        head: old.head_signed(4, 3),
-        extension: old.extension(2, 4),
-        next: old.committee,
+        head: terms.head(4),
+        extension: terms.chain.extension(2, 4),
+        next: terms.terms[0].0.clone(),
     };
     let update = HeadUpdate {
         ladder: vec![no_change],
-        ..chain.update(5, 8)
+        ..good.clone()
     };
     assert_eq!(client.accept(&update, NOW), Err(FollowError::BadLadder));
-    let endless = HeadUpdate {
-        ladder: vec![rung; 65],
-        ..chain.update(5, 8)
-    };
-    assert_eq!(client.accept(&endless, NOW), Err(FollowError::BadLadder));
     assert_eq!(client.header().height, 2, "a refused ladder is not climbed halfway");
+    assert_eq!(client.accept(&good, NOW), Ok(Accepted::Newer));
 }
 
 #[test]
@@ -340,6 +497,10 @@ fn a_head_of_a_month_ago_is_no_place_to_start_from() {
     let late = chain.headers[1].time + 30 * DAY_MS;
     assert_eq!(client.clone().accept(&chain.update(1, 3), late), Ok(Accepted::Newer));
     assert_eq!(client.accept(&chain.update(1, 3), late + 1), Err(FollowError::NeedsPin));
+    let all: Vec<_> = chain.voters.iter().collect();
+    let head = (1, chain.headers[1].id(&chain.keys));
+    let beacon = Beacon::sign(&chain.committee, chain.keys.network(), head, late, &all);
+    assert_eq!(client.accept_beacon(&beacon, late + 1), Err(BeaconError::NeedsPin));
     let pin = chain.headers[2].id(&chain.keys);
     let header = chain.headers[2].clone();
     let mut pinned = Follow::from_pin(chain.keys.clone(), pin, header.clone(), chain.committee.clone()).unwrap();

@@ -10,7 +10,9 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use waxwing_core::certificate::{Certificate, Head};
 use waxwing_core::codec::Decode;
+use waxwing_core::committee::Committee;
 use waxwing_core::follow::{Follow, FollowError, HeadUpdate, Held};
+use waxwing_core::ladder::Ladder;
 use waxwing_net::quic::{Connection, Dialer, Subscription};
 use waxwing_net::wire::{List, Push, Request, Response, Status, Watch};
 use waxwing_store::Tables;
@@ -108,12 +110,18 @@ fn follow<T: Tables>(copying: &Copying<T>) -> Follow {
     let header = ledger.head().clone();
     let held = Held {
         committee: ledger.committee().clone(),
+        former: former(ledger.ladder(), header.height),
         confirmed: header.time,
         certificate: certificate(copying, header.height),
         header,
         halted: None,
     };
     Follow::resume(ledger.keys().clone(), held)
+}
+
+/// Who certified the head, if it was the last of its term.
+fn former(ladder: &Ladder, head: u64) -> Option<Committee> {
+    (ladder.from() > head).then(|| ladder.at(head).clone())
 }
 
 /// Without it there is no portable evidence of a fork, and nothing else is missing.

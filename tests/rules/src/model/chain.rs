@@ -163,6 +163,13 @@ impl Chain {
             .collect()
     }
 
+    /// The heights of the last blocks of terms on the way from one height to another: above the first, up to the second.
+    #[must_use]
+    pub fn ends_between(&self, from: usize, to: usize) -> Vec<usize> {
+        let between = |end: &usize| (from + 1..=to).contains(end);
+        self.ends().into_iter().filter(between).collect()
+    }
+
     /// A header certified by the first few of its committee.
     ///
     /// # Panics
@@ -216,7 +223,7 @@ impl Chain {
     pub fn update(&self, from: usize, to: usize) -> HeadUpdate {
         let mut at = from;
         let mut ladder = Vec::new();
-        for end in self.ends().into_iter().filter(|end| (from..to).contains(end)) {
+        for end in self.ends_between(from, to) {
             ladder.push(self.rung(at, end));
             at = end;
         }
