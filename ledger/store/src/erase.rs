@@ -47,6 +47,9 @@ impl<T: Tables> Store<T> {
     /// # Errors
     /// See [`EraseError`]; nothing has changed then.
     pub fn erase(&self, log: &LogId, index: u64, secret: ErasureSecret) -> Result<Erasure, EraseError> {
+        if *log == self.genesis().committee_log_id() {
+            return Err(EraseError::Kept);
+        }
         let position = self.position_of(log, index)?.ok_or(EraseError::NoSuchEntry)?;
         let entry = self.entry(position)?.ok_or(StoreError::Missing(Family::Entry))?;
         if secret.commitment(self.keys()) != entry.signed.header.erasure {

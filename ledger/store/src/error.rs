@@ -149,6 +149,8 @@ pub enum EraseError {
     NoSuchEntry,
     /// The secret is not the one the entry commits to.
     WrongSecret,
+    /// It is a change of the committee: whoever checks the ledger needs it.
+    Kept,
     /// The store failed.
     Store(StoreError),
 }
@@ -158,6 +160,7 @@ impl fmt::Display for EraseError {
         match self {
             Self::NoSuchEntry => f.write_str("the log has no entry with this index"),
             Self::WrongSecret => f.write_str("the secret is not the one that the entry commits to"),
+            Self::Kept => f.write_str("a change of the committee cannot be erased: whoever checks the ledger needs it"),
             Self::Store(error) => error.fmt(f),
         }
     }

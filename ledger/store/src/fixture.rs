@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use waxwing_core::certificate::Certificate;
-use waxwing_core::envelope::Carried;
-use waxwing_core::envelope::{Anchor, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
+use waxwing_core::change::CommitteeChange;
+use waxwing_core::codec::Encode;
+use waxwing_core::envelope::{Anchor, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
 use waxwing_core::genesis::{FirstOfLog, Genesis, Parameters};
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
-use waxwing_core::keys::{LogKey, Verified, VoteKey};
+use waxwing_core::keys::{LogKey, ValidatorId, Verified, VoteKey};
 use waxwing_core::ledger::{Ledger, Step};
 use waxwing_core::limits::SECOND_MS;
 
@@ -140,6 +141,8 @@ pub struct World<T> {
     pub store: Store<T>,
     /// What is true.
     pub ledger: Ledger,
+    /// Validators that never propose.
+    pub absent: Vec<ValidatorId>,
     validators: Vec<VoteKey>,
 }
 
@@ -170,7 +173,7 @@ impl<T: Tables> World<T> {
         Self::resume(store, validators)
     }
 
-    /// Goes on with what is stored.
+    /// Goes on with what is stored. Keys of so many validators sign; those that do not vote change nothing.
     ///
     /// # Panics
     /// If it cannot be restored.
@@ -180,6 +183,7 @@ impl<T: Tables> World<T> {
         Self {
             store,
             ledger,
+            absent: Vec::new(),
             validators: (0..validators).map(validator).collect(),
         }
     }
@@ -201,6 +205,60 @@ impl<T: Tables> World<T> {
         Arc::new(verified.expect("a generated envelope is sound"))
     }
 
+    /// An entry on the committee log: the validators with these numbers vote from a height on, if all who vote now say so.
+    ///
+    /// # Panics
+    /// If they are no committee.
+    pub fn change(&mut self, from_height: u64, numbers: core::ops::Range<u8>) -> Arc<Verified<Carried>> {
+        let known = u8::try_from(self.validators.len()).expect("there are fewer than 256");
+        self.validators.extend((known..numbers.end).map(validator));
+        let (keys, current) = (self.ledger.keys(), self.ledger.committee());
+        let members = numbers.map(|number| validator(number).public()).collect();
+        let change = CommitteeChange::propose(keys, current, from_height, members);
+        let mut change = change.expect("the numbers are those of a committee");
+        for key in &self.validators {
+            // Who does not vote has no say.
+            let _ = change.sign(current, key);
+        }
+        self.carrying(&self.store.genesis().committee_log(), change.to_bytes())
+    }
+
+    /// An entry with this body, to be kept for ever.
+    ///
+    /// # Panics
+    /// If it is too long for one.
+    #[must_use]
+    pub fn carrying(&self, log: &LogKey, body: Vec<u8>) -> Arc<Verified<Carried>> {
+        let (keys, parameters) = (self.ledger.keys(), self.ledger.parameters());
+        let body_length = u32::try_from(body.len()).expect("a body's length fits");
+        let body_hash = keys.hash(Meaning::Body, &body);
+        let mut header = EnvelopeHeader {
+            body_length,
+            log: log.public(),
+            anchor: self.ledger.anchors().newest().expect("block 0 can be named"),
+            body_hash,
+            erasure: ErasureSecret(body_hash.0).commitment(keys),
+            keep_for: KeepFor::Ever,
+            nonce: 0,
+        };
+        header.grind(keys, parameters.required_bits(body_length, FirstOfLog::Yes));
+        let signed = header.sign(keys, log);
+        let verified = Envelope { signed, body }.verify(keys, parameters.stamp_bits);
+        Arc::new(verified.expect("it was made according to the rules"))
+    }
+
+    /// Adds a block of these entries, ordered so many ms after the head.
+    ///
+    /// # Panics
+    /// If an entry may not stand in it, or the store fails.
+    pub fn append_entries(&mut self, after: u64, entries: &[Arc<Verified<Carried>>]) {
+        let (step, certificate) = self.propose(after, entries);
+        self.store
+            .commit(&step, &certificate)
+            .expect("the store can be written");
+        self.ledger.advance(step);
+    }
+
     /// The next block of these entries, ordered so many ms after the head, with its certificate.
     ///
     /// # Panics
@@ -211,8 +269,9 @@ impl<T: Tables> World<T> {
             let admitted = draft.add(Arc::clone(entry)).expect("the store can be read");
             admitted.expect("a generated entry may stand in its block");
         }
-        let proposer = self.validators.first().expect("a network has validators").public();
-        let step = draft.finish(proposer, Vec::new());
+        let turns = self.ledger.turns();
+        let proposer = turns.iter().find(|member| !self.absent.contains(member));
+        let step = draft.finish(*proposer.expect("somebody is there"), Vec::new());
         let certificate = self.certify(&step);
         (step, certificate)
     }
@@ -230,11 +289,7 @@ impl<T: Tables> World<T> {
     /// If a note may not stand in it, or the store fails.
     pub fn append(&mut self, after: u64, notes: &[Note]) {
         let entries: Vec<_> = notes.par_iter().map(|note| self.verified(note)).collect();
-        let (step, certificate) = self.propose(after, &entries);
-        self.store
-            .commit(&step, &certificate)
-            .expect("the store can be written");
-        self.ledger.advance(step);
+        self.append_entries(after, &entries);
     }
 
     /// Adds a whole history. Each log gets its turn, and each note a number of its own from `first` on.
@@ -258,11 +313,7 @@ impl<T: Tables> World<T> {
                     writers.with(note.writer, |key| self.verified_by(&note, key))
                 })
                 .collect();
-            let (step, certificate) = self.propose(plan.interval, &entries);
-            self.store
-                .commit(&step, &certificate)
-                .expect("the store can be written");
-            self.ledger.advance(step);
+            self.append_entries(plan.interval, &entries);
         }
     }
 }

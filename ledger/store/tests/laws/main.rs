@@ -23,3 +23,5 @@ mod proofs;
 mod random;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod terms;

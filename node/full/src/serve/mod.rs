@@ -196,6 +196,8 @@ impl<T: Tables> Serving<T> {
         self.read(move |chain| match here.erasures.reveal(revealed) {
             Ok(()) => Ok(Ok(Response::Reveal)),
             Err(EraseError::WrongSecret) => Ok(Err(Refusal::WrongSecret)),
+            Err(EraseError::Kept) => Ok(Err(Refusal::NotAllowed)),
+            Err(EraseError::Kept) => Ok(Err(Refusal::NotAllowed)),
             Err(EraseError::NoSuchEntry) => {
                 let length = proofs::length(chain, &revealed.log)?;
                 Ok(Err(
