@@ -15,6 +15,7 @@ use crate::certificate::{Head, HeadError};
 use crate::codec::{CodecError, Decode, Encode, Reader, put_list};
 use crate::committee::Committee;
 use crate::evidence::{Evidence, EvidenceError};
+use crate::follow::LadderStep;
 use crate::genesis::Genesis;
 use crate::hash::HashKeys;
 use crate::keys::ValidatorId;
@@ -25,7 +26,7 @@ pub const EVIDENCE_FILE_MAGIC: [u8; 8] = *b"WXEVIDN\x01";
 
 /// A change of the committee: the last certified block of a term, and the committee that its header names.
 ///
-/// A light client's [`LadderStep`](crate::follow::LadderStep) also proves that the block extends what the client held; here
+/// A light client's [`LadderStep`] also proves that the block extends what the client held; here
 /// nothing is held, and a certificate of the committee before is all that makes the next one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rung {
@@ -71,16 +72,21 @@ pub enum RungFault {
     WrongCommittee,
 }
 
+impl core::fmt::Display for RungFault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Head(error) => error.fmt(f),
+            Self::NotLater => f.write_str("its block does not come after the change before it"),
+            Self::WrongCommittee => f.write_str("its block does not name the committee that is given"),
+        }
+    }
+}
+
 impl core::fmt::Display for EvidenceFileError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Rung { index, fault } => {
-                write!(f, "change {} of the committee does not hold: ", index.saturating_add(1))?;
-                match fault {
-                    RungFault::Head(error) => error.fmt(f),
-                    RungFault::NotLater => f.write_str("its block does not come after the change before it"),
-                    RungFault::WrongCommittee => f.write_str("its block does not name the committee that is given"),
-                }
+                write!(f, "change {} of the committee does not hold: {fault}", index.saturating_add(1))
             }
             Self::Evidence(error) => error.fmt(f),
         }
@@ -88,6 +94,15 @@ impl core::fmt::Display for EvidenceFileError {
 }
 
 impl core::error::Error for EvidenceFileError {}
+
+impl From<LadderStep> for Rung {
+    fn from(step: LadderStep) -> Self {
+        Self {
+            head: step.head,
+            next: step.next,
+        }
+    }
+}
 
 impl Rung {
     /// Checks that `committee` handed over to the next one in a block above `height`, and returns that one.

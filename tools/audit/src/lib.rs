@@ -8,13 +8,14 @@
 //! directory | bundle | nodes  ──>  source  ──>  check (all cores)  ──>  replay  ──>  report: verdict, first divergence
 //! ```
 //!
-//! Read in this order: [`source`], `check`, `replay`, `blame`, [`finding`], [`report`]; [`bundle`] is the file format,
-//! `directory` reads a node's database, `tamper` damages one on purpose.
+//! Read in this order: [`source`], `check`, `replay`, `blame`, [`finding`], [`report`]; [`compare`] holds two histories
+//! against each other, [`bundle`] is the file format, `directory` reads a node's database, `tamper` damages one on purpose.
 
 mod blame;
 mod bodies;
 pub mod bundle;
 mod check;
+pub mod compare;
 #[cfg(feature = "store")]
 pub mod directory;
 pub mod finding;
@@ -35,11 +36,12 @@ pub use source::{HistorySource, SourceError, SourceKind};
 pub use state::State;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use waxwing_core::genesis::Genesis;
 use waxwing_core::policy::Policy;
 
-use check::Checker;
+use check::{Checker, Committees};
 use finding::{At, Coverage, Fault, Finding, hash};
 use replay::Replay;
 
@@ -56,8 +58,9 @@ pub fn audit(
     let pinned = policy
         .filter(|policy| policy.genesis == genesis)
         .and_then(|policy| policy.head);
-    let mut replay = Replay::new(&genesis, pinned, source.beside());
-    pipeline::run(source, Checker::new(&genesis), &mut replay, progress)?;
+    let committees = Arc::new(Committees::default());
+    let mut replay = Replay::new(&genesis, pinned, source.beside(), Arc::clone(&committees));
+    pipeline::run(source, Checker::new(&genesis, committees), &mut replay, progress)?;
     if let Err(error) = replay.compare() {
         let finding = pipeline::refuse(replay.ledger.head().height, error)?;
         replay.record(finding);

@@ -9,6 +9,7 @@
 //! row of a table that is computed from the blocks, does not: bodies are committed to by their hash alone.
 
 use core::ops::ControlFlow;
+use std::sync::Arc;
 
 use waxwing_core::Hash;
 use waxwing_core::certificate::Head;
@@ -19,7 +20,7 @@ use waxwing_core::policy::PinnedHead;
 
 use crate::blame::Suspect;
 use crate::bodies::{Bodies, Tally};
-use crate::check::{CheckedBlock, CheckedEntry};
+use crate::check::{CheckedBlock, CheckedEntry, Committees};
 use crate::finding::{At, Coverage, Fault, Finding};
 use crate::source::{Beside, Label, SourceError};
 use crate::state::State;
@@ -47,6 +48,8 @@ pub(crate) struct Replay {
     pub(crate) ledger: Ledger,
     pub(crate) state: State,
     pub(crate) beside: Option<Box<dyn Beside>>,
+    /// Shared with whoever checks blocks ahead of the replay.
+    committees: Arc<Committees>,
     tally: Tally,
     figures: Figures,
     pinned: Option<PinnedHead>,
@@ -72,8 +75,14 @@ pub(crate) struct Outcome {
 }
 
 impl Replay {
-    pub(crate) fn new(genesis: &Genesis, pinned: Option<PinnedHead>, beside: Option<Box<dyn Beside>>) -> Self {
+    pub(crate) fn new(
+        genesis: &Genesis,
+        pinned: Option<PinnedHead>,
+        beside: Option<Box<dyn Beside>>,
+        committees: Arc<Committees>,
+    ) -> Self {
         let ledger = Ledger::new(genesis);
+        committees.add(ledger.keys(), ledger.committee());
         let conflict = pinned
             .filter(|pin| pin.height == 0 && pin.id != ledger.id())
             .map(|_| (ledger.id(), None));
@@ -81,6 +90,7 @@ impl Replay {
             ledger,
             state: State::default(),
             beside,
+            committees,
             tally: Tally::default(),
             figures: Figures::default(),
             pinned,
@@ -106,7 +116,8 @@ impl Replay {
     ///
     /// # Errors
     /// If what stands beside the blocks cannot be read.
-    pub(crate) fn block(&mut self, block: CheckedBlock) -> Result<ControlFlow<()>, SourceError> {
+    pub(crate) fn block(&mut self, mut block: CheckedBlock) -> Result<ControlFlow<()>, SourceError> {
+        self.certify(&mut block);
         let refused = match self.judge(&block) {
             Ok(step) if block.certified.is_ok() => {
                 self.resolve(block.head.header.parent);
@@ -137,6 +148,15 @@ impl Replay {
         Ok(ControlFlow::Break(()))
     }
 
+    /// Only the committee that the history leads to can certify its next block. Where another one was asked, or none,
+    /// because that committee was not known when the block was checked, it is asked now.
+    fn certify(&self, block: &mut CheckedBlock) {
+        let (keys, committee) = (self.ledger.keys(), self.ledger.committee());
+        if block.asked != Some(committee.hash(keys)) {
+            block.certified = block.head.clone().verify(keys, committee).map(|_| ());
+        }
+    }
+
     fn advance(&mut self, block: CheckedBlock, mut step: Step) -> Result<(), SourceError> {
         self.count(&block, &step);
         self.compare_labels(&block.labels, &step);
@@ -145,6 +165,9 @@ impl Replay {
             self.record(finding);
         }
         self.state.apply(&mut step);
+        if let Some(term) = &step.next_term {
+            self.committees.add(self.ledger.keys(), &term.committee);
+        }
         self.tally.advance(step.header.time);
         let is_other = self
             .pinned

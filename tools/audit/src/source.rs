@@ -31,6 +31,8 @@ pub enum SourceKind {
     Nodes,
     /// Blocks in memory.
     Memory,
+    /// An evidence file: a contradiction of somebody else's two histories.
+    Evidence,
 }
 
 impl SourceKind {
@@ -42,6 +44,7 @@ impl SourceKind {
             Self::Bundle => "bundle",
             Self::Nodes => "nodes",
             Self::Memory => "memory",
+            Self::Evidence => "evidence",
         }
     }
 }

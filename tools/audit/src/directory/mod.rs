@@ -89,6 +89,12 @@ impl<T: Tables> Directory<T> {
     }
 }
 
+impl<T: Tables> Directory<T> {
+    pub(crate) fn store(&self) -> &Store<T> {
+        &self.store
+    }
+}
+
 impl<T: Tables> HistorySource for Directory<T> {
     fn kind(&self) -> SourceKind {
         SourceKind::Directory
@@ -132,7 +138,7 @@ fn unopened(error: OpenError) -> SourceError {
 }
 
 /// What it means for an audit that the database cannot read something.
-fn unreadable(failure: &Failure) -> SourceError {
+pub(crate) fn unreadable(failure: &Failure) -> SourceError {
     if is_passing(failure) {
         return SourceError::Failed(format!(
             "{failure}; if a node is writing there, stop it or audit a copy"

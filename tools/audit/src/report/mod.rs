@@ -31,6 +31,8 @@ pub struct Report {
     pub source: SourceKind,
     /// The network it claims to be of; absent if not even that could be read.
     pub network: Option<Network>,
+    /// Committees that certified, one after the other.
+    pub terms: usize,
     /// What it was held against.
     pub anchor: Option<Anchoring>,
     /// The newest block replayed.
@@ -58,7 +60,7 @@ pub struct Network {
     pub id: Hash,
     /// Its name, printable by the rules.
     pub name: String,
-    /// How many validators must sign, of how many.
+    /// How many validators must sign, of how many: of the newest committee replayed.
     pub quorum: (usize, usize),
 }
 
@@ -110,6 +112,7 @@ impl Report {
             verdict: finding.verdict(),
             source,
             network: None,
+            terms: 0,
             anchor: policy.map(Anchoring::of),
             head: None,
             good: None,
@@ -152,8 +155,20 @@ impl Report {
     }
 }
 
+impl Network {
+    /// As its founding facts describe it.
+    pub(crate) fn of(genesis: &Genesis) -> Self {
+        let committee = genesis.committee();
+        Self {
+            id: genesis.network(),
+            name: genesis.name.clone(),
+            quorum: (committee.quorum(), committee.members().len()),
+        }
+    }
+}
+
 impl Anchoring {
-    fn of(policy: &Policy) -> Self {
+    pub(crate) fn of(policy: &Policy) -> Self {
         Self {
             fingerprint: policy.fingerprint(),
             network: policy.genesis.network(),
@@ -163,7 +178,7 @@ impl Anchoring {
 }
 
 impl Reached {
-    fn of(header: &BlockHeader, id: Hash) -> Self {
+    pub(crate) fn of(header: &BlockHeader, id: Hash) -> Self {
         Self {
             height: header.height,
             id,
@@ -208,6 +223,7 @@ pub(crate) fn conclude(
         verdict: Verdict::Verified,
         source,
         network: Some(network),
+        terms: outcome.ledger.ladder().terms().count(),
         anchor,
         head: Some(head),
         good: Some(good),

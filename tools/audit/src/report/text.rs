@@ -61,6 +61,14 @@ impl Report {
     }
 
     fn vouchers(&self) -> String {
+        let now = self.newest_vouchers();
+        match self.terms {
+            0 | 1 => now,
+            terms => format!("the committees of {terms} terms, the last by {now}"),
+        }
+    }
+
+    fn newest_vouchers(&self) -> String {
         self.network
             .as_ref()
             .map_or_else(String::new, |network| match network.quorum {

@@ -6,6 +6,7 @@
 )]
 
 mod bundle;
+mod compare;
 mod directory;
 mod histories;
 mod replay;

@@ -109,7 +109,12 @@ fn a_certificate_that_was_changed_is_told_from_a_header_that_was_changed() {
     );
     assert_eq!((height, report.figures.blocks, report.good.unwrap().height), (3, 7, 7));
 
-    let report = changed(|history| history.at(3).head.header.proposer.0[0] ^= 1);
+    let report = changed(|history| {
+        let validators = history.genesis.validators.clone();
+        let proposer = &mut history.at(3).head.header.proposer;
+        let other = validators.into_iter().find(|validator| validator != proposer);
+        *proposer = other.unwrap();
+    });
     let (fault, height, .., coverage) = tampered(&report);
     assert!(
         matches!(
@@ -122,6 +127,20 @@ fn a_certificate_that_was_changed_is_told_from_a_header_that_was_changed() {
         "the next block names another header: {report}"
     );
     assert_eq!((height, coverage), (3, Coverage::Changed));
+
+    let report = changed(|history| history.at(3).head.header.proposer.0[0] ^= 1);
+    let (fault, height, .., coverage) = tampered(&report);
+    assert!(
+        matches!(
+            fault,
+            Fault::NotCertified {
+                blame: Blame::Header,
+                ..
+            }
+        ),
+        "nobody of the committee proposed it, so it is the header that was changed: {report}"
+    );
+    assert_eq!((height, coverage), (3, Coverage::Open));
 
     let report = changed(|history| history.at(7).head.certificate.round = 9);
     assert!(
