@@ -9,12 +9,14 @@
 //!
 //! Read in this order: [`tables`], [`rows`], `commit`, `restore`, `prove`, `erase`, [`memory`], `rocks`.
 
+mod behind;
 mod commit;
 mod erase;
 mod error;
 #[cfg(feature = "fixture")]
 pub mod fixture;
 mod guard;
+mod joined;
 pub mod memory;
 mod nodes;
 mod page;
@@ -25,15 +27,19 @@ mod restore;
 #[cfg(feature = "rocks")]
 mod rocks;
 pub mod rows;
+mod snapshot;
 mod store;
 pub mod tables;
 mod terms;
 
+pub use behind::{Behind, FillError};
 pub use erase::{Erasure, Rest, Sweep};
 pub use error::{EraseError, OpenError, RestoreError, StoreError};
+pub use joined::Gap;
 pub use memory::MemoryTables;
 pub use page::{Bodies, LogEntry, Page};
 #[cfg(feature = "rocks")]
 pub use rocks::{DirectoryError, Options, RocksTables};
+pub use snapshot::{Import, ImportError};
 pub use store::{SCHEMA, Store};
 pub use tables::{Failure, Family, Tables};

@@ -41,11 +41,16 @@ impl<T: Tables> NodeReader for LogNodes<'_, T> {
         let hashes = if run.level == 0 {
             let (from, to) = (rows::index_key(self.log, run.from), rows::index_key(self.log, run.to));
             let leaf = |row: &[u8]| row.last_chunk().map(|leaf| Hash(*leaf));
-            run.collect(self.store, Family::Index, (&from, &to), leaf)?
+            run.collect(self.store, Family::Index, (&from, &to), leaf)
         } else {
-            run.kept(self.store, self.log)?
+            run.kept(self.store, self.log)
         };
-        Ok(root_of(&log_tree(self.store.keys()), &hashes))
+        match hashes {
+            Err(StoreError::Missing(_)) if self.store.gap().is_some() => {
+                self.store.log_node_across(self.log, level, index)
+            }
+            hashes => Ok(root_of(&log_tree(self.store.keys()), &hashes?)),
+        }
     }
 }
 
@@ -60,11 +65,14 @@ impl<T: Tables> NodeReader for HistoryNodes<'_, T> {
                 let header = BlockHeader::decode(&mut Reader::new(row)).ok()?;
                 Some(history::leaf(&header))
             };
-            run.collect(self.store, Family::Block, (&from, &to), leaf)?
+            run.collect(self.store, Family::Block, (&from, &to), leaf)
         } else {
-            run.kept(self.store, &HISTORY)?
+            run.kept(self.store, &HISTORY)
         };
-        Ok(root_of(&Sha256Tree, &hashes))
+        match hashes {
+            Err(StoreError::Missing(_)) if self.store.gap().is_some() => self.store.history_node_across(level, index),
+            hashes => Ok(root_of(&Sha256Tree, &hashes?)),
+        }
     }
 }
 

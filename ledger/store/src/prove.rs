@@ -38,7 +38,7 @@ impl<T: Tables> Store<T> {
         self.frontier_of(log, size).map(Some)
     }
 
-    fn frontier_of(&self, log: &LogId, size: u64) -> Result<Frontier, StoreError> {
+    pub(crate) fn frontier_of(&self, log: &LogId, size: u64) -> Result<Frontier, StoreError> {
         frontier_at(&LogNodes { store: self, log }, size).map_err(|error| read_error(error, Family::Log))
     }
 
@@ -151,11 +151,28 @@ impl<T: Tables> Store<T> {
         let Some(state) = self.row(Family::Log, map_key.as_bytes(), rows::decode_log)? else {
             return Ok(None);
         };
+        let then = self.state_at(head, map_key, state)?;
+        Ok(then.map(|state| state.leaf(self.keys())))
+    }
+
+    /// The state that a log, which is in `state` now, had after the block with this header; `None` if it had none. In a
+    /// store that was joined the block is the snapshot's head or a later one.
+    pub(crate) fn state_at(
+        &self,
+        head: &BlockHeader,
+        map_key: &Hash,
+        state: LogState,
+    ) -> Result<Option<LogState>, StoreError> {
         if state.last_height <= head.height {
-            return Ok(Some(state.leaf(self.keys())));
+            return Ok(Some(state));
         }
+        let base = match self.gap() {
+            Some(_) => self.base(map_key)?,
+            None => None,
+        };
+        let held = base.as_ref().map_or(0, LogState::length);
         // Positions ascend along a log: those before the end of the head's block are its entries then.
-        let (mut length, mut end) = (0, state.length());
+        let (mut length, mut end) = (held, state.length());
         while length < end {
             let middle = length + (end - length) / 2;
             let position = self.position_of(&state.log, middle)?;
@@ -165,17 +182,16 @@ impl<T: Tables> Store<T> {
                 end = middle;
             }
         }
-        let Some(last) = length.checked_sub(1) else {
-            return Ok(None);
+        let Some(last) = length.checked_sub(1).filter(|last| *last >= held) else {
+            return Ok(base);
         };
         let position = self.position_of(&state.log, last)?;
         let entry = self.entry(position.ok_or(StoreError::Missing(Family::Index))?)?;
-        let then = LogState {
+        Ok(Some(LogState {
             frontier: self.frontier_of(&state.log, length)?,
             last_height: entry.ok_or(StoreError::Missing(Family::Entry))?.height,
             log: state.log,
-        };
-        Ok(Some(then.leaf(self.keys())))
+        }))
     }
 
     /// What convinces somebody offline that the entry with an index in a log is final; `None` if there is no such entry.

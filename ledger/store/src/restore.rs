@@ -73,7 +73,7 @@ impl<T: Tables> Store<T> {
     }
 
     /// Blocks that envelopes may still name: the newest at a multiple of 64, and those less than a day before the head.
-    fn anchors(&self, head: &BlockHeader) -> Result<Vec<(u64, Hash, u64)>, StoreError> {
+    pub(crate) fn anchors(&self, head: &BlockHeader) -> Result<Vec<(u64, Hash, u64)>, StoreError> {
         let mut anchors = Vec::new();
         let newest = head.height - head.height % ANCHOR_INTERVAL;
         let step = usize::try_from(ANCHOR_INTERVAL).unwrap_or(usize::MAX);

@@ -45,6 +45,31 @@ pub mod meta {
     /// first term stands in the genesis and has none.
     pub const TERM: &[u8; 4] = b"term";
 
+    /// Is there while a snapshot is being brought in: until it goes, nothing but the genesis counts.
+    pub const JOINING: &[u8] = b"joining";
+    /// Where the store was joined, while older blocks are not here yet: block id 32, frontier of the history before it.
+    pub const JOINED: &[u8] = b"joined";
+    /// What the names of the base start with: a map key 32 follows, the row is one of `log` as it was joined.
+    pub const BASE: &[u8; 4] = b"base";
+    /// What the names of the replay's own rows start with: the key of a row of `log`, `recent` or `meta` follows.
+    pub const BEHIND_LOG: &[u8] = b"behind.log.";
+    /// Likewise.
+    pub const BEHIND_RECENT: &[u8] = b"behind.recent.";
+    /// Likewise.
+    pub const BEHIND_META: &[u8] = b"behind.meta.";
+
+    /// Name of the row of a log's state as it was joined.
+    #[must_use]
+    pub fn base_key(map_key: &super::Hash) -> [u8; 36] {
+        super::joined(BASE, map_key.as_bytes())
+    }
+
+    /// Name of a row of the replay.
+    #[must_use]
+    pub fn behind(prefix: &[u8], key: &[u8]) -> Vec<u8> {
+        [prefix, key].concat()
+    }
+
     /// Name of the row of the committee that certifies blocks from a height on.
     #[must_use]
     pub fn term_key(from: u64) -> [u8; 12] {

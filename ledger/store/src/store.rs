@@ -10,6 +10,7 @@ use waxwing_core::hash::{Hash, HashKeys};
 
 use crate::error::{OpenError, StoreError};
 use crate::guard::Guarded;
+use crate::joined::Joins;
 #[cfg(feature = "rocks")]
 use crate::rocks::RocksTables;
 use crate::rows::{self, meta};
@@ -27,6 +28,8 @@ pub struct Store<#[cfg(feature = "rocks")] T = RocksTables, #[cfg(not(feature = 
     applied: AtomicU64,
     /// The newest block, once it was needed. Held while anything is written: there is one writer at a time.
     tip: Mutex<Option<Tip>>,
+    /// Which blocks are not here yet.
+    pub(crate) joins: Joins,
 }
 
 /// The newest block stored.
@@ -54,7 +57,7 @@ impl<T: Tables> Store<T> {
         batch.put(Family::Meta, meta::APPLIED, &0_u64.to_be_bytes());
         batch.put(Family::Block, &rows::number_key(0), &block);
         rows.write(batch)?;
-        Ok(Self::with(rows, genesis.clone(), 0))
+        Ok(Self::with(rows, genesis.clone(), 0, Joins::default()))
     }
 
     /// Opens the ledger that the tables hold. What it holds is not judged here: a node calls [`Store::restore`].
@@ -72,16 +75,18 @@ impl<T: Tables> Store<T> {
         let applied = read(&rows, Family::Meta, meta::APPLIED, rows::decode_number)?;
         let missing = StoreError::Missing(Family::Meta);
         let (genesis, applied) = genesis.zip(applied).ok_or(missing)?;
-        Ok(Self::with(rows, genesis, applied))
+        let joins = Joins::read(&rows)?;
+        Ok(Self::with(rows, genesis, applied, joins))
     }
 
-    fn with(rows: Guarded<T>, genesis: Genesis, applied: u64) -> Self {
+    fn with(rows: Guarded<T>, genesis: Genesis, applied: u64, joins: Joins) -> Self {
         Self {
             rows,
             keys: genesis.keys(),
             genesis,
             applied: AtomicU64::new(applied),
             tip: Mutex::new(None),
+            joins,
         }
     }
 

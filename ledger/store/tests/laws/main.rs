@@ -24,4 +24,6 @@ mod random;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod terms;
