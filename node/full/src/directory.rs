@@ -7,12 +7,15 @@
 //!   keys/         0700
 //!     transport   0600  seed of the key that is this node's address
 //!     vote        0600  seed of the vote key; only validators have one
+//!     signed      where that key has last signed; belongs into every backup of the key
 //!   db/           the ledger
+//!   journal       what was agreed on about the block under way
 //!   announced     the newest block whose certificate left this node: tells when an older copy of db/ was put back
 //!   lock          held while a node runs; two nodes on one directory would corrupt it and sign twice
 //! ```
 
 mod announced;
+mod signed;
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -25,6 +28,7 @@ use waxwing_core::keys::{NodeKey, VoteKey};
 use zeroize::Zeroizing;
 
 pub(crate) use announced::{Announced, RolledBack};
+pub(crate) use signed::Signed;
 
 use crate::address::parse_hex;
 use crate::config::NodeConfig;
@@ -189,6 +193,11 @@ impl Directory {
         &self.transport
     }
 
+    /// Takes the vote key out: whoever votes holds it alone, and can destroy it.
+    pub(crate) const fn take_vote(&mut self) -> Option<VoteKey> {
+        self.vote.take()
+    }
+
     /// The vote key, if there is one.
     #[must_use]
     pub const fn vote(&self) -> Option<&VoteKey> {
@@ -292,7 +301,7 @@ fn sync_directory(path: &Path) -> Result<(), DirectoryError> {
 }
 
 #[cfg(unix)]
-fn options(mode: u32) -> OpenOptions {
+pub(crate) fn options(mode: u32) -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(mode);

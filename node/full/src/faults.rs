@@ -41,6 +41,14 @@ codes! {
          evidence; compare with other operators before going on.";
     BROKEN = "WX-1004",
         "The node met something that cannot be: a fault of the program. It stops; keep the log and report it.";
+    SECOND_MACHINE = "WX-1005",
+        "This validator's key votes on another machine as well, or this directory is an older copy of one that went on \
+         voting; the node stops before both contradict each other. Run the key in one place only. If the other place is \
+         gone for ever, write the newest height at which it can have voted into keys/signed; if you do not know it, have \
+         the committee replace the key.";
+    JOURNAL_DAMAGED = "WX-1006",
+        "The journal of the block under way does not fit together. Without it the validator cannot know what it has \
+         signed, so it takes no part in that block and copies it from the others. Check the disk.";
     UPSTREAM_LOST = "WX-2001",
         "An upstream node does not answer or ended the connection; others are used, and it is tried again later.";
     UPSTREAM_LIED = "WX-2002",
@@ -51,6 +59,9 @@ codes! {
         "Upstream nodes lack a body without an excuse. The block is kept without it; every proof still holds.";
     NO_VALIDATOR = "WX-2005",
         "No upstream node that orders could be reached, so envelopes cannot be passed on. Check the network and upstreams.";
+    LINK_BROKE = "WX-2006",
+        "Another validator cannot be reached, or does not keep to the rules among validators. The committee goes on while \
+         more than two thirds of it are linked; check the network, and tell its operator.";
     POOL_FULL = "WX-3001",
         "Envelopes come faster than they are ordered; senders are told to wait. If it lasts, the machine is too small or \
          somebody floods it: see waxwing_intake_envelopes_total.";
@@ -90,6 +101,15 @@ pub enum Fault {
         /// Height up to which blocks were signed.
         signed: u64,
     },
+    /// The vote key was met on another machine.
+    SecondMachine {
+        /// Height at which it voted there.
+        height: u64,
+    },
+    /// The journal holds what this program did not write.
+    Journal,
+    /// The engine of the agreement failed: a fault of the program.
+    Engine(String),
     /// Something that cannot be was met: a fault of the program.
     Broken(&'static str),
 }
@@ -101,7 +121,9 @@ impl Fault {
         match self {
             Self::Store(_) => STORE_FAILED,
             Self::SignedTwice { .. } => SIGNED_TWICE,
-            Self::Broken(_) => BROKEN,
+            Self::SecondMachine { .. } => SECOND_MACHINE,
+            Self::Journal => JOURNAL_DAMAGED,
+            Self::Engine(_) | Self::Broken(_) => BROKEN,
         }
     }
 }
@@ -116,6 +138,16 @@ impl fmt::Display for Fault {
                     "a second block was to be signed although block {signed} was signed already"
                 )
             }
+            Self::SecondMachine { height } => write!(
+                f,
+                "this validator's key has voted at height {height} and not here: it runs on a second machine, or this \
+                 directory is an older copy. Stop one of them; see {SECOND_MACHINE}"
+            ),
+            Self::Journal => f.write_str(
+                "the journal of the block under way is not one: move the file `journal` away and start again; the validator \
+                 then leaves that block to the others",
+            ),
+            Self::Engine(reason) => write!(f, "the agreement failed, a fault of the program, please report it: {reason}"),
             Self::Broken(what) => write!(f, "{what}: this is a fault of the program, please report it"),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use waxwing_core::Hash;
-use waxwing_core::codec::Decode;
+use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::committee::Committee;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::hash::{HashKeys, Meaning};
@@ -61,6 +61,31 @@ impl Reports {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.clone()
     }
 
+    /// Takes what this node saw itself; says whether it is news.
+    pub(crate) fn found(&self, keys: &HashKeys, evidence: &Evidence) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = state.known.len() < KNOWN_MAX
+            && state.known.insert(keys.hash(Meaning::Evidence, &evidence.to_bytes()));
+        if is_news && state.waiting.len() < usize::try_from(EVIDENCE_MAX).unwrap_or(usize::MAX) {
+            state.waiting.push(evidence.clone());
+        }
+        is_news
+    }
+
+    /// A block that carries these pieces is durable, whoever proposed it: none goes into a second one.
+    pub(crate) fn settle(&self, keys: &HashKeys, carried: &[Evidence]) {
+        if carried.is_empty() {
+            return;
+        }
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting.retain(|piece| !carried.contains(piece));
+        for piece in carried {
+            if state.known.len() < KNOWN_MAX {
+                state.known.insert(keys.hash(Meaning::Evidence, &piece.to_bytes()));
+            }
+        }
+    }
+
     /// A block that carries so many of those that waited is durable.
     pub(crate) fn carried(&self, count: usize) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +98,6 @@ impl Reports {
 mod tests {
     use super::*;
     use waxwing_core::certificate::{Certificate, Head};
-    use waxwing_core::codec::Encode;
     use waxwing_core::genesis::{Genesis, Parameters};
     use waxwing_core::keys::VoteKey;
 

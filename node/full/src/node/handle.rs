@@ -14,7 +14,7 @@ use waxwing_store::StoreError;
 use crate::chain::Tip;
 use crate::directory::Directory;
 use crate::faults::{Fault, Lifeline};
-use crate::pool::Waiting;
+use crate::order::Inbox;
 use crate::serve::NodeStatus;
 
 /// A running node. Dropped without [`NodeHandle::shut_down`] it stops after the block that is being written; what waits
@@ -27,7 +27,7 @@ pub struct NodeHandle {
     pub(super) tips: watch::Receiver<Tip>,
     pub(super) inside: Option<Arc<dyn Inside>>,
     pub(super) lifeline: Lifeline,
-    pub(super) waiting: Arc<Waiting>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) ordering: Option<JoinHandle<()>>,
     /// Ends when the database is closed.
     pub(super) closed: Option<oneshot::Receiver<()>>,
@@ -132,7 +132,7 @@ impl NodeHandle {
         if let Some(server) = self.server.take().and_then(Arc::into_inner) {
             server.shut_down(patience).await;
         }
-        self.waiting.close();
+        self.inbox.close();
         if let Some(ordering) = self.ordering.take() {
             // Whether it ended well or panicked, it has ended.
             let _ = tokio::task::spawn_blocking(move || ordering.join()).await;
@@ -148,7 +148,7 @@ impl NodeHandle {
 impl Drop for NodeHandle {
     fn drop(&mut self) {
         self.lifeline.stop();
-        self.waiting.kill();
+        self.inbox.kill();
         // A block that is being written is waited for: a program that ended meanwhile would take the database's own
         // globals away under it, and die of that instead of ending.
         if let Some(ordering) = self.ordering.take() {

@@ -12,19 +12,21 @@
 mod errors;
 mod handle;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering as Memory};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
-use waxwing_core::keys::NodeKey;
+use waxwing_core::keys::{NodeKey, VoteKey};
 use waxwing_core::ledger::Ledger;
 use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
 use waxwing_net::wire::{Role, Submitters, Text};
+use waxwing_order::{Guard, Settings};
 use waxwing_store::{OpenError, Options, RocksTables, Store, StoreError, Tables};
 
 pub use errors::StartError;
@@ -34,14 +36,16 @@ pub use handle::{NodeHandle, Stopped};
 use crate::chain::{Chain, open_announced};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, Submit};
-use crate::directory::Directory;
+use crate::directory::{Directory, Signed};
 use crate::disk::Disk;
 use crate::erasures::Erasures;
 use crate::faults::{Lifeline, Seldom};
 use crate::http::{self, Pages};
-use crate::intake::Intake;
+use crate::intake::{Claims, Intake};
 use crate::meter::Meter;
-use crate::order::{Pace, Proposer, Voter};
+use crate::order::event::Now;
+use crate::order::{Beginning, Driver, Inbox, Journal, Lookup, Outlets, Pace, Shared, Validator, Voter};
+use crate::peers::{self, Links};
 use crate::pool::{PoolLimits, Waiting};
 use crate::reports::Reports;
 use crate::serve::{Beacons, Facts, NodeStatus, READS_MAX, Relay, Served, Serving, Source, Submissions, Subscribers};
@@ -83,7 +87,7 @@ pub async fn start(directory: Directory, config: &NodeConfig, clock: Clock) -> R
 /// # Errors
 /// See [`StartError`].
 pub async fn start_on<T: Tables>(
-    directory: Directory,
+    mut directory: Directory,
     config: &NodeConfig,
     clock: Clock,
     store: Store<T>,
@@ -94,28 +98,46 @@ pub async fn start_on<T: Tables>(
     let (store, ledger) = blocking(move || store.restore().map(|ledger| (store, ledger)))
         .await?
         .map_err(StartError::Restore)?;
-    let voter = voter(&directory, &ledger)?;
-    let announced = match voter {
-        Some(_) => Some(open_announced(directory.path(), &store)?),
-        None => None,
+    let ordering = Ordering::open(&mut directory, &ledger)?;
+    let announced = match ordering.votes_at_start {
+        true => Some(open_announced(directory.path(), &store)?),
+        false => None,
     };
     let subscribers = Arc::new(Subscribers::default());
     let told = Arc::clone(&subscribers);
     let (chain, closed) = Chain::new(store, ledger, announced, Box::new(move |logs| told.announce(logs)));
-    let parts = Parts::new(directory, config, clock, chain, subscribers, voter)?;
-    parts.run(config, closed).await
+    let parts = Parts::new(directory, config, clock, chain, subscribers, &ordering)?;
+    parts.run(config, closed, ordering).await
 }
 
-/// The vote key, if this node votes.
-fn voter(directory: &Directory, ledger: &Ledger) -> Result<Option<Voter>, StartError> {
-    let members = ledger.committee().members();
-    let Some(key) = directory.vote().filter(|key| members.contains(&key.public())) else {
-        return Ok(None);
-    };
-    if members.len() > 1 {
-        return Err(StartError::Committee { members: members.len() });
+/// What the thread that orders begins with.
+struct Ordering {
+    key: Option<VoteKey>,
+    /// Whether the key belongs to the committee of the next block.
+    votes_at_start: bool,
+    guard: Guard,
+    signed: Signed,
+    journal: Journal,
+    recovered: Vec<Vec<u8>>,
+    voter: Arc<Mutex<Voter>>,
+}
+
+impl Ordering {
+    fn open(directory: &mut Directory, ledger: &Ledger) -> Result<Self, StartError> {
+        let key = directory.take_vote();
+        let members = ledger.committee().members();
+        let (signed, guard) = Signed::open(directory.path()).map_err(StartError::System)?;
+        let (journal, recovered) = Journal::open(directory.path()).map_err(StartError::System)?;
+        Ok(Self {
+            votes_at_start: key.as_ref().is_some_and(|key| members.contains(&key.public())),
+            voter: Arc::new(Mutex::new(Voter::new((ledger.head().height, ledger.id()), guard))),
+            key,
+            guard,
+            signed,
+            journal,
+            recovered,
+        })
     }
-    Ok(Some(Voter::new(key.clone(), (ledger.head().height, ledger.id()))))
 }
 
 /// The parts of a node, before they run.
@@ -129,6 +151,10 @@ struct Parts<T> {
     workers: Arc<Workers>,
     disk: Arc<Disk>,
     voter: Option<Arc<Mutex<Voter>>>,
+    inbox: Arc<Inbox>,
+    lookup: Arc<Lookup>,
+    links: Arc<Links<T>>,
+    claims: Arc<Claims>,
     halted: Arc<AtomicBool>,
     clock: Clock,
     lifeline: Lifeline,
@@ -146,12 +172,29 @@ impl<T: Tables> Parts<T> {
         clock: Clock,
         chain: Chain<T>,
         subscribers: Arc<Subscribers>,
-        voter: Option<Voter>,
+        ordering: &Ordering,
     ) -> Result<Self, StartError> {
         let workers = Workers::new(usize::try_from(config.threads).unwrap_or(0)).map_err(StartError::System)?;
+        let workers = Arc::new(workers);
         let (chain, lifeline, meter) = (Arc::new(chain), Lifeline::default(), Arc::new(Meter::new()));
         let upstreams = Arc::new(Upstreams::new(config.upstreams.clone(), clock.clone()));
         let (for_erasures, spread) = (Arc::clone(&chain), Arc::clone(&upstreams));
+        let waiting = Arc::new(Waiting::new(PoolLimits {
+            entries: usize::try_from(config.pool_entries).unwrap_or(usize::MAX),
+            bytes: config.pool_mib << 20,
+        }));
+        let (inbox, lookup) = (Arc::<Inbox>::default(), Arc::new(Lookup::new(Arc::clone(&waiting))));
+        let heard = Arc::clone(&inbox);
+        let links = Links::new(peers::Parts {
+            chain: Arc::clone(&chain),
+            lookup: Arc::clone(&lookup),
+            workers: Arc::clone(&workers),
+            clock: clock.clone(),
+            lifeline: lifeline.clone(),
+            node: directory.transport().public(),
+            vote: ordering.key.clone(),
+            deliver: Box::new(move |event| heard.put(event)),
+        });
         let quota_bytes = Some(config.quota_mib << 20).filter(|quota| *quota > 0);
         Ok(Self {
             erasures: Arc::new(Erasures::new(
@@ -161,13 +204,14 @@ impl<T: Tables> Parts<T> {
                 Arc::clone(&meter),
             )),
             reports: Arc::default(),
-            waiting: Arc::new(Waiting::new(PoolLimits {
-                entries: usize::try_from(config.pool_entries).unwrap_or(usize::MAX),
-                bytes: config.pool_mib << 20,
-            })),
-            workers: Arc::new(workers),
+            waiting,
+            workers,
             disk: Arc::new(Disk::new(directory.database(), quota_bytes)),
-            voter: voter.map(|voter| Arc::new(Mutex::new(voter))),
+            voter: ordering.votes_at_start.then(|| Arc::clone(&ordering.voter)),
+            claims: Arc::default(),
+            lookup,
+            links,
+            inbox,
             halted: Arc::default(),
             key: directory.transport().clone(),
             home: directory.path().to_owned(),
@@ -181,7 +225,12 @@ impl<T: Tables> Parts<T> {
         })
     }
 
-    async fn run(self, config: &NodeConfig, closed: oneshot::Receiver<()>) -> Result<NodeHandle, StartError> {
+    async fn run(
+        self,
+        config: &NodeConfig,
+        closed: oneshot::Receiver<()>,
+        ordering: Ordering,
+    ) -> Result<NodeHandle, StartError> {
         let identity = Identity::new(&self.key);
         let serving = Arc::new(self.serving(config));
         let listen = |error| StartError::Listen {
@@ -200,14 +249,15 @@ impl<T: Tables> Parts<T> {
         let http = self
             .http(config, Arc::downgrade(&inside), Arc::downgrade(&server))
             .await?;
-        let ordering = self.voter.as_ref().map(|voter| self.order(config, voter)).transpose()?;
-        if ordering.is_none() {
+        let is_validator = ordering.votes_at_start;
+        let ordering = self.order(config, ordering)?;
+        if !is_validator {
             let dialer = Dialer::new(Shown::Always(identity)).map_err(StartError::System)?;
             let dialer = dialer.noticing_silence_after(UPSTREAM_SILENCE);
             self.copying().begin(dialer);
         }
         let (node, height) = (server.node(), self.chain.tip().height);
-        tracing::info!(%node, %address, height, is_validator = ordering.is_some(), "the node runs");
+        tracing::info!(%node, %address, height, is_validator, "the node runs");
         tokio::spawn(Arc::clone(&inside.serving.beacons).beat(self.lifeline.clone()));
         tokio::spawn(sweeper.run());
         Ok(NodeHandle {
@@ -218,8 +268,8 @@ impl<T: Tables> Parts<T> {
             tips: self.chain.tips(),
             inside: Some(inside),
             lifeline: self.lifeline,
-            waiting: self.waiting,
-            ordering,
+            inbox: self.inbox,
+            ordering: Some(ordering),
             closed: Some(closed),
             directory: self.directory,
         })
@@ -267,6 +317,8 @@ impl<T: Tables> Parts<T> {
                 lifeline: self.lifeline.clone(),
                 meter: Arc::clone(&self.meter),
                 full: Seldom::default(),
+                claims: Arc::clone(&self.claims),
+                links: Arc::clone(&self.links),
             })),
             None => Submissions::Elsewhere(Relay {
                 chain: Arc::clone(&self.chain),
@@ -280,20 +332,50 @@ impl<T: Tables> Parts<T> {
         }
     }
 
-    fn order(&self, config: &NodeConfig, voter: &Arc<Mutex<Voter>>) -> Result<JoinHandle<()>, StartError> {
-        let proposer = Proposer {
+    /// Starts the thread that orders, or applies what is copied.
+    fn order(&self, config: &NodeConfig, ordering: Ordering) -> Result<JoinHandle<()>, StartError> {
+        let inbox = Arc::clone(&self.inbox);
+        self.waiting.tell(Box::new(move || inbox.work()));
+        let shared = Shared {
             chain: Arc::clone(&self.chain),
             waiting: Arc::clone(&self.waiting),
-            voter: Arc::clone(voter),
             reports: Arc::clone(&self.reports),
-            pace: Pace::new(config.block_pause_ms),
-            clock: self.clock.clone(),
-            lifeline: self.lifeline.clone(),
+            voter: ordering.voter,
+            lookup: Arc::clone(&self.lookup),
             meter: Arc::clone(&self.meter),
-            behind: Seldom::default(),
+            watch: Some(self.clock.clone()),
         };
+        let beginning = Beginning {
+            key: ordering.key,
+            settings: Settings::DEFAULT,
+            pace: Pace::new(config.block_pause_ms),
+            guard: ordering.guard,
+            journal: ordering.recovered,
+        };
+        let now = Now {
+            wall_ms: self.clock.now_ms(),
+            steady_ms: self.clock.steady_ms(),
+        };
+        let outlets = Outlets {
+            journal: ordering.journal,
+            signed: ordering.signed,
+            outside: Box::new(|_| {}),
+            timers: BTreeMap::new(),
+        };
+        let (inbox, clock, lifeline) = (Arc::clone(&self.inbox), self.clock.clone(), self.lifeline.clone());
         let thread = std::thread::Builder::new().name("order".to_owned());
-        thread.spawn(move || proposer.run()).map_err(StartError::System)
+        let run = move || {
+            let (validator, first) = Validator::new(shared, beginning, now);
+            let driver = Driver {
+                validator,
+                inbox,
+                outlets,
+                clock,
+                lifeline,
+            };
+            driver.run(first);
+        };
+        thread.spawn(run).map_err(StartError::System)
     }
 
     fn copying(&self) -> Copying<T> {
@@ -353,7 +435,7 @@ struct Within<T> {
 
 impl<T: Tables> Inside for Within<T> {
     fn status(&self) -> NodeStatus {
-        self.serving.report_status(self.halted.load(Ordering::Relaxed))
+        self.serving.report_status(self.halted.load(Memory::Relaxed))
     }
 
     fn sweep(&self) -> Result<u64, StoreError> {

@@ -136,6 +136,8 @@ pub enum Action {
     Evidence(Evidence),
     /// Whether this node votes has changed with the term.
     Role(Role),
+    /// The vote key has left the committee: destroy it, wherever it is kept.
+    DestroyKey,
     /// The node must stop.
     Stop(Fault),
 }

@@ -28,7 +28,7 @@ use waxwing_core::{Hash, Verified};
 use crate::order::Backlog;
 
 pub(crate) use select::Selected;
-pub(crate) use waiting::{Turn, Waiting};
+pub(crate) use waiting::Waiting;
 
 /// What may wait at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,6 +125,8 @@ pub(crate) struct Pool {
     next: u64,
     by_stamp: HashMap<Hash, u64>,
     logs: HashMap<LogId, Share>,
+    /// What was handed to other validators by this one.
+    passed_on: BTreeSet<u64>,
     /// Openers of new logs, strongest stamp first, then by arrival.
     openers: BTreeSet<(Reverse<u32>, u64)>,
     bytes: u64,
@@ -140,6 +142,7 @@ impl Pool {
             next: 0,
             by_stamp: HashMap::new(),
             logs: HashMap::new(),
+            passed_on: BTreeSet::new(),
             openers: BTreeSet::new(),
             bytes: 0,
             placeable: (0, 0),
@@ -161,6 +164,18 @@ impl Pool {
     pub(crate) fn entry_of(&self, stamp: &Hash) -> Option<Hash> {
         let candidate = self.waiting.get(self.by_stamp.get(stamp)?)?;
         Some(candidate.carried.id())
+    }
+
+    pub(crate) fn carried(&self, stamp: &Hash) -> Option<Arc<Verified<Carried>>> {
+        let candidate = self.waiting.get(self.by_stamp.get(stamp)?)?;
+        Some(Arc::clone(&candidate.carried))
+    }
+
+    /// The envelope that waits under a stamp, if it is to be handed to other validators now; never twice.
+    pub(crate) fn pass_on(&mut self, stamp: &Hash) -> Option<Arc<Verified<Carried>>> {
+        let sequence = *self.by_stamp.get(stamp)?;
+        let candidate = self.waiting.get(&sequence)?;
+        self.passed_on.insert(sequence).then(|| Arc::clone(&candidate.carried))
     }
 
     /// How much waits, as the pace of blocks asks it.
@@ -242,6 +257,7 @@ impl Pool {
         let candidate = self.waiting.remove(&sequence)?;
         let log = candidate.log();
         self.bytes -= candidate.bytes();
+        self.passed_on.remove(&sequence);
         self.openers.remove(&(Reverse(candidate.bits()), sequence));
         let mut orphaned = false;
         self.change_share(log, |share| {

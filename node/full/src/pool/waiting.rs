@@ -1,14 +1,16 @@
-//! The pool between those who bring envelopes and the thread that orders them.
+//! The pool between those who bring envelopes and the thread that orders them, behind a lock.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use waxwing_core::Verified;
+use waxwing_core::envelope::Carried;
 
 use waxwing_core::Hash;
 use waxwing_core::limits::BLOCK_BYTES_MAX;
 
 use super::select::Selected;
 use super::{Admitted, Candidate, NotAdmitted, Pool, PoolLimits};
-use crate::order::{Next, Pace};
+use crate::order::Backlog;
 
 /// Shortest and longest wait that a sender is asked for.
 const RETRY_MS: (u64, u64) = (200, 30_000);
@@ -18,26 +20,21 @@ struct State {
     pool: Pool,
     /// How long a block took lately, for an honest "try again in".
     block_ms: u64,
-    /// No more envelopes come; what waits is still ordered.
-    is_closed: bool,
-    /// Nothing is ordered any more.
-    is_dead: bool,
 }
 
-/// A pool that can be waited at.
-#[derive(Debug)]
+/// Who is told that more waits. Called without the pool's lock.
+pub(crate) type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// A pool that several threads use.
 pub(crate) struct Waiting {
     state: Mutex<State>,
-    changed: Condvar,
+    listener: OnceLock<Listener>,
 }
 
-/// What the ordering thread is to do.
-#[derive(Debug)]
-pub(crate) enum Turn {
-    /// Try a block with these.
-    Order(Vec<Selected>),
-    /// There will be no more.
-    End,
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waiting")
+    }
 }
 
 impl Waiting {
@@ -45,12 +42,10 @@ impl Waiting {
         let state = State {
             pool: Pool::new(limits),
             block_ms: 20,
-            is_closed: false,
-            is_dead: false,
         };
         Self {
             state: Mutex::new(state),
-            changed: Condvar::new(),
+            listener: OnceLock::new(),
         }
     }
 
@@ -72,8 +67,37 @@ impl Waiting {
             .map(|candidate| state.pool.admit(candidate))
             .collect();
         drop(state);
-        self.changed.notify_one();
+        if let Some(listener) = self.listener.get() {
+            listener();
+        }
         outcomes
+    }
+
+    /// Has `listener` called whenever envelopes were brought. The first one stays: one thread orders from one pool.
+    pub(crate) fn tell(&self, listener: Listener) {
+        let _ = self.listener.set(listener);
+    }
+
+    /// How much waits.
+    pub(crate) fn backlog(&self) -> Backlog {
+        self.state().pool.backlog()
+    }
+
+    /// What the next block is tried with, in order.
+    pub(crate) fn select(&self) -> Vec<Selected> {
+        self.state().pool.select()
+    }
+
+    /// The envelopes that wait under these stamps; `None` for each that does not.
+    pub(crate) fn find<'a>(&self, stamps: impl Iterator<Item = &'a Hash>) -> Vec<Option<Arc<Verified<Carried>>>> {
+        let state = self.state();
+        stamps.map(|stamp| state.pool.carried(stamp)).collect()
+    }
+
+    /// Those of these envelopes that are to be handed to other validators now: each once, however often it is submitted.
+    pub(crate) fn pass_on(&self, stamps: &[Hash]) -> Vec<Arc<Verified<Carried>>> {
+        let mut state = self.state();
+        stamps.iter().filter_map(|stamp| state.pool.pass_on(stamp)).collect()
     }
 
     /// When a sender should try again.
@@ -90,27 +114,6 @@ impl Waiting {
         (u64::try_from(state.pool.len()).unwrap_or(u64::MAX), state.pool.bytes())
     }
 
-    /// Waits until it is time for a block.
-    pub(crate) fn next(&self, pace: &Pace, now_ms: impl Fn() -> u64) -> Turn {
-        let mut state = self.state();
-        loop {
-            if state.is_dead {
-                return Turn::End;
-            }
-            state = match pace.next(now_ms(), state.pool.backlog()) {
-                Next::Propose => return Turn::Order(state.pool.select()),
-                Next::Rest if state.is_closed => return Turn::End,
-                // What waits when the node stops is ordered without further pauses.
-                Next::Pause(_) if state.is_closed => return Turn::Order(state.pool.select()),
-                Next::Rest => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Next::Pause(ms) => {
-                    let waited = self.changed.wait_timeout(state, Duration::from_millis(ms));
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
     /// Takes out what was ordered, and what can never be; returns how many of the latter.
     pub(crate) fn settle(&self, ordered: &[Hash], hopeless: &[Hash], block_ms: u64) -> usize {
         let mut state = self.state();
@@ -119,17 +122,5 @@ impl Waiting {
             state.block_ms = (3 * state.block_ms + block_ms) / 4;
         }
         hopeless.iter().map(|stamp| state.pool.remove_hopeless(stamp)).sum()
-    }
-
-    /// No more envelopes come: the ordering thread ends when nothing waits.
-    pub(crate) fn close(&self) {
-        self.state().is_closed = true;
-        self.changed.notify_all();
-    }
-
-    /// The ordering thread ends now.
-    pub(crate) fn kill(&self) {
-        self.state().is_dead = true;
-        self.changed.notify_all();
     }
 }
