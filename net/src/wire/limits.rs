@@ -88,6 +88,14 @@ pub const ORDER_BYTES_MAX: usize = 2 * STAMP_BYTES * MISSING_PER_REQUEST_MAX + E
 /// Entries that one request asks for by their stamps: all of a block.
 pub const MISSING_PER_REQUEST_MAX: usize = widen(ledger::BLOCK_ENTRIES_MAX);
 
+/// A question for a part of a snapshot: its kind and a range.
+pub const SNAPSHOT_ASK_BYTES_MAX: usize = 64;
+
+/// The largest part of a snapshot, and what stands around it.
+pub const SNAPSHOT_ROOM_BYTES: usize = waxwing_core::snapshot::PART_BYTES_MAX + 64;
+
+const _: () = assert!(SNAPSHOT_ROOM_BYTES < REPLY_BYTES_MAX);
+
 /// The name of an envelope while it is on its way.
 const STAMP_BYTES: usize = 32;
 

@@ -77,6 +77,11 @@ pub enum Refusal {
         /// What time it is there.
         now_ms: u64,
     },
+    /// The node joined lately and is still filling in what came before.
+    NotHereYet {
+        /// The first height from which it has everything.
+        from: u64,
+    },
 }
 
 /// Why an envelope is not taken. The order is part of the format.
@@ -147,6 +152,7 @@ impl Refusal {
             Self::Stranger => 107,
             Self::UnknownBlock => 207,
             Self::TimeAhead { .. } => 303,
+            Self::NotHereYet { .. } => 208,
         }
     }
 
@@ -238,6 +244,11 @@ impl fmt::Display for Refusal {
             Self::TimeAhead { now_ms } => {
                 write!(f, "that time lies ahead of the node's clock, which shows {now_ms} ms")
             }
+            Self::NotHereYet { from } => write!(
+                f,
+                "not here yet: the node has everything from block {from} on and is filling in what came before; ask another \
+                 node"
+            ),
         }
     }
 }

@@ -73,6 +73,8 @@ pub enum Response {
     Missing(List<Opaque, MISSING_PER_REQUEST_MAX>),
     /// `core::keys::Signature`.
     Confirm(Opaque),
+    /// `core::snapshot::Answer`, to the question that was asked.
+    Snapshot(Opaque),
 }
 
 impl Response {
@@ -99,6 +101,7 @@ impl Response {
             Self::Spread(_) => Kind::Spread,
             Self::Missing(_) => Kind::Missing,
             Self::Confirm(_) => Kind::Confirm,
+            Self::Snapshot(_) => Kind::Snapshot,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::limits::{
     ACKNOWLEDGEMENT_ROOM_BYTES, BEACON_WAIT_MS_MAX, BLOCK_ROOM_BYTES, BLOCKS_PER_REPLY_MAX, ENTRIES_PER_REPLY_MAX,
     ENTRY_ROOM_BYTES, ENVELOPES_PER_SUBMIT_MAX, HEADER_ROOM_BYTES, HEADERS_PER_REPLY_MAX, HELLO_BYTES_MAX,
     LOGS_PER_SUBSCRIPTION_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
+    SNAPSHOT_ASK_BYTES_MAX, SNAPSHOT_ROOM_BYTES,
 };
 use super::values::{List, Opaque, name};
 
@@ -168,6 +169,13 @@ pub enum Request {
         /// Milliseconds since 1970.
         time: u64,
     },
+    /// A part of the snapshot at a height, for a node that joins.
+    Snapshot {
+        /// Height of the snapshot's head.
+        height: u64,
+        /// `core::snapshot::Ask`.
+        part: Opaque,
+    },
 }
 
 /// The name of an envelope that is on its way: the hash that its stamp was ground for.
@@ -259,6 +267,8 @@ pub enum Kind {
     Missing,
     /// [`Request::Confirm`].
     Confirm,
+    /// [`Request::Snapshot`].
+    Snapshot,
 }
 
 /// Replies that hold a receipt, a proof, a status: what a node sets aside for one before it knows.
@@ -292,6 +302,7 @@ impl Request {
             Self::Spread { .. } => Kind::Spread,
             Self::Missing { .. } => Kind::Missing,
             Self::Confirm { .. } => Kind::Confirm,
+            Self::Snapshot { .. } => Kind::Snapshot,
         }
     }
 
@@ -308,7 +319,8 @@ impl Request {
             | Kind::Blocks
             | Kind::Subscribe
             | Kind::Order
-            | Kind::Missing => HEAVY,
+            | Kind::Missing
+            | Kind::Snapshot => HEAVY,
             Kind::Status
             | Kind::Genesis
             | Kind::Submit
@@ -334,6 +346,7 @@ impl Request {
             Self::Blocks { bytes, .. } => room(*bytes).max(BLOCK_ROOM_BYTES),
             Self::Headers { count, .. } => room(*count) * HEADER_ROOM_BYTES,
             Self::Head { .. } | Self::Log { .. } | Self::Genesis => PROOF_REPLY_BYTES,
+            Self::Snapshot { .. } => SNAPSHOT_ROOM_BYTES,
             Self::Missing { stamps, .. } => stamps.len().saturating_mul(ENTRY_ROOM_BYTES).min(BLOCK_ROOM_BYTES),
             Self::Submit { envelopes, .. } => SMALL_REPLY_BYTES + envelopes.len() * ACKNOWLEDGEMENT_ROOM_BYTES,
             _ => SMALL_REPLY_BYTES,
@@ -370,6 +383,7 @@ impl Message for Request {
             }
             Self::Missing { stamps, .. } if stamps.is_empty() => Err(WireError::BadValue),
             Self::Order { hello } if hello.len() > HELLO_BYTES_MAX => Err(WireError::TooLong),
+            Self::Snapshot { part, .. } if part.len() > SNAPSHOT_ASK_BYTES_MAX => Err(WireError::TooLong),
             Self::Entries { count, bytes, .. } => {
                 within(*count, ENTRIES_PER_REPLY_MAX)?;
                 within(*bytes, REPLY_BYTES_MAX)

@@ -9,7 +9,7 @@ use waxwing_core::Hash;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
 
-use super::limits::{BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX};
+use super::limits::{BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX, SNAPSHOT_ASK_BYTES_MAX};
 use super::*;
 
 fn opaque() -> impl Strategy<Value = Opaque> {
@@ -87,10 +87,14 @@ pub(crate) fn any_request() -> impl Strategy<Value = Request> {
             stamps: List::new(stamps).unwrap(),
         }),
         (any::<u64>(), hash(), any::<u64>()).prop_map(|(height, head, time)| Request::Confirm { height, head, time }),
+        (any::<u64>(), vec(any::<u8>(), 0..=SNAPSHOT_ASK_BYTES_MAX)).prop_map(|(height, part)| Request::Snapshot {
+            height,
+            part: part.into(),
+        }),
     ]
 }
 
-pub(crate) const REFUSALS: [Refusal; 20] = [
+pub(crate) const REFUSALS: [Refusal; 21] = [
     Refusal::Busy { retry_after_ms: 1 },
     Refusal::TooManyRequests {
         retry_after_ms: u64::MAX,
@@ -113,6 +117,7 @@ pub(crate) const REFUSALS: [Refusal; 20] = [
     Refusal::Stranger,
     Refusal::UnknownBlock,
     Refusal::TimeAhead { now_ms: 5 },
+    Refusal::NotHereYet { from: 6 },
 ];
 
 pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 10] = [
@@ -240,6 +245,7 @@ fn response() -> impl Strategy<Value = Response> {
         any::<u64>().prop_map(|retry_after_ms| Response::Spread(Room::Full { retry_after_ms })),
         list(opaque()).prop_map(Response::Missing),
         opaque().prop_map(Response::Confirm),
+        opaque().prop_map(Response::Snapshot),
     ]
 }
 
@@ -283,6 +289,11 @@ pub(crate) fn conversation() -> Vec<(Request, Response)> {
     conversation.push((Request::Peers, Response::Peers(peers)));
     conversation.push((Request::Report { evidence: sample(21) }, Response::Report));
     conversation.extend(questions_among_validators());
+    let part = Request::Snapshot {
+        height: 5,
+        part: sample(28),
+    };
+    conversation.push((part, Response::Snapshot(sample(29))));
     conversation
 }
 

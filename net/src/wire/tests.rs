@@ -271,7 +271,7 @@ fn every_kind_of_request_is_answered_by_the_response_of_its_name() {
         assert!(request.reply_bytes() <= REPLY_BYTES_MAX, "{request:?}");
     }
     kinds.dedup();
-    assert_eq!(kinds.len(), 20, "a new kind needs a sample");
+    assert_eq!(kinds.len(), 21, "a new kind needs a sample");
 }
 
 #[test]
@@ -343,4 +343,12 @@ fn what_validators_say_to_each_other_is_pinned() {
     }
     codec::encode::<Reply>(&Ok(Response::Spread(Room::Enough)), &mut bytes).unwrap();
     assert_eq!(pin(&bytes), (412, "f3e8a5b9ce59a0a4".to_owned()));
+}
+
+/// What joining added to it.
+#[test]
+fn what_a_node_that_joins_says_is_pinned() {
+    let mut bytes = Vec::new();
+    spoken(&conversation()[20..], &REFUSALS[20..], &mut bytes);
+    assert_eq!(pin(&bytes), (78, "dae6f22c8e0b4b40".to_owned()));
 }

@@ -285,7 +285,8 @@ impl Inner {
             | Request::Order { .. }
             | Request::Spread { .. }
             | Request::Missing { .. }
-            | Request::Confirm { .. } => Err(Refusal::NotAllowed),
+            | Request::Confirm { .. }
+            | Request::Snapshot { .. } => Err(Refusal::NotAllowed),
         }
     }
 
