@@ -125,6 +125,7 @@ impl<T: Tables> Serving<T> {
             // Nobody has shown a vote key to a node that is linked with nobody.
             Request::Spread { .. } | Request::Missing { .. } => Err(Refusal::Stranger),
             Request::Confirm { .. } => Err(Refusal::NoValidator),
+            Request::Snapshot { .. } => Err(Refusal::NotAllowed),
         }
     }
 
@@ -196,7 +197,6 @@ impl<T: Tables> Serving<T> {
         self.read(move |chain| match here.erasures.reveal(revealed) {
             Ok(()) => Ok(Ok(Response::Reveal)),
             Err(EraseError::WrongSecret) => Ok(Err(Refusal::WrongSecret)),
-            Err(EraseError::Kept) => Ok(Err(Refusal::NotAllowed)),
             Err(EraseError::Kept) => Ok(Err(Refusal::NotAllowed)),
             Err(EraseError::NoSuchEntry) => {
                 let length = proofs::length(chain, &revealed.log)?;
@@ -283,6 +283,7 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::Spread => "spread",
         Kind::Missing => "missing",
         Kind::Confirm => "confirm",
+        Kind::Snapshot => "snapshot",
     }
 }
 
