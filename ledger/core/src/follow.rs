@@ -542,8 +542,8 @@ impl Encode for Held {
         self.header.encode(out);
         out.extend_from_slice(&self.confirmed.to_be_bytes());
         put_list(out, self.certificate.as_slice());
-        put_list(out, self.former.as_slice());
         put_list(out, self.halted.as_slice());
+        put_list(out, self.former.as_slice());
     }
 }
 
@@ -554,8 +554,8 @@ impl Decode for Held {
             header: BlockHeader::decode(reader)?,
             confirmed: reader.u64()?,
             certificate: reader.list(1, 1)?.pop(),
-            former: reader.list(1, 1)?.pop(),
             halted: reader.list(1, 1)?.pop(),
+            former: reader.list(1, 1)?.pop(),
         })
     }
 }

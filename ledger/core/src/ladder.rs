@@ -12,6 +12,7 @@
 //! `// SPEC 8.5`
 
 use crate::committee::Committee;
+use crate::follow::{FollowError, LadderStep};
 use crate::hash::{Hash, HashKeys};
 
 /// A committee, and since when it certifies blocks.
@@ -63,6 +64,25 @@ impl Ladder {
         }
         self.earlier.push(core::mem::replace(&mut self.current, next));
         Ok(())
+    }
+
+    /// One term further, by its rung: a block that the newest committee certified names the next one. What the block
+    /// extends is not asked, since no block is held here.
+    ///
+    /// # Errors
+    /// [`FollowError::Head`] if it is not certified, [`FollowError::BadLadder`] if it names another committee; nothing has
+    /// changed then.
+    pub fn climb_rung(&mut self, keys: &HashKeys, rung: &LadderStep) -> Result<(), FollowError> {
+        let verified = rung.head.clone().verify(keys, self.current());
+        let header = verified.map_err(FollowError::Head)?.into_inner().header;
+        if header.next_committee != rung.next.hash(keys) || header.next_committee == header.committee {
+            return Err(FollowError::BadLadder);
+        }
+        let next = Term {
+            from: header.height.saturating_add(1),
+            committee: rung.next.clone(),
+        };
+        self.climb(next).map_err(|NotTheNextTerm| FollowError::BadLadder)
     }
 
     /// The newest committee.

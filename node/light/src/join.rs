@@ -6,11 +6,11 @@
 //! not, one of the two was shown a fork, and that is said before anything is sent.
 
 use waxwing_core::Hash;
-use waxwing_core::certificate::HeadError;
 use waxwing_core::follow::{Follow, FollowError};
 use waxwing_core::genesis::Genesis;
 use waxwing_core::history;
 use waxwing_core::keys::NodeId;
+use waxwing_core::ladder::Ladder;
 use waxwing_core::limits::TRUSTING_PERIOD_MS;
 use waxwing_seal::invitation::Pin;
 use waxwing_seal::{Invitation, NodeAddress};
@@ -116,10 +116,6 @@ async fn pin_again(core: &Core, held: &Follow, pin: Pin) -> Result<(), Error> {
 async fn pin_beyond(core: &Core, held: &Follow, node: &NodeAddress, pin: Pin) -> Result<Follow, Trouble> {
     let network = held.keys().network();
     let (_, follow) = follow_from(core, network, node, pin).await?;
-    if follow.header().height != pin.height {
-        // Another committee signs there: nothing leads over the gap but its own ladder, which starts too far back.
-        return Err(Error::NeedsPin.into());
-    }
     let (then, path) = core
         .peer(network, node)
         .await?
@@ -147,14 +143,21 @@ async fn follow_from(core: &Core, network: Hash, node: &NodeAddress, pin: Pin) -
             Err(Fault::WrongPin)
         };
     }
-    let header = core.peer(network, node).await?.header(pin.height).await?;
-    match Follow::from_pin(genesis.keys(), pin.id, header, genesis.committee()) {
-        Ok(follow) => Ok((genesis, follow)),
-        // The committee has changed since the founding: the changes lead from genesis to the one that signs now, and
-        // the pinned block is looked for in that history.
-        Err(FollowError::Head(HeadError::WrongCommittee)) => Ok((genesis, from_genesis)),
-        Err(_) => Err(Fault::WrongPin),
+    let peer = core.peer(network, node).await?;
+    let header = peer.header(pin.height).await?;
+    if header.height != pin.height || header.id(from_genesis.keys()) != pin.id {
+        return Err(Fault::WrongPin);
     }
+    // The pinned block names who certifies the next one. Where that is not the committee of the founding, the changes
+    // since then lead to it; whatever they say, only the committee that the pin names will do.
+    let ladder = if header.next_committee == genesis.committee().hash(from_genesis.keys()) {
+        Ladder::new(genesis.committee())
+    } else {
+        trust::ladder(&peer, &genesis, header.height).await?
+    };
+    let committee = ladder.at(header.height.saturating_add(1)).clone();
+    let follow = Follow::from_pin(genesis.keys(), pin.id, header, committee).map_err(Fault::Head)?;
+    Ok((genesis, follow))
 }
 
 /// Whether the inviter's block is in the history that is held here, once that reaches so far.

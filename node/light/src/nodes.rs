@@ -167,7 +167,7 @@ impl Fault {
             | Self::WithheldBody { .. }
             // About this client's own state or clock, not about the node.
             | Self::Head(FollowError::Halted | FollowError::NeedsPin)
-            | Self::Beacon(BeaconError::FromTheFuture) => Severity::Fails,
+            | Self::Beacon(BeaconError::FromTheFuture | BeaconError::NeedsPin) => Severity::Fails,
             Self::Garbled(_)
             | Self::WrongAnswer
             | Self::WrongGenesis

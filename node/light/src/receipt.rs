@@ -1,13 +1,16 @@
 //! Receipts: what convinces somebody offline that a message was ordered, and where.
 
 use serde::Serialize;
-use waxwing_core::codec::{Decode, Encode};
+use waxwing_core::Hash;
+use waxwing_core::codec::Encode;
+use waxwing_core::committee::Committee;
 use waxwing_core::receipt::Receipt;
 
 use crate::client::Client;
 use crate::error::{Error, Trouble};
 use crate::message::MessageId;
 use crate::nodes::Fault;
+use crate::peer::Peer;
 use crate::store::channels;
 use crate::store::messages::{self, Message};
 use crate::trust;
@@ -49,9 +52,8 @@ impl Client {
         let row = self.core.read(move |tx| messages::load(tx, message)).await?;
         let row = row.ok_or(Error::UnknownMessage)?;
         let index = row.log_index.ok_or(Error::NotFinal)?;
-        if let Some(bytes) = self.core.read(move |tx| messages::receipt(tx, message)).await? {
-            let receipt = Receipt::from_bytes(&bytes).map_err(crate::store::StoreError::from)?;
-            return match self.judge(&row, &receipt).await {
+        if let Some((receipt, committee)) = self.core.read(move |tx| messages::receipt(tx, message)).await? {
+            return match self.judge(&row, &receipt, committee.as_ref()).await {
                 Err(Trouble::Here(error)) => Err(error),
                 Err(Trouble::Node(_)) => Err(crate::store::StoreError::Damaged.into()),
                 Ok(receipted) => Ok(receipted),
@@ -65,13 +67,15 @@ impl Client {
             let fetched = async {
                 let peer = self.core.peer(channel.network, &node.address).await?;
                 let receipt = peer.receipt(channel.log(), index).await?;
-                self.judge(&row, &receipt).await
+                let committee = self.certifier(channel.network, &peer, &receipt).await?;
+                let receipted = self.judge(&row, &receipt, Some(&committee)).await?;
+                Ok((receipted, committee))
             };
             match fetched.await {
-                Ok(receipted) => {
+                Ok((receipted, committee)) => {
                     let bytes = receipted.bytes.clone();
                     self.core
-                        .write(move |tx| messages::set_receipt(tx, message, &bytes))
+                        .write(move |tx| messages::set_receipt(tx, message, &bytes, &committee))
                         .await?;
                     return Ok(receipted);
                 }
@@ -89,13 +93,39 @@ impl Client {
         })
     }
 
-    /// Verifies a receipt, and compares it with the place that the recomputed log has shown.
-    async fn judge(&self, row: &Message, receipt: &Receipt) -> Result<Receipted, Trouble> {
+    /// The committee of the receipt's time: the one that is held, or an earlier one, to which the changes since the
+    /// founding lead.
+    async fn certifier(&self, network: Hash, peer: &Peer, receipt: &Receipt) -> Result<Committee, Trouble> {
+        let row = trust::load(&self.core, network).await?;
+        let header = &receipt.head.header;
+        let keys = row.genesis.keys();
+        let known = [row.held.committee, row.genesis.committee()];
+        let own = known
+            .into_iter()
+            .find(|committee| committee.hash(&keys) == header.committee);
+        match own {
+            Some(committee) => Ok(committee),
+            None => {
+                let ladder = trust::ladder(peer, &row.genesis, header.height).await?;
+                Ok(ladder.at(header.height).clone())
+            }
+        }
+    }
+
+    /// Verifies a receipt against the committee that certified it, that of the founding if none is given, and compares it
+    /// with the place that the recomputed log has shown.
+    async fn judge(
+        &self,
+        row: &Message,
+        receipt: &Receipt,
+        committee: Option<&Committee>,
+    ) -> Result<Receipted, Trouble> {
         let channel_id = row.channel;
         let channel = self.core.read(move |tx| channels::load(tx, channel_id)).await?;
         let network = channel.ok_or(Error::UnknownChannel)?.network;
-        let held = trust::load(&self.core, network).await?.follow();
-        let committee = &held.held().committee;
+        let network_row = trust::load(&self.core, network).await?;
+        let (held, founders) = (network_row.follow(), network_row.genesis.committee());
+        let committee = committee.unwrap_or(&founders);
         let ordered = receipt.verify(held.keys(), committee).map_err(Fault::Receipt)?;
         let is_this = Some(ordered.entry) == row.entry
             && Some(ordered.index) == row.log_index

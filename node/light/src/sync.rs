@@ -113,7 +113,8 @@ impl Reading<'_> {
         Ok(target.await?)
     }
 
-    /// Accepts a head proof that starts from the block `base`, and says what is to be read.
+    /// Accepts a head proof that starts from the block `base`, and says what is to be read. `None` if it has to be asked
+    /// for again, from what is held now.
     pub(crate) async fn take_proof(
         &self,
         channel: ChannelId,
@@ -127,6 +128,10 @@ impl Reading<'_> {
                 Taken::BaseMoved => return Ok(Ok(None)),
                 Taken::Refused(fault) => return Ok(Err(fault)),
             };
+            if proof.update.is_partial() {
+                // Hundreds of terms have passed: the log is told under the newest head, and this one is on the way.
+                return Ok(Ok(None));
+            }
             let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
             match judge_log(&follow, &channel, &proof) {
                 Ok(target) => {

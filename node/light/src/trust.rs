@@ -5,15 +5,17 @@
 //! history is looked into: if its node can show a certified block beside ours, that is portable evidence, and the
 //! client halts.
 
-use waxwing_core::Hash;
-use waxwing_core::certificate::{Beacon, Head, HeadError};
+use waxwing_core::certificate::{Beacon, HeadError};
 use waxwing_core::envelope::Anchor;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::follow::{BeaconError, Follow, FollowError, HeadUpdate};
+use waxwing_core::genesis::Genesis;
 use waxwing_core::history;
 use waxwing_core::keys::NodeId;
+use waxwing_core::ladder::Ladder;
 use waxwing_core::limits::ANCHOR_INTERVAL;
 use waxwing_core::merkle::{InclusionProof, ProofError};
+use waxwing_core::{Hash, HashKeys};
 
 use crate::core::Core;
 use crate::error::{Error, Trouble};
@@ -24,6 +26,9 @@ use crate::store::{StoreError, Transaction, networks};
 
 /// How often something is tried again because another process was faster.
 const TRIES: u32 = 5;
+
+/// How many messages a ladder from the founding is asked for in: four thousand terms.
+const LADDER_MESSAGES_MAX: u32 = 64;
 
 /// What came of an update.
 #[derive(Debug)]
@@ -108,16 +113,18 @@ pub(crate) async fn head(core: &Core, network: Hash, peer: &Peer) -> Result<Foll
             return Ok(held);
         };
         let (from, base, now) = (peer.node(), held.id(), core.clock.now());
+        let is_partial = update.is_partial();
         match core
             .write(move |tx| take(tx, network, from, base, &update, now))
             .await?
         {
-            Taken::Held(follow) => return Ok(*follow),
-            Taken::BaseMoved => {}
+            Taken::Held(follow) if !is_partial => return Ok(*follow),
+            // More terms have passed than one message holds: on from the last of them.
+            Taken::Held(_) | Taken::BaseMoved => {}
             Taken::Refused(fault) => return Err(look_into(core, network, peer, &held, fault).await?),
         }
     }
-    // Another process is always a step ahead: what it holds was proven as well.
+    // Another process is always a step ahead, or this client hundreds of terms behind: what is held was proven as well.
     Ok(load(core, network).await?.follow())
 }
 
@@ -130,9 +137,15 @@ async fn look_into(
     held: &Follow,
     fault: Fault,
 ) -> Result<Trouble, StoreError> {
+    // Another committee may be the one that a fork has named.
     let is_other_history = matches!(
         fault,
-        Fault::Head(FollowError::NotExtending(_) | FollowError::TimeRunsBack)
+        Fault::Head(
+            FollowError::NotExtending(_)
+                | FollowError::TimeRunsBack
+                | FollowError::BadLadder
+                | FollowError::Head(HeadError::WrongCommittee)
+        )
     );
     if !is_other_history {
         return Ok(fault.into());
@@ -160,39 +173,59 @@ async fn look_into(
 pub(crate) async fn compare_behind(core: &Core, network: Hash, behind: &Peer, ahead: &Peer) -> Result<(), Trouble> {
     let row = load(core, network).await?;
     let held = row.follow();
-    // Its newest head, told as an update from genesis: only the head itself is looked at.
-    let Some(HeadUpdate { head: theirs, .. }) = behind.head(0).await? else {
+    // Its newest head, told as an update from genesis: the head itself is looked at, and who certified it.
+    let Some(update) = behind.head(0).await? else {
         return Ok(());
     };
+    let mut ladder = Ladder::new(row.genesis.committee());
+    climb(&mut ladder, held.keys(), &update)?;
+    let theirs = update.head;
     let height = theirs.header.height;
     if height == 0 || height >= held.header().height {
         return Ok(());
     }
-    let verified = theirs.clone().verify(held.keys(), &held.held().committee);
-    let theirs = match verified {
-        Ok(verified) => verified,
-        // Of an earlier committee, which is not held any more: nothing can be said.
-        Err(HeadError::WrongCommittee) => return Ok(()),
-        Err(error) => return Err(Fault::Head(FollowError::Head(error)).into()),
-    };
+    let committee = ladder.at(height);
+    let verified = theirs.verify(held.keys(), committee);
+    let theirs = verified.map_err(|error| Fault::Head(FollowError::Head(error)))?;
     let (ours, path) = ahead.history(height, held.header().height).await?;
     history::verify_inclusion(&ours, held.header(), &path).map_err(Fault::History)?;
     if ours.id(held.keys()) == theirs.id() {
         return Ok(());
     }
     let ours = ahead.certified(height).await?;
-    keep_evidence(core, network, &held, ours, theirs.into_inner()).await?;
-    Err(Fault::Head(FollowError::NotExtending(ProofError::WrongRoot)).into())
-}
-
-async fn keep_evidence(core: &Core, network: Hash, held: &Follow, ours: Head, theirs: Head) -> Result<(), Trouble> {
-    let evidence = Evidence::of_heads(held.keys(), ours, theirs);
-    if evidence.verify(held.keys(), &held.held().committee).is_ok() {
+    let evidence = Evidence::of_heads(held.keys(), ours, theirs.into_inner());
+    // If a fork before it also changed who votes, the two were certified by different committees: no evidence by itself.
+    if evidence.verify(held.keys(), committee).is_ok() {
         let now = core.clock.now();
         core.write(move |tx| networks::add_evidence(tx, network, &evidence, Halts::No, now))
             .await?;
     }
-    Ok(())
+    Err(Fault::Head(FollowError::NotExtending(ProofError::WrongRoot)).into())
+}
+
+/// The committees from the founding on to the one that certifies the block at a height, as this node tells them: each
+/// was named by a block that the one before it certified.
+pub(crate) async fn ladder(peer: &Peer, genesis: &Genesis, height: u64) -> Result<Ladder, Fault> {
+    let keys = genesis.keys();
+    let mut ladder = Ladder::new(genesis.committee());
+    for _ in 0..LADDER_MESSAGES_MAX {
+        // Whoever asks from the last block of a term is told of the terms behind it.
+        let Some(update) = peer.head(ladder.from().saturating_sub(1)).await? else {
+            break;
+        };
+        climb(&mut ladder, &keys, &update)?;
+        if !update.is_partial() || ladder.from() > height {
+            break;
+        }
+    }
+    Ok(ladder)
+}
+
+fn climb(ladder: &mut Ladder, keys: &HashKeys, update: &HeadUpdate) -> Result<(), Fault> {
+    let mut rungs = update.ladder.iter();
+    rungs
+        .try_for_each(|rung| ladder.climb_rung(keys, rung))
+        .map_err(Fault::Head)
 }
 
 /// The newest block that envelopes may name, checked against the held history. Fetched only when it changed.
@@ -275,6 +308,7 @@ pub(crate) async fn beacon(core: &Core, network: Hash, peer: &Peer, beacon: Beac
             Ok(Lit::Confirmed)
         }
         Err(BeaconError::OtherHead) => Ok(Lit::OtherHead),
+        Err(BeaconError::NeedsPin) => Err(Error::NeedsPin.into()),
         Err(BeaconError::FromTheFuture) => {
             core.sample(network, peer.node(), time);
             Ok(Lit::ClockBehind)

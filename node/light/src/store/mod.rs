@@ -146,8 +146,8 @@ impl Store {
     }
 
     fn connect(home: Home, key: &DatabaseKey) -> Result<Self, HomeError> {
-        let connection = connect(&home.database(), key)?;
-        schema::migrate(&connection)?;
+        let mut connection = connect(&home.database(), key)?;
+        schema::migrate(&mut connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
             home,

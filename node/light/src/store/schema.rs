@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -149,10 +149,12 @@ CREATE TABLE reveal (
     done    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Receipts that were fetched and verified.
+-- Receipts that were fetched and verified, and the committee of their time; none in one of the first version, when there
+-- was but one.
 CREATE TABLE receipt (
-    message INTEGER PRIMARY KEY REFERENCES message,
-    bytes   BLOB NOT NULL
+    message   INTEGER PRIMARY KEY REFERENCES message,
+    bytes     BLOB NOT NULL,
+    committee BLOB
 ) STRICT;
 ";
 
@@ -169,11 +171,30 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Newer`] for a version that this program does not know.
-pub(crate) fn migrate(connection: &Connection) -> Result<(), StoreError> {
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     match connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
         VERSION => Ok(()),
+        1 => {
+            let transaction = connection.transaction()?;
+            know_committees(&transaction)?;
+            transaction.pragma_update(None, "user_version", 2)?;
+            Ok(transaction.commit()?)
+        }
         version if version > VERSION => Err(StoreError::Newer),
         // There is no version before the first; 0 is a file that never got its tables.
         _ => Err(StoreError::Damaged),
     }
+}
+
+/// Version 2: what is held may name the committee before, and a receipt the committee of its time.
+fn know_committees(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch("ALTER TABLE receipt ADD COLUMN committee BLOB")?;
+    let mut statement = connection.prepare("SELECT id, held FROM network")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    for (id, mut held) in rows.collect::<Result<Vec<_>, _>>()? {
+        // An empty list: nobody had seen a committee change.
+        held.extend_from_slice(&0_u32.to_be_bytes());
+        connection.execute("UPDATE network SET held = ?2 WHERE id = ?1", (id, held))?;
+    }
+    Ok(())
 }

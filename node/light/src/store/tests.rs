@@ -4,12 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
+use waxwing_core::codec::Encode;
 use waxwing_core::follow::Follow;
 use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::VoteKey;
 use waxwing_seal::ChannelSecret;
 
 use super::*;
+use crate::message::MessageId;
 
 const CHEAP: Cost = Cost::new(8, 1, 1).unwrap();
 
@@ -157,6 +159,34 @@ fn a_bit_flipped_anywhere_in_the_database_is_noticed_and_never_read_as_something
             ),
             Err(error) => assert_eq!(error, HomeError::Damaged, "page {page}"),
         }
+    }
+}
+
+/// Before anybody had seen a committee change, there was no word about the one before.
+#[test]
+fn a_home_of_the_first_version_is_brought_up_to_this_one() {
+    let (_folder, path) = home();
+    let store = Store::create(&path, &passphrase(), CHEAP, "Ada").unwrap();
+    let genesis = genesis();
+    let network = genesis.network();
+    let follow = Follow::from_genesis(&genesis);
+    store
+        .write::<_, StoreError>(|tx| {
+            networks::insert(tx, &genesis, &follow)?;
+            let mut held = follow.held().to_bytes();
+            assert_eq!(held.split_off(held.len() - 4), [0; 4]);
+            tx.execute("UPDATE network SET held = ?1", [held])?;
+            tx.execute_batch("ALTER TABLE receipt DROP COLUMN committee")?;
+            Ok(tx.pragma_update(None, "user_version", 1)?)
+        })
+        .unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let store = Store::open(&path, &passphrase()).unwrap();
+        let row = store.read::<_, StoreError>(|tx| networks::load(tx, network)).unwrap();
+        assert_eq!(&row.unwrap().held, follow.held());
+        let receipt = store.read::<_, StoreError>(|tx| messages::receipt(tx, MessageId(1)));
+        assert_eq!(receipt.unwrap(), None);
     }
 }
 

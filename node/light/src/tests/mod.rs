@@ -7,6 +7,7 @@ mod home;
 mod lies;
 mod node;
 mod once;
+mod terms;
 mod world;
 
 use std::path::Path;

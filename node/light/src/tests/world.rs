@@ -9,18 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use waxwing_core::block::{BlockHeader, CertifiedBlock};
 use waxwing_core::certificate::{Beacon, Certificate, Head};
+use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::{Decode, Encode};
-use waxwing_core::envelope::{Body, Carried, Envelope, ErasureSecret};
+use waxwing_core::committee::Committee;
+use waxwing_core::envelope::{Body, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
 use waxwing_core::evidence::Evidence;
-use waxwing_core::follow::{HeadProof, HeadUpdate, LogProof};
+use waxwing_core::follow::{HeadProof, HeadUpdate, LadderStep, LogProof};
 use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::{LogId, Verified, VoteKey};
 use waxwing_core::ledger::{Ledger, LedgerReader};
+use waxwing_core::limits::LADDER_STEPS_MAX;
 use waxwing_core::log::{LogState, Place};
 use waxwing_core::logmap::{MapLeaf, MapPath, map_key};
 use waxwing_core::merkle::{InclusionProof, KeyedTree, Sha256Tree, path_of};
 use waxwing_core::receipt::Receipt;
-use waxwing_core::{Hash, HashKeys, block, history};
+use waxwing_core::{Hash, HashKeys, Meaning, block, history};
 
 use crate::clock::Clock;
 
@@ -80,6 +83,7 @@ struct State {
 pub(crate) struct World {
     pub(crate) genesis: Genesis,
     pub(crate) keys: HashKeys,
+    /// Whoever votes in any term.
     validators: Vec<VoteKey>,
     pub(crate) clock: Clock,
     state: Mutex<State>,
@@ -96,8 +100,8 @@ impl World {
     }
 
     pub(crate) fn founded(name: &str, time: u64, clock: Clock) -> Arc<Self> {
-        let validators: Vec<_> = (1..=4).map(|seed| VoteKey::from_seed(&[seed; 32])).collect();
-        let members = validators.iter().map(VoteKey::public).collect();
+        let validators: Vec<_> = (1..=12).map(|seed| VoteKey::from_seed(&[seed; 32])).collect();
+        let members = validators.iter().take(4).map(VoteKey::public).collect();
         let genesis = Genesis::new(name, time, PARAMETERS, members).unwrap();
         Arc::new(Self::of(genesis, validators, clock))
     }
@@ -197,6 +201,55 @@ impl World {
         state.order(self, time);
         drop(state);
         self.announce();
+    }
+
+    /// Orders a change of the committee, agreed on by everybody: the validators with these numbers vote from the block
+    /// after that on.
+    pub(crate) fn change_committee(&self, numbers: core::ops::Range<usize>) {
+        let mut state = self.lock();
+        let current = state.ledger.committee();
+        let members = self.validators[numbers].iter().map(VoteKey::public).collect();
+        let from = state.ledger.head().height + 2;
+        let mut change = CommitteeChange::propose(&self.keys, current, from, members).unwrap();
+        for key in self.voters(current, usize::MAX) {
+            change.sign(current, key).unwrap();
+        }
+        let body = change.to_bytes();
+        let mut header = EnvelopeHeader {
+            body_length: u32::try_from(body.len()).unwrap(),
+            log: self.genesis.committee_log_id(),
+            anchor: state.ledger.anchors().newest().unwrap(),
+            body_hash: self.keys.hash(Meaning::Body, &body),
+            erasure: self.keys.hash(Meaning::Erasure, &body),
+            keep_for: KeepFor::Ever,
+            nonce: 0,
+        };
+        header.grind(
+            &self.keys,
+            u32::from(PARAMETERS.stamp_bits + PARAMETERS.new_log_bits) + 4,
+        );
+        let signed = header.sign(&self.keys, &self.genesis.committee_log());
+        let verified = Envelope { signed, body }
+            .verify(&self.keys, PARAMETERS.stamp_bits)
+            .unwrap();
+        let term = current.term();
+        state.pool.push(Arc::new(verified));
+        let time = self.next_time(&state);
+        state.order(self, time);
+        assert_eq!(state.ledger.committee().term(), term + 1);
+        drop(state);
+        self.announce();
+    }
+
+    /// The first keys of a committee.
+    fn voters(&self, committee: &Committee, count: usize) -> Vec<&VoteKey> {
+        let votes = |key: &&VoteKey| committee.members().contains(&key.public());
+        self.validators.iter().filter(votes).take(count).collect()
+    }
+
+    /// Who votes at a height.
+    pub(crate) fn committee_at(&self, height: u64) -> Committee {
+        self.lock().ledger.ladder().at(height).clone()
     }
 
     pub(crate) fn order_many(&self, blocks: u64) {
@@ -299,8 +352,9 @@ impl World {
     pub(crate) fn beacon(&self, time: u64) -> Beacon {
         let state = self.lock();
         let head = (state.ledger.head().height, state.ledger.id());
-        let voters: Vec<_> = self.validators.iter().take(3).collect();
-        Beacon::sign(state.ledger.committee(), self.network(), head, time, &voters)
+        let committee = state.ledger.committee();
+        let voters = self.voters(committee, committee.quorum());
+        Beacon::sign(committee, self.network(), head, time, &voters)
     }
 
     pub(crate) fn report(&self, evidence: Evidence) {
@@ -327,9 +381,10 @@ impl State {
                 Err(_) => {}
             }
         }
-        let step = draft.finish(world.validators[0].public(), Vec::new());
-        let voters: Vec<_> = world.validators.iter().take(3).collect();
-        let certificate = Certificate::sign(self.ledger.committee(), 0, &step.header, step.id, &voters);
+        let step = draft.finish(self.ledger.turns()[0], Vec::new());
+        let committee = self.ledger.committee();
+        let voters = world.voters(committee, committee.quorum());
+        let certificate = Certificate::sign(committee, 0, &step.header, step.id, &voters);
         let block = CertifiedBlock {
             head: Head {
                 header: step.header.clone(),
@@ -386,18 +441,41 @@ impl State {
     }
 
     fn head_update(&self, held: u64) -> Option<HeadUpdate> {
-        let newest = self.ledger.head().height;
-        let (block, _) = self.blocks.last()?;
-        let extension = if held == newest {
-            InclusionProof::default()
-        } else {
-            self.history_path(held, newest)?
-        };
+        let mut newest = self.ledger.head().height;
+        let (mut ladder, mut at) = (Vec::new(), held);
+        for term in self.ledger.ladder().terms() {
+            let Some(last) = term.from.checked_sub(1).filter(|last| *last > held) else {
+                continue;
+            };
+            ladder.push(LadderStep {
+                head: self.head(last)?,
+                extension: self.extension(at, last)?,
+                next: term.committee.clone(),
+            });
+            at = last;
+            if u32::try_from(ladder.len()) == Ok(LADDER_STEPS_MAX) {
+                newest = last;
+                break;
+            }
+        }
         Some(HeadUpdate {
-            ladder: Vec::new(),
-            head: block.head.clone(),
-            extension,
+            ladder,
+            head: self.head(newest)?,
+            extension: self.extension(at, newest)?,
         })
+    }
+
+    fn head(&self, height: u64) -> Option<Head> {
+        let place = usize::try_from(height.checked_sub(1)?).ok()?;
+        self.blocks.get(place).map(|(block, _)| block.head.clone())
+    }
+
+    fn extension(&self, older: u64, newer: u64) -> Option<InclusionProof> {
+        if older == newer {
+            Some(InclusionProof::default())
+        } else {
+            self.history_path(older, newer)
+        }
     }
 
     fn history_path(&self, height: u64, size: u64) -> Option<InclusionProof> {
