@@ -17,6 +17,7 @@ use arc_malachitebft_core_consensus::{LocallyProposedValue, Params};
 use arc_malachitebft_core_types::{ValueOrigin, ValuePayload, VoteExtensionPolicy};
 use waxwing_core::block::BlockHeader;
 use waxwing_core::committee::Committee;
+use waxwing_core::evidence::TwoVotes;
 use waxwing_core::keys::ValidatorId;
 use waxwing_core::{Hash, HashKeys};
 
@@ -37,6 +38,11 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    pub(crate) fn accuse(&mut self, found: Vec<TwoVotes>) {
+        let evidence = found.into_iter().map(|votes| Output::Equivocation(Box::new(votes)));
+        self.out.extend(evidence);
+    }
+
     pub(crate) fn stop(&mut self, reason: StopReason) {
         if !self.is_stopped {
             self.is_stopped = true;
@@ -136,6 +142,10 @@ impl Height {
 
     pub(crate) const fn end(&self) -> Option<End> {
         self.end
+    }
+
+    pub(crate) const fn votes(&mut self) -> &mut Votes {
+        &mut self.votes
     }
 
     pub(crate) fn into_votes(self) -> Votes {
@@ -269,7 +279,7 @@ impl Height {
     /// Our block for a round.
     pub(crate) fn propose_block(&mut self, core: &mut Core, round: u32, header: BlockHeader) {
         let is_ours = header.proposer == core.signer.me() && header.network == core.keys.network();
-        if is_ours && header.height == self.height {
+        if is_ours && header.height == self.height && core.signer.can_propose(self.height, round) {
             let block = Block::new(&core.keys, header);
             let value = LocallyProposedValue::new(engine::Height(self.height), Round::new(round), block);
             self.feed(core, engine::Input::Propose(value));
@@ -302,8 +312,7 @@ impl Height {
         if self.end.is_none() && !core.is_stopped {
             self.step(core, input);
             let found = self.votes.take_found();
-            core.out
-                .extend(found.into_iter().map(|votes| Output::Equivocation(Box::new(votes))));
+            core.accuse(found);
         }
         if self.replay.is_none() {
             self.finish(core);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use waxwing_core::certificate::Certificate;
 use waxwing_core::committee::Committee;
 use waxwing_core::keys::{Signature, ValidatorId, VoteKey};
 use waxwing_core::{Hash, HashKeys};
@@ -111,6 +112,20 @@ impl Host {
         self.take()
     }
 
+    /// Compares a certificate that came from elsewhere with what was heard here, at the height under way and the one
+    /// before: whoever told this host something else than it told the others is caught. To be called for every block
+    /// that is copied, before [`Self::expect`].
+    pub fn compare(&mut self, height: u64, id: Hash, certificate: &Certificate) -> Vec<Output> {
+        let current = self.current.as_mut().map(|current| current.votes());
+        let mut heard = current.into_iter().chain(self.past.as_mut());
+        if let Some(votes) = heard.find(|votes| votes.height() == height) {
+            votes.compare_certificate(id, certificate);
+            let found = votes.take_found();
+            self.core.accuse(found);
+        }
+        self.take()
+    }
+
     /// The newest thing signed, by this host or as far as it was told.
     #[must_use]
     pub const fn signed(&self) -> Guard {
@@ -184,9 +199,7 @@ impl Host {
                 past.compare(&vote);
             }
             let found = past.take_found();
-            self.core
-                .out
-                .extend(found.into_iter().map(|votes| Output::Equivocation(Box::new(votes))));
+            self.core.accuse(found);
         }
     }
 

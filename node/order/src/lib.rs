@@ -20,6 +20,8 @@ pub mod limits;
 pub mod message;
 pub mod record;
 mod signer;
+#[cfg(test)]
+mod tests;
 mod votes;
 
 pub use event::{Input, Output, Settings, StopReason, Timer, TimerKind};

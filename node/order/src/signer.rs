@@ -95,6 +95,12 @@ impl Signer {
         Signing::New(signature)
     }
 
+    /// Whether a proposal for this round would be signed.
+    pub(crate) fn can_propose(&self, height: u64, round: u32) -> bool {
+        let step = Step::Propose;
+        self.newest < Guard { height, round, step }
+    }
+
     /// Whether this is word for word what was signed here.
     pub(crate) fn is_ours(&self, message: &Message) -> bool {
         self.stated(message)

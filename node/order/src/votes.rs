@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use waxwing_core::Hash;
-use waxwing_core::certificate::VoteKind;
+use waxwing_core::certificate::{Certificate, VoteKind};
 use waxwing_core::committee::Committee;
 use waxwing_core::evidence::TwoVotes;
 use waxwing_core::keys::{Signature, ValidatorId};
@@ -100,6 +100,22 @@ impl Votes {
         let contradicts = |(block, _): &(Hash, Signature)| *block != vote.block;
         if !self.accused.contains(&vote.validator) && self.checked.get(&place(vote)).is_some_and(contradicts) {
             self.verify(vote);
+        }
+    }
+
+    /// The same with the precommits of a certificate.
+    pub(crate) fn compare_certificate(&mut self, block: Hash, certificate: &Certificate) {
+        for (member, signature) in certificate.signatures.pairs() {
+            if let Some(validator) = self.committee.members().get(member).copied() {
+                self.compare(&Vote {
+                    validator,
+                    kind: VoteKind::Precommit,
+                    height: self.height,
+                    round: certificate.round,
+                    block,
+                    signature,
+                });
+            }
         }
     }
 

@@ -204,11 +204,13 @@ impl Height {
             return;
         }
         let (height, kind) = (self.height, TimerKind::Propose);
-        core.out.push(Output::Propose {
-            height,
-            round,
-            within: core.settings.wait(Timer { height, round, kind }),
-        });
+        if core.signer.can_propose(height, round) {
+            core.out.push(Output::Propose {
+                height,
+                round,
+                within: core.settings.wait(Timer { height, round, kind }),
+            });
+        }
     }
 
     /// Writes an input down. Certificates of rounds come here vote by vote.

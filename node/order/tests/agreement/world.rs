@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     pub(crate) lost: u64,
     /// Messages that come twice, of a thousand.
     pub(crate) doubled: u64,
-    /// Outputs after which the machine dies, of a hundred thousand.
+    /// Outputs before which the machine dies, of a hundred thousand.
     pub(crate) deadly: u64,
     /// Whether the links between two halves are cut from time to time.
     pub(crate) is_cut: bool,
@@ -402,6 +402,10 @@ impl World {
         let blocks = self.nodes[from].chain.split_at(have).1.to_vec();
         for (header, certificate) in blocks {
             self.seen.copied += 1;
+            let (height, id) = (header.height, header.id(&self.hashes));
+            let host = self.nodes[node].host.as_mut();
+            let outputs = host.map(|host| host.compare(height, id, &certificate));
+            self.carry_out(node, outputs.unwrap_or_default());
             self.commit(node, header, certificate);
         }
         let next = self.next(node);
@@ -476,39 +480,6 @@ impl World {
     }
 
     fn act(&mut self, node: usize, output: Output) {
-        if std::env::var("TRACE").is_ok() && self.is_calm() {
-            let at = self.nodes[node].host.as_ref().and_then(|h| h.at());
-            let short = match &output {
-                Output::Record(r) => format!("Record {}", &format!("{r:?}")[..100.min(format!("{r:?}").len())]),
-                Output::Publish(m) => {
-                    let f = format!("{m:?}");
-                    match m {
-                        Message::Vote(v) => format!(
-                            "Publish vote {:?} {} {} {}",
-                            v.kind,
-                            v.height,
-                            v.round,
-                            &v.block.to_string()[..6]
-                        ),
-                        Message::Proposal(p) => format!(
-                            "Publish proposal {} {} {:?} {}",
-                            p.header.height,
-                            p.round,
-                            p.polka_round,
-                            &p.header.id(&self.hashes).to_string()[..6]
-                        ),
-                        Message::Polka(p) => format!("Publish Polka {} {} {}", p.height, p.round, p.votes.len()),
-                        Message::Round(p) => {
-                            format!("Publish Round {} {} {:?} {}", p.height, p.round, p.kind, p.votes.len())
-                        }
-                    }
-                }
-                o => format!("{o:?}").chars().take(120).collect(),
-            };
-            if !short.starts_with("Flush") {
-                eprintln!("{} node {node} {at:?}: {short}", self.now);
-            }
-        }
         let life = self.nodes[node].life;
         match output {
             Output::Record(record) => self.nodes[node].journal.written.push(record.to_bytes()),
