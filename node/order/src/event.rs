@@ -172,6 +172,8 @@ pub enum Broken {
     SmallQuorum,
     /// Votes leave before they are durable.
     NoFlush,
+    /// Entries may stand under any anchor. Whoever makes the ledger sees to it; a host knows no entries.
+    AnchorsUnchecked,
 }
 
 impl Settings {

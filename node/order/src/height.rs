@@ -341,9 +341,11 @@ fn quorum(_: &Core, committee: &Committee) -> usize {
 /// How many votes are a quorum: the ledger's number, unless that is the rule to break.
 #[cfg(feature = "broken-on-purpose")]
 fn quorum(core: &Core, committee: &Committee) -> usize {
+    use crate::event::Broken;
+
     match core.settings.broken {
-        crate::event::Broken::SmallQuorum => (2 * committee.tolerated()).max(1),
-        crate::event::Broken::Nothing | crate::event::Broken::NoFlush => committee.quorum(),
+        Broken::SmallQuorum => (2 * committee.tolerated()).max(1),
+        Broken::Nothing | Broken::NoFlush | Broken::AnchorsUnchecked => committee.quorum(),
     }
 }
 
