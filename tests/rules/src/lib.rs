@@ -7,6 +7,7 @@
 
 pub mod chance;
 pub mod model;
+pub mod terms;
 pub mod values;
 pub mod vectors;
 pub mod world;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use waxwing_core::block::{Block, BlockHeader, CertifiedBlock};
 use waxwing_core::certificate::{Beacon, Certificate, Head, VoteKind};
+use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::{CodecError, Decode, Encode};
 use waxwing_core::committee::{Committee, Signatures};
 use waxwing_core::envelope::{Anchor, Body, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor, SignedHeader};
@@ -87,6 +88,7 @@ formats! {
     "evidence": evidence => Evidence,
     "content": sealed::content => Content,
     "stand-in state": sealed::stand_in => StandIn,
+    "committee change": change => CommitteeChange,
 }
 
 /// A hundred keys that could vote, ascending: computing one takes longer than encoding a block.
@@ -407,14 +409,24 @@ fn head_proof(chance: &mut Chance) -> HeadProof {
     }
 }
 
+fn change(chance: &mut Chance) -> CommitteeChange {
+    CommitteeChange {
+        network: hash(chance),
+        from_height: chance.number(),
+        current: hash(chance),
+        next: committee(chance),
+        signatures: signatures(chance),
+    }
+}
+
 fn held(chance: &mut Chance) -> Held {
     Held {
         committee: committee(chance),
         header: block_header(chance),
         certificate: chance.once_in(2).then(|| certificate(chance)),
-        former: chance.once_in(4).then(|| committee(chance)),
         confirmed: chance.number(),
         halted: chance.once_in(4).then(|| evidence(chance)),
+        former: chance.once_in(4).then(|| committee(chance)),
     }
 }
 

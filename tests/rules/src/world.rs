@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use waxwing_core::block::{BlockHeader, CertifiedBlock, block_leaf};
 use waxwing_core::certificate::{Certificate, Head};
+use waxwing_core::committee::Committee;
 use waxwing_core::envelope::{Anchor, Body, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
 use waxwing_core::evidence::Evidence;
 use waxwing_core::follow::{HeadUpdate, LogProof};
 use waxwing_core::genesis::{FirstOfLog, Genesis, Parameters};
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
 use waxwing_core::history;
-use waxwing_core::keys::{LogId, LogKey, Verified, VoteKey};
-use waxwing_core::ledger::{Ledger, LedgerReader, Step};
+use waxwing_core::keys::{LogId, LogKey, ValidatorId, Verified, VoteKey};
+use waxwing_core::ledger::{Draft, Ledger, LedgerReader, Step};
 use waxwing_core::log::{LogState, Place};
 use waxwing_core::logmap::{MapPath, map_key};
 use waxwing_core::merkle::{InclusionProof, KeyedTree, Sha256Tree, path_of};
@@ -39,6 +40,15 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// The leaves of the log map, ascending by map key, as (map key, hash).
+    #[must_use]
+    pub fn map_leaves(&self, keys: &HashKeys) -> Vec<(Hash, Hash)> {
+        let leaf = |state: &LogState| (map_key(keys, &state.log.as_hash()), state.leaf(keys).hash(keys));
+        let mut leaves: Vec<(Hash, Hash)> = self.logs.values().map(leaf).collect();
+        leaves.sort_unstable();
+        leaves
+    }
+
     /// Takes in what a block changes, and forgets what its anchors' end makes useless.
     pub fn apply(&mut self, step: &Step) {
         for change in &step.logs {
@@ -69,7 +79,7 @@ impl LedgerReader for Rows {
 pub struct World {
     /// The founding facts.
     pub genesis: Genesis,
-    /// The validators' keys, in committee order.
+    /// The keys of whoever votes in any term; the founders' first, in committee order.
     pub voters: Vec<VoteKey>,
     /// The state after the newest block.
     pub ledger: Ledger,
@@ -218,13 +228,26 @@ impl World {
     /// # Panics
     /// If one of them may not stand there.
     pub fn propose(&self, time: u64, envelopes: &[Envelope], evidence: Vec<Evidence>) -> Step {
+        let members = self.ledger.committee().members();
+        let proposer = *members.first().expect("there is a validator");
+        self.drafted(time, envelopes).finish(proposer, evidence)
+    }
+
+    /// The same by a proposer of choice.
+    ///
+    /// # Panics
+    /// If one of them may not stand there.
+    pub fn propose_as(&self, proposer: ValidatorId, time: u64, envelopes: &[Envelope]) -> Step {
+        self.drafted(time, envelopes).finish(proposer, Vec::new())
+    }
+
+    fn drafted(&self, time: u64, envelopes: &[Envelope]) -> Draft<'_, Rows> {
         let mut draft = self.ledger.draft(&self.rows, time);
         for envelope in envelopes {
             let admitted = draft.add(self.verified(envelope)).expect("memory can be read");
             admitted.expect("the envelope may stand in this block");
         }
-        let proposer = self.voters.first().expect("there is a validator").public();
-        draft.finish(proposer, evidence)
+        draft
     }
 
     /// The block that a step makes, certified.
@@ -240,18 +263,26 @@ impl World {
     /// A header with the certificate of the smallest quorum.
     #[must_use]
     pub fn certify(&self, header: &BlockHeader) -> Head {
-        self.certify_with(header, self.genesis.committee().quorum())
+        self.certify_with(header, self.ledger.ladder().at(header.height).quorum())
     }
 
-    /// A header with the signatures of the first few validators.
+    /// A header with the signatures of the first few validators of its height.
     #[must_use]
     pub fn certify_with(&self, header: &BlockHeader, signers: usize) -> Head {
-        let signers: Vec<&VoteKey> = self.voters.iter().take(signers).collect();
+        let committee = self.ledger.ladder().at(header.height);
+        let signers: Vec<&VoteKey> = self.keys_of(committee).into_iter().take(signers).collect();
         let id = header.id(self.keys());
         Head {
             header: header.clone(),
-            certificate: Certificate::sign(&self.genesis.committee(), 0, header, id, &signers),
+            certificate: Certificate::sign(committee, 0, header, id, &signers),
         }
+    }
+
+    /// The keys of a committee, in its order.
+    #[must_use]
+    pub fn keys_of(&self, committee: &Committee) -> Vec<&VoteKey> {
+        let key = |member: &ValidatorId| self.voters.iter().find(|key| key.public() == *member);
+        committee.members().iter().filter_map(key).collect()
     }
 
     /// Adds a block of these envelopes, a second after the newest one.
