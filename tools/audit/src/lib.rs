@@ -55,6 +55,7 @@ pub fn audit(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, SourceError> {
     let (kind, claimed, genesis) = (source.kind(), source.claimed(), source.genesis().clone());
+    let joined = source.joined()?;
     let pinned = policy
         .filter(|policy| policy.genesis == genesis)
         .and_then(|policy| policy.head);
@@ -69,7 +70,11 @@ pub fn audit(
     if let Some(policy) = policy {
         blame_genesis(&mut outcome.findings, &genesis, policy);
     }
-    Ok(report::conclude(kind, claimed, &genesis, policy, outcome))
+    Ok(Report {
+        joined,
+        ..report::conclude(kind, claimed, &genesis, policy, outcome)
+    }
+    .judged())
 }
 
 /// Audits a data directory or a bundle file, whichever stands at this path.

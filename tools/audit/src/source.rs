@@ -67,10 +67,27 @@ pub trait HistorySource: Send {
     /// If it cannot be read; the source is not asked again.
     fn next_block(&mut self) -> Result<Option<SourceBlock>, SourceError>;
 
+    /// Where a source begins that does not have the whole history yet.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn joined(&self) -> Result<Option<Joined>, SourceError> {
+        Ok(None)
+    }
+
     /// What the source keeps beside the blocks, to be held against the replay.
     fn beside(&self) -> Option<Box<dyn Beside>> {
         None
     }
+}
+
+/// A source that has only part of its history: a node that joined lately, and is still filling in what came before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Joined {
+    /// Height at which it was joined; 0 if the snapshot was not brought in to its end.
+    pub height: u64,
+    /// Height up to which it has everything from the genesis on.
+    pub filled: u64,
 }
 
 /// Why a source ends before its end.

@@ -20,7 +20,7 @@ pub(crate) use audit::{Audit, PolicyVerb};
 pub(crate) use chat::{Chat, ChatVerb, NewChannel};
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};
-pub(crate) use network::{Network, NewNetwork};
+pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
 
@@ -84,7 +84,6 @@ pub(crate) struct Global {
     pub(crate) ascii: bool,
 
     /// Answer yes to what would be asked
-    #[cfg(feature = "node")]
     #[arg(long, global = true)]
     pub(crate) yes: bool,
 }
@@ -103,7 +102,7 @@ pub(crate) enum Color {
 /// The nouns.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Noun {
-    /// Found a network, look at one
+    /// Found a network, look at one, change who votes in it
     #[command(subcommand)]
     Network(Network),
 
@@ -121,7 +120,7 @@ pub(crate) enum Noun {
 
     /// Write a whole history into one file, for an auditor or beside the backups
     Export {
-        /// The data directory of a node; the node may be running
+        /// The data directory of a node, which may be running, or a running node as KEY@HOST:PORT
         dir: PathBuf,
 
         /// The file to write; `-` for standard output

@@ -10,7 +10,6 @@ mod proof;
 mod qr;
 pub(crate) mod show;
 
-#[cfg(feature = "node")]
 pub(crate) use nodes::parse as parse_node;
 
 use std::cell::OnceCell;

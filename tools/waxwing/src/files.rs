@@ -78,6 +78,25 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> Result<(
     })
 }
 
+/// Writes a file anew, under its name only when it is whole and durable.
+///
+/// # Errors
+/// If that fails.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    let written = File::create(&part).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    });
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&part);
+        Failure::failed(format!("cannot write {}: {}", path.display(), reason(&error)))
+    })
+}
+
 /// The refusal to overwrite.
 pub(crate) fn already_there(path: &Path) -> Failure {
     Failure::usage(format!(

@@ -8,6 +8,7 @@ mod args;
 mod audit;
 mod chat;
 mod clock;
+mod confirm;
 #[cfg(feature = "node")]
 mod dev;
 mod export;

@@ -1,92 +1,71 @@
-//! `waxwing network`: founding a network means making a vote key and writing down what everybody will pin.
+//! `waxwing network`: found a network, look at one, change who votes in it.
+
+mod committee;
+mod key;
+mod new;
+mod submit;
 
 use std::path::Path;
 
 use serde_json::json;
-use waxwing_core::codec::{Decode, Encode};
+use waxwing_core::codec::Decode;
 use waxwing_core::committee::Committee;
 use waxwing_core::genesis::{Genesis, Parameters};
-use waxwing_core::keys::VoteKey;
-use zeroize::Zeroizing;
+use waxwing_core::keys::ValidatorId;
 
-use crate::args::{Network, NewNetwork};
+use crate::args::Network;
 use crate::failure::Failure;
-use crate::files::{self, Readers};
-use crate::home::{GENESIS_FILE, Home, VOTE_KEY_FILE, quoted};
+use crate::files;
+use crate::home::{GENESIS_FILE, Home};
 use crate::ids::{self, Kind};
-use crate::output::Output;
+use crate::output::{Output, Tone};
 use crate::{Done, clock};
+
+#[cfg(feature = "node")]
+pub(crate) use key::read_vote_key;
 
 /// A genesis of 100 validators takes less than 4 kB.
 const GENESIS_FILE_MAX: u64 = 64 << 10;
 
 pub(crate) fn run(verb: &Network, home: &Home, output: &Output) -> Done {
     match verb {
-        Network::New(new) => found(new, home, output),
+        Network::New(new) => new::run(new, home, output),
+        Network::Key { out } => key::run(out.as_deref(), home, output),
         Network::Show { file } => {
             let path = match file {
                 Some(file) => file.clone(),
                 None => home.folder()?.to_owned(),
             };
-            show(&read_genesis(&path)?, output)
+            show(&read_genesis(&path)?, home, output)
         }
+        Network::Committee(verb) => committee::run(verb, home, output),
     }
 }
 
-fn found(new: &NewNetwork, home: &Home, output: &Output) -> Done {
-    let folder = match &new.out {
-        Some(folder) => folder.clone(),
-        None => home.folder()?.to_owned(),
-    };
-    let (genesis_path, key_path) = (folder.join(GENESIS_FILE), folder.join(VOTE_KEY_FILE));
-    // Both are looked for before either is written: a key without its genesis would be of no use to anybody.
-    if let Some(taken) = [&genesis_path, &key_path].into_iter().find(|path| path.exists()) {
-        return Err(files::already_there(taken));
-    }
-    let key = new_vote_key()?;
-    let parameters = Parameters {
-        stamp_bits: new.stamp_bits,
-        new_log_bits: new.new_log_bits,
-    };
-    let genesis = Genesis::new(&new.name, clock::now_ms(), parameters, vec![key.public()])
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    files::create_folder(&folder)?;
-    write_vote_key(&key_path, &key)?;
-    files::write_new(&genesis_path, &genesis.to_bytes(), Readers::Anybody)?;
-    tell_founded(&genesis, &genesis_path, &key_path, output)?;
-    let option = match &new.out {
-        Some(folder) => format!(" --home {}", quoted(&folder.to_string_lossy())),
-        None => home.as_option(),
-    };
-    output.next(&format!("waxwing node run{option}"))?;
-    Ok(0)
+/// This machine's vote key beside a genesis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Own {
+    /// There is none here.
+    NoKey,
+    /// It is the validator with this number, counted from 1.
+    Validator(usize),
+    /// It is none of them.
+    Stranger(ValidatorId),
 }
 
-fn tell_founded(genesis: &Genesis, genesis_path: &Path, key_path: &Path, output: &Output) -> Result<(), Failure> {
-    let network = genesis.network();
-    let mut object = facts_json(genesis);
-    if let Some(fields) = object.as_object_mut() {
-        fields.insert("genesis".to_owned(), json!(genesis_path));
-        fields.insert("vote_key".to_owned(), json!(key_path));
-    }
-    let facts = [
-        ("network", output.id(Kind::Network, network.as_bytes())),
-        ("fingerprint", ids::fingerprint(network.as_bytes())),
-        ("genesis", format!("{}  give this to everybody", genesis_path.display())),
-        (
-            "vote key",
-            format!("{}  secret; on one machine only", key_path.display()),
-        ),
-    ];
-    output.result(
-        "network.new",
-        object,
-        &output.facts(&format!("founded {}", genesis.name), &facts),
-    )
+/// Looks for the vote key of a home in a genesis.
+fn own_place(genesis: &Genesis, folder: &Path) -> Own {
+    let key = key::own_key_file(folder).and_then(|path| key::read_vote_key(&path).ok());
+    let Some(key) = key.map(|key| key.public()) else {
+        return Own::NoKey;
+    };
+    let place = genesis.validators.iter().position(|validator| *validator == key);
+    place.map_or(Own::Stranger(key), |place| Own::Validator(place.saturating_add(1)))
 }
 
-fn show(genesis: &Genesis, output: &Output) -> Done {
+fn show(genesis: &Genesis, home: &Home, output: &Output) -> Done {
     let (network, committee) = (genesis.network(), genesis.committee());
+    let own = home.folder().map_or(Own::NoKey, |folder| own_place(genesis, folder));
     let mut facts = vec![
         ("network", output.id(Kind::Network, network.as_bytes())),
         ("fingerprint", ids::fingerprint(network.as_bytes())),
@@ -97,9 +76,26 @@ fn show(genesis: &Genesis, output: &Output) -> Done {
     for validator in &genesis.validators {
         facts.push(("validator", output.id(Kind::Validator, validator.as_bytes())));
     }
+    match own {
+        Own::NoKey => {}
+        Own::Validator(place) => {
+            let all = genesis.validators.len();
+            facts.push(("your key", format!("is validator {place} of {all}")));
+        }
+        Own::Stranger(key) => facts.push((
+            "your key",
+            output.paint(
+                Tone::Bad,
+                &format!(
+                    "{} is none of them: start no node with it; tell whoever wrote this genesis that your line is missing",
+                    output.id(Kind::Validator, key.as_bytes())
+                ),
+            ),
+        )),
+    }
     output.result(
         "network.show",
-        facts_json(genesis),
+        facts_json(genesis, own),
         &output.facts(&genesis.name, &facts),
     )?;
     Ok(0)
@@ -122,8 +118,12 @@ fn stamps_line(parameters: Parameters) -> String {
     )
 }
 
-fn facts_json(genesis: &Genesis) -> serde_json::Value {
+fn facts_json(genesis: &Genesis, own: Own) -> serde_json::Value {
     let (network, committee) = (genesis.network(), genesis.committee());
+    let own_validator = match own {
+        Own::Validator(place) => Some(place),
+        Own::NoKey | Own::Stranger(_) => None,
+    };
     json!({
         "name": genesis.name,
         "network": network.to_string(),
@@ -133,6 +133,7 @@ fn facts_json(genesis: &Genesis) -> serde_json::Value {
         "new_log_bits": genesis.parameters.new_log_bits,
         "quorum": committee.quorum(),
         "validators": genesis.validators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "own_validator": own_validator,
     })
 }
 
@@ -165,21 +166,10 @@ fn no_genesis(path: &Path) -> Failure {
     ))
 }
 
-fn new_vote_key() -> Result<VoteKey, Failure> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut seed[..])
-        .map_err(|error| Failure::failed(format!("the system has no random numbers to make a key from: {error}")))?;
-    Ok(VoteKey::from_seed(&seed))
-}
-
-fn write_vote_key(path: &Path, key: &VoteKey) -> Result<(), Failure> {
-    let text = Zeroizing::new(format!("{}\n", Zeroizing::new(ids::hex(&key.seed()[..])).as_str()));
-    files::write_new(path, text.as_bytes(), Readers::Owner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use waxwing_core::keys::VoteKey;
 
     #[test]
     fn the_quorum_says_what_it_is_worth() {
@@ -193,6 +183,27 @@ mod tests {
         assert_eq!(quorum_line(&committee(1)), "1 of 1: no validator may fail or lie");
         assert_eq!(quorum_line(&committee(4)), "3 of 4: one validator may fail or lie");
         assert_eq!(quorum_line(&committee(7)), "5 of 7: 2 validators may fail or lie");
+    }
+
+    #[test]
+    fn an_operator_finds_his_own_key_in_a_genesis_or_is_told_that_it_is_missing() {
+        let keys: Vec<_> = (1..=4).map(|seed| VoteKey::from_seed(&[seed; 32])).collect();
+        let validators = keys.iter().map(VoteKey::public).collect();
+        let genesis = Genesis::new("test", 1, Parameters::DEFAULT, validators).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(own_place(&genesis, folder.path()), Own::NoKey);
+        let path = folder.path().join("vote.key");
+        key::write_vote_key(&path, &keys[2]).unwrap();
+        let place = genesis
+            .validators
+            .iter()
+            .position(|key| *key == keys[2].public())
+            .unwrap();
+        assert_eq!(own_place(&genesis, folder.path()), Own::Validator(place + 1));
+        std::fs::remove_file(&path).unwrap();
+        let other = VoteKey::from_seed(&[9; 32]);
+        key::write_vote_key(&path, &other).unwrap();
+        assert_eq!(own_place(&genesis, folder.path()), Own::Stranger(other.public()));
     }
 
     #[test]

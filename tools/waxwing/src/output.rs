@@ -25,7 +25,6 @@ pub(crate) struct Output {
     /// Symbols and lines in ASCII.
     pub(crate) ascii: bool,
     /// Whether whatever would be asked is answered with yes.
-    #[cfg(feature = "node")]
     pub(crate) yes: bool,
 }
 
@@ -53,7 +52,6 @@ impl Output {
             color: wants_color(global.color),
             width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)),
             ascii: global.ascii || !locale_is_unicode(),
-            #[cfg(feature = "node")]
             yes: global.yes,
         }
     }
@@ -285,7 +283,6 @@ mod tests {
             color,
             width: None,
             ascii: false,
-            #[cfg(feature = "node")]
             yes: false,
         }
     }

@@ -198,6 +198,28 @@ pub fn compare(
     })
 }
 
+/// The committees of a history, each change checked from the genesis on, and its newest block, which is certified.
+///
+/// # Errors
+/// What does not hold or cannot be read, for people.
+pub fn committees(heads: &mut dyn Heads) -> Result<(Ladder, Reached), String> {
+    let (genesis, mut newest) = (heads.genesis().clone(), 0);
+    let keys = genesis.keys();
+    let found = Side::open(Which::First, heads, &keys, &mut newest).and_then(|mut side| {
+        let reached = if newest == 0 {
+            Reached::of(&genesis.block(), side.id(&keys, 0)?)
+        } else {
+            let head = side.certified(&keys, newest)?;
+            Reached::of(&head.header, head.header.id(&keys))
+        };
+        Ok((side.ladder, reached))
+    });
+    found.map_err(|stop| match stop {
+        Stop::Failed(_, why) => why,
+        Stop::Broken(_, height, why, _) => format!("it does not hold at height {height}: {why}"),
+    })
+}
+
 /// Two valid histories contradict each other whatever the policy says; that they agree proves something about the world
 /// only if the policy pins their network.
 fn judge(outcome: &Outcome, genesis: &Genesis, policy: Option<&Policy>) -> Verdict {

@@ -65,9 +65,17 @@ impl<T: Tables> Directory<T> {
     fn headers(&self) -> Result<(Vec<SourceBlock>, Stop), SourceError> {
         let (mut blocks, mut stop, mut entries) = (Vec::new(), None, 0);
         let (mut expected, from) = (self.height, rows::number_key(self.height));
+        // Behind what is filled in there may be headers without their blocks, and later blocks without what came before.
+        let gap = self.store.gap();
+        let to = gap.map(|gap| rows::number_key(gap.filled.saturating_add(1)));
+        let to = to.as_ref().map(<[u8; 8]>::as_slice).filter(|to| *to > from.as_slice());
+        let last = gap.map_or(self.store.applied(), |gap| gap.filled);
+        if gap.is_some() && to.is_none() {
+            return Ok((blocks, None));
+        }
         let tables = self.store.tables();
         tables
-            .scan(Family::Block, &from, None, |key, value| {
+            .scan(Family::Block, &from, to, |key, value| {
                 match self.header(key, value, expected) {
                     Ok(block) => {
                         entries += u64::from(block.head.header.entry_count);
@@ -80,7 +88,7 @@ impl<T: Tables> Directory<T> {
             })
             .map_err(|failure| unreadable(&failure))?;
         let is_end = stop.is_none() && blocks.len() < self.chunk && entries < ENTRIES;
-        if is_end && expected <= self.store.applied() {
+        if is_end && expected <= last {
             stop = Some(SourceError::MissingBlock);
         }
         Ok((blocks, stop))

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use waxwing_core::genesis::Genesis;
 use waxwing_store::{Failure, OpenError, Options, RocksTables, Store, StoreError, Tables};
 
-use crate::source::{Beside, HistorySource, SourceBlock, SourceError, SourceKind};
+use crate::source::{Beside, HistorySource, Joined, SourceBlock, SourceError, SourceKind};
 use beside::Rows;
 
 /// A data directory.
@@ -118,7 +118,22 @@ impl<T: Tables> HistorySource for Directory<T> {
         }
     }
 
+    fn joined(&self) -> Result<Option<Joined>, SourceError> {
+        if let Some(gap) = self.store.gap() {
+            return Ok(Some(Joined {
+                height: gap.joined,
+                filled: gap.filled,
+            }));
+        }
+        let is_joining = self.store.is_joining().map_err(|error| unopened(error.into()))?;
+        Ok(is_joining.then_some(Joined { height: 0, filled: 0 }))
+    }
+
     fn beside(&self) -> Option<Box<dyn Beside>> {
+        // What lies beside the blocks of a node that joined leads to blocks that are not here: there is nothing to compare.
+        if !matches!(self.joined(), Ok(None)) {
+            return None;
+        }
         Some(Box::new(Rows::new(Arc::clone(&self.store), &self.secret)))
     }
 }

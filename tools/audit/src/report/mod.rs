@@ -20,7 +20,7 @@ use waxwing_core::verdict::Verdict;
 use crate::bodies::Bodies;
 use crate::finding::Finding;
 use crate::replay::{Figures, Outcome};
-use crate::source::SourceKind;
+use crate::source::{Joined, SourceKind};
 
 /// What an audit found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +41,8 @@ pub struct Report {
     pub good: Option<Reached>,
     /// Height of the newest block there should be, as far as the source says.
     pub claimed: Option<u64>,
+    /// Where the source was joined, if it does not have the whole history yet.
+    pub joined: Option<Joined>,
     /// Sums over the blocks replayed.
     pub figures: Figures,
     /// Which bodies are there, and why others are not.
@@ -117,6 +119,7 @@ impl Report {
             head: None,
             good: None,
             claimed: None,
+            joined: None,
             figures: Figures::default(),
             bodies: Bodies::default(),
             conflict: None,
@@ -219,7 +222,7 @@ pub(crate) fn conclude(
             found,
             evidence,
         });
-    let mut report = Report {
+    let report = Report {
         verdict: Verdict::Verified,
         source,
         network: Some(network),
@@ -228,17 +231,23 @@ pub(crate) fn conclude(
         head: Some(head),
         good: Some(good),
         claimed,
+        joined: None,
         figures: outcome.figures,
         bodies: outcome.bodies,
         conflict,
         findings: outcome.findings,
         more_findings: outcome.more_findings,
     };
-    report.verdict = report.judge();
-    report
+    report.judged()
 }
 
 impl Report {
+    /// With the verdict that follows from the rest.
+    pub(crate) fn judged(mut self) -> Self {
+        self.verdict = self.judge();
+        self
+    }
+
     /// The verdict: the first thing that does not hold decides; without one, what the policy says; then what is missing.
     fn judge(&self) -> Verdict {
         if let Some(first) = self.first() {
@@ -250,7 +259,7 @@ impl Report {
         if !self.is_anchored() {
             return Verdict::Unanchored;
         }
-        if self.missing_blocks().is_some() || self.bodies.withheld > 0 {
+        if self.joined.is_some() || self.missing_blocks().is_some() || self.bodies.withheld > 0 {
             return Verdict::Incomplete;
         }
         Verdict::Verified

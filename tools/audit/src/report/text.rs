@@ -87,6 +87,13 @@ impl Report {
 
     fn lacks(&self) -> String {
         let mut lacks = Vec::new();
+        lacks.extend(self.joined.map(|joined| match joined.height {
+            0 => "a node was joining here and had not arrived: it has nothing yet".to_owned(),
+            height => format!(
+                "the node joined at block {height} and has filled in what came before up to block {}; the rest is not here yet",
+                joined.filled
+            ),
+        }));
         if let Some((reached, pinned)) = self.missing_blocks() {
             lacks.push(format!(
                 "it ends at block {reached}, and the policy pins block {pinned}"

@@ -9,6 +9,7 @@ use waxwing_audit::compare::{
 };
 use waxwing_audit::directory::Directory;
 use waxwing_audit::source::{SourceError, SourceKind};
+use waxwing_core::Hash;
 use waxwing_core::certificate::Head;
 use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::{Decode, Encode};
@@ -401,4 +402,38 @@ fn a_history_whose_committee_changed_is_audited_to_its_end() {
         assert_eq!(report.verdict, expected, "{report}");
         assert_eq!(report.first().unwrap().at.height, u64::try_from(height).unwrap());
     }
+}
+
+/// The evidence file of the specification: one validator, two precommits.
+fn smallest() -> EvidenceFile {
+    use waxwing_core::certificate::{VoteKind, vote_message};
+    use waxwing_core::evidence::{Evidence, TwoVotes};
+
+    let (genesis, key) = (genesis(1), validator(0));
+    let vote = |block: Hash| {
+        let message = vote_message(genesis.network(), VoteKind::Precommit, 1, 0, block);
+        (block, key.sign(&message))
+    };
+    let evidence = Evidence::TwoVotes(Box::new(TwoVotes {
+        validator: key.public(),
+        kind: VoteKind::Precommit,
+        height: 1,
+        round: 0,
+        first: vote(Hash([1; 32])),
+        second: vote(Hash([2; 32])),
+    }));
+    EvidenceFile {
+        genesis,
+        ladder: Vec::new(),
+        evidence,
+    }
+}
+
+#[test]
+fn the_worked_example_of_an_evidence_file_is_what_is_written() {
+    let file = smallest();
+    assert!(file.verify().is_ok());
+    let bytes = file.to_bytes();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(crate::bundle::worked_example(2), bytes, "{hex}");
 }

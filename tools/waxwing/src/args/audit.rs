@@ -20,12 +20,47 @@ pub(crate) enum Audit {
     ///  50  MALFORMED   cannot be read: says nothing about tampering
     #[command(verbatim_doc_comment)]
     Run {
-        /// A node's data directory (opened read-only), or a bundle file; `-` for a bundle on standard input
+        /// A node's data directory (opened read-only), a bundle file (`-` for standard input), or a running node as
+        /// KEY@HOST:PORT
         source: PathBuf,
 
         /// What you trust: pins the network, and optionally a block (see `waxwing audit policy new`)
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
+    },
+
+    /// Hold two histories against each other: how far they agree, or evidence that validators signed both
+    ///
+    /// Block ids are compared, each of which covers all blocks before it, and the certificates wherever the histories
+    /// are looked at; `waxwing audit run` checks what the blocks hold. Where two different blocks of one height are
+    /// certified, one file is written that anybody can check (`waxwing-verify`). Such a file can be given in the place
+    /// of one of the two: then it is checked, and said on which side the history is.
+    ///
+    /// Exit codes, as of `waxwing audit run`:
+    ///
+    ///   0  VERIFIED    one history as far as both go, of the network that the policy pins
+    ///  12  INCOMPLETE  one history, shorter than the policy's head
+    ///  20  UNANCHORED  one history; without a policy it proves nothing about the world
+    ///  30  DIVERGED    two certified histories, evidence written; or one that contradicts the policy's head
+    ///  40  TAMPERED    one of the two does not hold where it was looked at
+    ///  50  MALFORMED   cannot be read: says nothing about tampering
+    #[command(verbatim_doc_comment)]
+    Compare {
+        /// A node's data directory, a bundle file, a running node as KEY@HOST:PORT, or an evidence file
+        #[arg(value_name = "A")]
+        first: PathBuf,
+
+        /// What to compare it with: the same kinds
+        #[arg(value_name = "B")]
+        second: PathBuf,
+
+        /// What you trust: pins the network, and optionally a block (see `waxwing audit policy new`)
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+
+        /// Where to write evidence, if there is any [default: evidence-HEIGHT.wxe]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
 
     /// Check a receipt offline: that an entry is final, and where it stands

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use waxwing_audit::SourceError;
+use waxwing_audit::compare::Heads;
+
 use super::run::Opened;
 use crate::failure::Failure;
 
@@ -16,6 +19,18 @@ pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
 
     let opened = Directory::open(&database_in(path)?).map(super::run::boxed);
     Ok((SourceKind::Directory, opened))
+}
+
+/// Opens a data directory read-only, to look up single blocks.
+///
+/// # Errors
+/// If there is no database.
+#[cfg(feature = "node")]
+pub(super) fn heads(path: &Path) -> Result<Result<Box<dyn Heads>, SourceError>, Failure> {
+    use waxwing_audit::directory::Directory;
+
+    let opened = Directory::open(&database_in(path)?);
+    Ok(opened.map(|directory| -> Box<dyn Heads> { Box::new(directory) }))
 }
 
 /// The database in a node's home, in its directory, or named itself.
@@ -40,8 +55,22 @@ pub(crate) fn database_in(path: &Path) -> Result<std::path::PathBuf, Failure> {
 /// Always.
 #[cfg(not(feature = "node"))]
 pub(super) fn open(path: &Path) -> Result<Opened, Failure> {
-    Err(Failure::usage(format!(
+    Err(without_database(path))
+}
+
+/// As [`open`].
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "node"))]
+pub(super) fn heads(path: &Path) -> Result<Result<Box<dyn Heads>, SourceError>, Failure> {
+    Err(without_database(path))
+}
+
+#[cfg(not(feature = "node"))]
+fn without_database(path: &Path) -> Failure {
+    Failure::usage(format!(
         "{} is a folder, and this program was built without what reads one: give a bundle (`waxwing export`)",
         path.display()
-    )))
+    ))
 }

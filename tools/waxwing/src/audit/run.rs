@@ -10,6 +10,7 @@ use waxwing_audit::source::SourceKind;
 use waxwing_audit::{HistorySource, Report, SourceError};
 use waxwing_core::policy::Policy;
 
+use super::nodes::{self, NodeHistory};
 use super::policy::read_policy;
 use crate::failure::Failure;
 use crate::output::{Output, Tone};
@@ -44,11 +45,15 @@ pub(crate) fn report(path: &Path, policy: Option<&Policy>, output: &Output) -> R
 /// What is at the path, and how it opened.
 pub(crate) type Opened = (SourceKind, Result<Box<dyn HistorySource>, SourceError>);
 
-/// Opens a directory or a bundle; `-` is a bundle from standard input.
+/// Opens a directory or a bundle, or calls a node; `-` is a bundle from standard input.
 ///
 /// # Errors
 /// If there is nothing, or a directory and this program was built without them.
 pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
+    if let Some(address) = nodes::named(path)? {
+        let node = NodeHistory::call(&address)?;
+        return Ok((SourceKind::Nodes, Ok(boxed(node))));
+    }
     if files::is_standard(path) {
         let bundle = Bundle::<BufReader<Stdin>>::read(BufReader::new(std::io::stdin()));
         return Ok((SourceKind::Bundle, bundle.map(boxed)));

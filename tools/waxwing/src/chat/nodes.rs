@@ -15,7 +15,7 @@ pub(super) fn wanted(named: &[String], session: &Session<'_>) -> Result<Vec<Node
     if named.is_empty() {
         return Ok(of_home(session).into_iter().collect());
     }
-    named.iter().map(|text| parse(text)).collect()
+    named.iter().map(|text| parse(text, "--node")).collect()
 }
 
 #[cfg(feature = "node")]
@@ -29,12 +29,12 @@ const fn of_home(_session: &Session<'_>) -> Option<NodeAddress> {
     None
 }
 
-/// Reads an address.
+/// Reads an address; `place` is where it was typed.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn parse(text: &str) -> Result<NodeAddress, Failure> {
-    let wrong = |why: &str| Failure::usage(format!("--node takes KEY@HOST:PORT, as the node prints it: {why}"));
+pub(crate) fn parse(text: &str, place: &str) -> Result<NodeAddress, Failure> {
+    let wrong = |why: &str| Failure::usage(format!("{place} takes KEY@HOST:PORT, as the node prints it: {why}"));
     let (key, place) = text.split_once('@').ok_or_else(|| wrong("there is no `@` in it"))?;
     let key = ids::parse_full(Kind::Node, key).map_err(|error| wrong(&error.to_string()))?;
     let node = NodeId(*key.as_bytes());
@@ -53,7 +53,7 @@ mod tests {
     fn an_address_is_read_with_its_key_in_any_form() {
         let key = NodeKey::from_seed(&[1; 32]).public();
         for form in [key.to_string(), ids::full(Kind::Node, key.as_bytes())] {
-            let address = parse(&format!("{form}@127.0.0.1:4040")).unwrap();
+            let address = parse(&format!("{form}@127.0.0.1:4040"), "--node").unwrap();
             assert_eq!((address.address(), address.id()), ("127.0.0.1:4040", key));
         }
         let short = ids::short(Kind::Node, key.as_bytes());
@@ -65,7 +65,7 @@ mod tests {
             &format!("{short}@h:1"),
             &format!("{}@h:1", "0".repeat(64)),
         ] {
-            assert!(matches!(parse(wrong), Err(Failure::Usage(_))), "{wrong}");
+            assert!(matches!(parse(wrong, "--node"), Err(Failure::Usage(_))), "{wrong}");
         }
     }
 }

@@ -65,24 +65,10 @@ fn list(output: &Output) -> Done {
 
 /// Says what will be lost, and goes on only with a yes.
 fn ask(kind: TamperKind, database: &Path, output: &Output) -> Result<(), Failure> {
-    if output.yes {
-        return Ok(());
-    }
     let what = format!(
         "this will {} in {}, for good: the ledger there is lost",
         kind.describe(),
         database.display()
     );
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("{what}; if that is meant, add --yes")));
-    }
-    crate::output::to_stderr(&format!("{what}. Go on? [y/N] "));
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(Failure::usage("nothing was changed"))
-    }
+    crate::confirm::ask(&what, output)
 }

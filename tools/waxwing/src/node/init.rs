@@ -12,22 +12,18 @@ use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::VoteKey;
 use waxwing_node::config::{Layers, Loaded, NodeConfig};
 use waxwing_node::directory::{Directory, DirectoryError, new_vote_key};
-use zeroize::Zeroizing;
 
 use crate::args::{InitNode, Settings};
 use crate::failure::Failure;
 use crate::files::{self, Readers};
 use crate::home::{GENESIS_FILE, Home, VOTE_KEY_FILE};
 use crate::ids::{self, Kind};
-use crate::network::read_genesis;
+use crate::network::{read_genesis, read_vote_key};
 use crate::output::Output;
 use crate::{Done, clock};
 
 /// What a network is called that a node founded because there was none.
 const OWN_NETWORK: &str = "home";
-
-/// 64 hexadecimal digits and some space.
-const KEY_FILE_MAX: u64 = 1024;
 
 pub(super) fn run(options: &InitNode, home: &Home, output: &Output) -> Done {
     make(options, &options.settings, home)?;
@@ -113,18 +109,6 @@ fn found(home: &Home) -> Result<(Genesis, Option<VoteKey>), Failure> {
     files::create_folder(folder)?;
     files::write_new(&folder.join(GENESIS_FILE), &genesis.to_bytes(), Readers::Anybody)?;
     Ok((genesis, Some(vote)))
-}
-
-fn read_vote_key(path: &Path) -> Result<VoteKey, Failure> {
-    let text = Zeroizing::new(files::read_text(path, "vote key", KEY_FILE_MAX)?);
-    let seed = ids::hex_32(text.trim()).map(Zeroizing::new);
-    let seed = seed.ok_or_else(|| {
-        Failure::usage(format!(
-            "{} is no vote key: it should hold 64 hexadecimal digits",
-            path.display()
-        ))
-    })?;
-    Ok(VoteKey::from_seed(&seed))
 }
 
 fn tell(directory: &Directory, config: &NodeConfig, output: &Output) -> Result<(), Failure> {

@@ -66,7 +66,7 @@ impl People {
         let followers: Vec<NodeAddress> = members
             .iter()
             .skip(1)
-            .map(|member| parse_node(&member.address))
+            .map(|member| parse_node(&member.address, "a node"))
             .collect::<Result<_, _>>()?;
         let network = genesis.network();
         let (first, others) = speakers.split_first().ok_or_else(|| Failure::failed("nobody speaks"))?;
