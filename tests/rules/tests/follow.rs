@@ -184,7 +184,11 @@ impl Naive {
         }
         // Whoever holds a head knows who certifies the next one.
         let newest = offer.chain.term_after(offer.to);
-        if newest == self.term { Ok(()) } else { Err(Outcome::BadLadder) }
+        if newest == self.term {
+            Ok(())
+        } else {
+            Err(Outcome::BadLadder)
+        }
     }
 
     fn step(&mut self, offer: &Offer<'_>, (from, to): (usize, usize), is_last: bool) -> Result<(), Outcome> {

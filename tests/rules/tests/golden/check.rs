@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use serde_json::{Value, json};
 use waxwing_core::block::{Block, BlockHeader, CertifiedBlock, block_leaf, entries_root, evidence_root};
 use waxwing_core::certificate::{Beacon, Head};
+use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::{CodecError, Decode, Encode};
 use waxwing_core::committee::{Committee, Signatures};
 use waxwing_core::envelope::{Carried, Envelope, EnvelopeHeader, ErasureSecret, SignedHeader};
@@ -12,6 +13,7 @@ use waxwing_core::genesis::{FirstOfLog, Genesis, Parameters};
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
 use waxwing_core::keys::{LogId, LogKey, Signature};
 use waxwing_core::policy::Policy;
+use waxwing_core::schedule::Schedule;
 use waxwing_core::verdict::Verdict;
 use waxwing_rules::values::FORMATS;
 
@@ -128,6 +130,8 @@ pub(crate) fn run(check: &str, given: &Value) -> Outcome {
         "genesis" => genesis(given),
         "committee" => committee(given),
         "quorum" => quorum(given),
+        "committee change" => committee_change(given),
+        "turns" => Ok(turns(given)),
         "stamp bits" => Ok(stamp_bits(given)),
         "envelope header" => envelope_header(given),
         "signed header" => signed_header(given),
@@ -224,6 +228,36 @@ fn quorum(given: &Given<'_>) -> Outcome {
         .verify(&given.committee(), &given.bytes("message"))
         .map_err(rule)?;
     Ok(json!({"signers": signatures.signers().collect::<Vec<_>>()}))
+}
+
+fn committee_change(given: &Given<'_>) -> Outcome {
+    let change: CommitteeChange = given.decoded("bytes")?;
+    let message = hex(change.message());
+    let signers: Vec<usize> = change.signatures.signers().collect();
+    let verified = change.verify(&given.keys(), &given.committee()).map_err(rule)?;
+    Ok(json!({
+        "from height": verified.from_height,
+        "next term": verified.next.term(),
+        "next committee": hex(verified.id().0),
+        "signers": signers,
+        "message": message,
+    }))
+}
+
+/// The places of members in the committee, in the order of their turns.
+fn turns(given: &Given<'_>) -> Value {
+    let (committee, mut height) = (given.committee(), given.number("from"));
+    let mut schedule = Schedule::new(&committee);
+    for place in given.list("proposers") {
+        let place = usize::try_from(place.0.as_u64().unwrap()).unwrap();
+        schedule.record(height, &committee.members()[place]);
+        height += 1;
+    }
+    let turns = schedule.turns(height).into_iter();
+    let turns: Vec<usize> = turns
+        .map(|member| committee.members().binary_search(&member).unwrap())
+        .collect();
+    json!({"height": height, "turns": turns})
 }
 
 fn stamp_bits(given: &Given<'_>) -> Value {

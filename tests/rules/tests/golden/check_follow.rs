@@ -68,6 +68,7 @@ fn next_block(given: &Given<'_>) -> Outcome {
         "logs": logs.collect::<Vec<_>>(),
         "positions": step.entries.iter().map(|entry| entry.position).collect::<Vec<_>>(),
         "expired anchors": step.expired_anchors,
+        "next term from": step.next_term.map(|term| term.from),
     }))
 }
 

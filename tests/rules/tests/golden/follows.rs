@@ -65,6 +65,11 @@ fn accepted(cases: &mut Cases, chain: &Chain) {
         holding(chain, 4, &chain.update(4, 9)),
     );
     cases.accept(
+        "to the last block of a term, with its rung",
+        "follow",
+        holding(chain, 4, &chain.update(4, 6)),
+    );
+    cases.accept(
         "from the last block of a term",
         "follow",
         holding(chain, 6, &chain.update(6, 7)),
@@ -166,6 +171,13 @@ fn forks(cases: &mut Cases, chain: &Chain) {
     let mut given = offered(&chain.update(4, 5), NOW);
     given["before"] = json!([offered(&chain.update(0, 4), NOW), offered(&fork, NOW)]);
     cases.refuse("Halted", "after a fork nothing is accepted", "follow", given);
+    let mut other = Chain::grown(5);
+    other.end_term();
+    other.headers[6].time += 1;
+    let mut beside = offered(&other.update(6, 6), NOW);
+    beside["before"] = json!([offered(&chain.update(0, 6), NOW)]);
+    let name = "two last blocks of a term, its rung just climbed";
+    cases.refuse("Fork at height 6", name, "follow", beside);
     let mut beside = Chain::new();
     beside.headers[0].time += 1;
     let given = offered(&beside.update(0, 0), NOW);
@@ -210,6 +222,11 @@ fn ladders(cases: &mut Cases, chain: &Chain) {
     refuse("NotExtending(WrongLength)", "a rung extends the held head", &|update| {
         update.ladder[0].extension = InclusionProof::default();
     });
+    let mut bare = chain.update(4, 6);
+    bare.ladder.clear();
+    bare.extension = chain.extension(4, 6);
+    let name = "the last block of a term comes with its rung";
+    cases.refuse("BadLadder", name, "follow", holding(chain, 4, &bare));
     cases.refuse("BadLadder", "no term is left out", "follow", left_out());
     let mut endless = good.to_bytes();
     endless[..4].copy_from_slice(&65_u32.to_be_bytes());
@@ -293,6 +310,15 @@ fn freshness(cases: &mut Cases, chain: &Chain) {
     cases.accept("a beacon ten seconds ahead", check, given(5, now + CLOCK_SKEW_MS, 3));
     cases.refuse("OtherHead", "a beacon is about the held head", check, given(4, now, 3));
     cases.refuse("Quorum(TooFew)", "a quorum signs a beacon", check, given(5, now, 2));
+    let month = chain.header(5).time + TRUSTING_PERIOD_MS + 1;
+    let mut late = given(5, month, 4);
+    late["now"] = json!(month);
+    cases.refuse(
+        "NeedsPin",
+        "a beacon does not revive trust that has run out",
+        check,
+        late,
+    );
     let ahead = given(5, now + CLOCK_SKEW_MS + 1, 3);
     cases.refuse("FromTheFuture", "a beacon is at most ten seconds ahead", check, ahead);
     let confirmed = chain.header(5).time;

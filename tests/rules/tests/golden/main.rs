@@ -32,6 +32,7 @@ mod policies;
 mod primitives;
 mod receipts;
 mod spec;
+mod terms;
 mod trees;
 
 use case::{Cases, File};
@@ -52,7 +53,7 @@ fn is_writing() -> bool {
 type Made = (&'static str, fn() -> Cases);
 
 /// Every file.
-const FILES: [Made; 20] = [
+const FILES: [Made; 23] = [
     ("hashes", primitives::hashes),
     ("signatures", primitives::signatures),
     ("trees", trees::cases),
@@ -67,6 +68,9 @@ const FILES: [Made; 20] = [
     ("log", receipts::logs),
     ("history", heads::history),
     ("ledger", ledgers::cases),
+    ("change", terms::changes),
+    ("terms", terms::terms),
+    ("turns", terms::turns),
     ("follow", follows::cases),
     ("receipt", receipts::receipts),
     ("evidence", receipts::evidence),
