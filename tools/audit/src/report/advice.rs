@@ -45,6 +45,10 @@ impl Report {
     pub fn next_steps(&self) -> Vec<String> {
         let lines: &[&str] = match self.verdict {
             Verdict::Verified => &[],
+            Verdict::Incomplete if self.joined.is_some() => &[
+                "let the node run until it has filled in what came before, then audit once more",
+                "or audit the directory of a node that has the whole history",
+            ],
             Verdict::Incomplete if self.missing_blocks().is_some() => &[
                 "get the later blocks: from the node this came from, another node, or a newer backup",
                 "if nobody has them, keep this copy: the policy's head proves that they existed",

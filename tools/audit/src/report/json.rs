@@ -26,6 +26,7 @@ struct Audit {
     head: Option<Block>,
     last_good: Option<Block>,
     claimed_height: Option<u64>,
+    joined: Option<Joined>,
     figures: Figures,
     findings: Vec<Found>,
     more_findings: u64,
@@ -34,6 +35,13 @@ struct Audit {
     conflict: Option<Conflict>,
     holds: Vec<String>,
     next: Vec<String>,
+}
+
+/// A source that does not have the whole history yet.
+#[derive(Serialize)]
+struct Joined {
+    height: u64,
+    filled_height: u64,
 }
 
 #[derive(Serialize)]
@@ -145,6 +153,10 @@ impl Report {
             head: self.head.map(Block::of),
             last_good: self.good.map(Block::of),
             claimed_height: self.claimed,
+            joined: self.joined.map(|joined| Joined {
+                height: joined.height,
+                filled_height: joined.filled,
+            }),
             figures: Figures::of(self),
             findings: self.findings.iter().map(Found::of).collect(),
             more_findings: self.more_findings,

@@ -34,7 +34,10 @@ impl Report {
                 self.lacks()
             ),
             Verdict::Unanchored => match &self.anchor {
-                None => format!("consistent in itself {reached}; no policy says which network this should be"),
+                None => {
+                    let joined = self.joined_note().map_or_else(String::new, |note| format!("; {note}"));
+                    format!("consistent in itself {reached}; no policy says which network this should be{joined}")
+                }
                 Some(anchor) => format!(
                     "consistent in itself {reached}, but of another network than {}, which the policy pins",
                     anchor.network
@@ -85,15 +88,20 @@ impl Report {
         }
     }
 
-    fn lacks(&self) -> String {
-        let mut lacks = Vec::new();
-        lacks.extend(self.joined.map(|joined| match joined.height {
+    /// Why a source has only part of its history, if that is so.
+    fn joined_note(&self) -> Option<String> {
+        self.joined.map(|joined| match joined.height {
             0 => "a node was joining here and had not arrived: it has nothing yet".to_owned(),
             height => format!(
                 "the node joined at block {height} and has filled in what came before up to block {}; the rest is not here yet",
                 joined.filled
             ),
-        }));
+        })
+    }
+
+    fn lacks(&self) -> String {
+        let mut lacks = Vec::new();
+        lacks.extend(self.joined_note());
         if let Some((reached, pinned)) = self.missing_blocks() {
             lacks.push(format!(
                 "it ends at block {reached}, and the policy pins block {pinned}"

@@ -9,6 +9,7 @@ mod bundle;
 mod compare;
 mod directory;
 mod histories;
+mod joined;
 mod replay;
 mod tamper;
 mod verdicts;
