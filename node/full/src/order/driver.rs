@@ -106,7 +106,10 @@ impl Outlets {
             Action::Flush => self.journal.flush()?,
             Action::Reset => self.journal.reset()?,
             Action::Signed(guard) => self.signed.note(guard)?,
-            Action::DestroyKey => self.signed.destroy_key()?,
+            Action::DestroyKey => {
+                self.signed.destroy_key()?;
+                (self.outside)(Action::DestroyKey);
+            }
             Action::Set(timer, after) => {
                 self.timers.insert(timer, now.saturating_add(after));
             }
@@ -126,7 +129,11 @@ impl Outlets {
 
     /// Takes a timer whose time has come.
     fn due(&mut self, now: u64) -> Option<TimerId> {
-        let (timer, _) = self.timers.iter().filter(|(_, due)| **due <= now).min_by_key(|(_, due)| **due)?;
+        let (timer, _) = self
+            .timers
+            .iter()
+            .filter(|(_, due)| **due <= now)
+            .min_by_key(|(_, due)| **due)?;
         let timer = *timer;
         self.timers.remove(&timer);
         Some(timer)

@@ -151,7 +151,11 @@ mod tests {
         journal.reset().unwrap();
         journal.append(b"uno").unwrap();
         drop(journal);
-        assert_eq!(open(directory.path()).1, [b"uno"], "the others are still in the file and do not count");
+        assert_eq!(
+            open(directory.path()).1,
+            [b"uno"],
+            "the others are still in the file and do not count"
+        );
     }
 
     #[test]

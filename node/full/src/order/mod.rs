@@ -29,3 +29,6 @@ pub(crate) use pace::{Backlog, Pace};
 pub(crate) use validator::{Beginning, Shared};
 pub use validator::{Setup, Validator};
 pub(crate) use voter::Voter;
+
+#[cfg(test)]
+mod tests;

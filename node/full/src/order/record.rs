@@ -66,9 +66,7 @@ pub(super) fn read(journal: &[Vec<u8>]) -> Result<Recovered, Foreign> {
                     ..Recovered::default()
                 };
             }
-            Some((&HOST, record)) => recovered
-                .records
-                .push(Record::from_bytes(record).map_err(|_| Foreign)?),
+            Some((&HOST, record)) => recovered.records.push(Record::from_bytes(record).map_err(|_| Foreign)?),
             Some((&CONTENTS, block)) => recovered.blocks.push(Block::from_bytes(block).map_err(|_| Foreign)?),
             _ => return Err(Foreign),
         }

@@ -93,7 +93,10 @@ mod tests {
         let beacon = voter.beacon(&committee, network, head, 9).unwrap();
         assert_eq!(beacon.verify(&committee, network), Ok(()));
         voter.signed(at(1, Step::Prevote));
-        assert!(voter.statement(network, head, 9).is_some(), "a prevote makes nothing final");
+        assert!(
+            voter.statement(network, head, 9).is_some(),
+            "a prevote makes nothing final"
+        );
         voter.signed(at(1, Step::Precommit));
         assert_eq!(voter.statement(network, head, 10), None);
         assert_eq!(voter.beacon(&committee, network, head, 10), None);

@@ -281,8 +281,14 @@ impl<T: Tables> Validator<T> {
     pub(super) fn take_seat(&mut self) {
         let (network, next, committee) = {
             let ledger = self.shared.chain.ledger();
-            let sits = self.seat.as_ref().filter(|seat| seat.committee.term() == ledger.committee().term());
-            let committee = sits.map_or_else(|| Arc::new(ledger.committee().clone()), |seat| Arc::clone(&seat.committee));
+            let sits = self
+                .seat
+                .as_ref()
+                .filter(|seat| seat.committee.term() == ledger.committee().term());
+            let committee = sits.map_or_else(
+                || Arc::new(ledger.committee().clone()),
+                |seat| Arc::clone(&seat.committee),
+            );
             (ledger.keys().network(), ledger.head().height + 1, committee)
         };
         let is_member = |key: &VoteKey| committee.members().binary_search(&key.public()).is_ok();
@@ -346,7 +352,10 @@ impl<T: Tables> Validator<T> {
             let chain = &self.shared.chain;
             let ledger = chain.ledger();
             let (keys, bits) = (ledger.keys(), ledger.parameters().stamp_bits);
-            let entries = block.entries.into_iter().map(|entry| entry.verify(keys, bits).map(Arc::new));
+            let entries = block
+                .entries
+                .into_iter()
+                .map(|entry| entry.verify(keys, bits).map(Arc::new));
             let entries: Result<Vec<Arc<Verified<_>>>, _> = entries.collect();
             // Written by this program after it was checked, on this ledger.
             let checked = entries.ok().and_then(|entries| {
@@ -361,7 +370,6 @@ impl<T: Tables> Validator<T> {
         self.recovered = recovered.records;
         Ok(())
     }
-
 }
 
 impl Seat {

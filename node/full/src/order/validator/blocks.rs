@@ -35,10 +35,18 @@ const EARLY_MS_MAX: u64 = 60_000;
 impl<T: Tables> Validator<T> {
     /// Our turn: a block of what waits. Nothing, if nothing does.
     pub(super) fn propose(&mut self, round: u32, now: Now) -> Result<Vec<Output>, Fault> {
-        let Some(seat) = &mut self.seat else { return Ok(Vec::new()) };
+        let Some(seat) = &mut self.seat else {
+            return Ok(Vec::new());
+        };
         let (me, is_alone) = (seat.me, seat.is_alone());
         let selected = self.shared.waiting.select();
-        let drafted = draft(&self.shared.chain, &self.shared.reports, selected, me, (now, &self.behind))?;
+        let drafted = draft(
+            &self.shared.chain,
+            &self.shared.reports,
+            selected,
+            me,
+            (now, &self.behind),
+        )?;
         if !drafted.hopeless.is_empty() {
             let dropped = self.shared.waiting.settle(&[], &drafted.hopeless, 0);
             let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
@@ -67,7 +75,10 @@ impl<T: Tables> Validator<T> {
     }
 
     pub(super) fn offer(&self, step: &Step) {
-        let entries = step.entries.iter().map(|entry| (entry.stamp, Arc::clone(&entry.carried)));
+        let entries = step
+            .entries
+            .iter()
+            .map(|entry| (entry.stamp, Arc::clone(&entry.carried)));
         self.shared.lookup.put(step.id, entries.collect());
     }
 
@@ -105,19 +116,16 @@ impl<T: Tables> Validator<T> {
     }
 
     /// What was pulled has come, all of it or not.
-    pub(super) fn missing(
-        &mut self,
-        block: &Hash,
-        entries: &[Arc<Verified<Carried>>],
-        now: Now,
-    ) -> Result<(), Fault> {
+    pub(super) fn missing(&mut self, block: &Hash, entries: &[Arc<Verified<Carried>>], now: Now) -> Result<(), Fault> {
         self.under_way.fill(block, entries);
         let first = self.under_way.of(block).find(|listing| !listing.is_complete());
         if let Some(by) = first.map(|listing| listing.by) {
             let others: Vec<_> = self.peers.reachable(&by).collect();
-            let next = others
-                .into_iter()
-                .find(|other| self.under_way.of(block).any(|listing| !listing.is_complete() && listing.would_ask(other)));
+            let next = others.into_iter().find(|other| {
+                self.under_way
+                    .of(block)
+                    .any(|listing| !listing.is_complete() && listing.would_ask(other))
+            });
             if let Some(next) = next {
                 self.pull(block, next);
             }
@@ -219,7 +227,10 @@ impl<T: Tables> Validator<T> {
         let mut wait = None;
         let mut due = Vec::new();
         for (id, question) in self.under_way.questions().filter(|(_, question)| question.is_early) {
-            let ahead = question.header.time.saturating_sub(now.wall_ms.saturating_add(CLOCK_SKEW_MS));
+            let ahead = question
+                .header
+                .time
+                .saturating_sub(now.wall_ms.saturating_add(CLOCK_SKEW_MS));
             if ahead == 0 {
                 due.push(*id);
             } else if ahead <= EARLY_MS_MAX {
@@ -247,7 +258,9 @@ impl<T: Tables> Validator<T> {
             .map(|(id, _)| *id)
             .collect();
         for id in &open {
-            let Some(question) = self.under_way.question(id) else { continue };
+            let Some(question) = self.under_way.question(id) else {
+                continue;
+            };
             question.tries += 1;
             let (turn, proposer) = (question.tries, question.proposer);
             let others: Vec<_> = self.peers.reachable(&proposer).collect();

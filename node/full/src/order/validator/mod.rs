@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use waxwing_core::committee::Committee;
 use waxwing_core::keys::{Signature, ValidatorId, VoteKey};
+use waxwing_core::ledger::Ledger;
 use waxwing_core::{Hash, Verified};
 use waxwing_order::{Guard, Host, Record, Settings, Timer};
 use waxwing_store::{RestoreError, Store, Tables};
@@ -38,7 +39,7 @@ use crate::faults::{Fault, Seldom};
 use crate::intake::{Examined, examine};
 use crate::meter::Meter;
 use crate::pool::{Candidate, PoolLimits, Waiting};
-use crate::reports::Reports;
+use crate::reports::{Report, Reports};
 use peers::Peers;
 use timers::{CLOCK, FETCH, LAG, PACE, Timers};
 
@@ -273,7 +274,11 @@ impl<T: Tables> Validator<T> {
         let backlog = self.shared.waiting.backlog();
         let Some(seat) = &self.seat else { return Ok(()) };
         if seat.begun.is_some() {
-            return if backlog == Backlog::Empty { Ok(()) } else { self.resume(now) };
+            return if backlog == Backlog::Empty {
+                Ok(())
+            } else {
+                self.resume(now)
+            };
         }
         match self.pace.next(now.steady_ms, backlog) {
             Next::Rest => Ok(()),
@@ -343,6 +348,12 @@ impl<T: Tables> Validator<T> {
     /// If what is stored does not add up to what is certified.
     pub fn open(setup: Setup<T>, now: Now) -> Result<(Self, Vec<Action>), RestoreError> {
         let ledger = setup.store.restore()?;
+        #[cfg(feature = "broken-on-purpose")]
+        let ledger = if setup.settings.broken == waxwing_order::event::Broken::AnchorsUnchecked {
+            ledger.without_anchor_checks()
+        } else {
+            ledger
+        };
         let head = (ledger.head().height, ledger.id());
         // Nobody waits for the database to be closed.
         let (chain, _) = Chain::new(setup.store, ledger, None, Box::new(|_| {}));
@@ -388,6 +399,13 @@ impl<T: Tables> Validator<T> {
         admitted.iter().all(Result::is_ok)
     }
 
+    /// Takes evidence that somebody reports; whether it is news here. The validator is told [`Event::Work`] afterwards.
+    #[must_use]
+    pub fn report(&self, evidence: &[u8]) -> bool {
+        let Shared { chain, reports, .. } = &self.shared;
+        reports.take(evidence, &chain.ledger()) == Report::News
+    }
+
     /// Entries that this validator holds, for another one's [`Action::Pull`].
     #[must_use]
     pub fn entries(&self, block: &Hash, stamps: &[Hash]) -> Vec<Arc<Verified<waxwing_core::envelope::Carried>>> {
@@ -397,7 +415,8 @@ impl<T: Tables> Validator<T> {
     /// This validator's part of a beacon: that a head is still the newest block at a time.
     #[must_use]
     pub fn statement(&self, head: (u64, Hash), time: u64) -> Option<Signature> {
-        self.voter().statement(self.shared.chain.store().keys().network(), head, time)
+        self.voter()
+            .statement(self.shared.chain.store().keys().network(), head, time)
     }
 
     /// The newest block that is true here.
@@ -412,10 +431,19 @@ impl<T: Tables> Validator<T> {
         self.shared.chain.store()
     }
 
+    /// The rules and their state after the newest block.
+    pub fn ledger(&self) -> impl std::ops::Deref<Target = Ledger> + '_ {
+        self.shared.chain.ledger()
+    }
+
     /// Whether it votes.
     #[must_use]
     pub const fn role(&self) -> Role {
-        if self.seat.is_some() { Role::Validator } else { Role::Follower }
+        if self.seat.is_some() {
+            Role::Validator
+        } else {
+            Role::Follower
+        }
     }
 
     /// Envelopes that wait for a block.

@@ -87,7 +87,10 @@ impl Peers {
     /// Who says that it is further than `height`, those who were tried least first; their claim, and how often it was
     /// tried.
     fn further(&self, height: u64) -> Option<(ValidatorId, u64, u32)> {
-        let claims = self.all.iter().filter(|(_, peer)| peer.is_up && peer.height > height && peer.tries < TRIES);
+        let claims = self
+            .all
+            .iter()
+            .filter(|(_, peer)| peer.is_up && peer.height > height && peer.tries < TRIES);
         let next = claims.min_by_key(|(_, peer)| (peer.tries, u64::MAX - peer.height))?;
         Some((*next.0, next.1.height, next.1.tries))
     }

@@ -44,7 +44,11 @@ impl Timers {
 
     /// The host's timer of this name, which has run out.
     pub(super) fn run_out(&mut self, id: TimerId) -> Option<Timer> {
-        let timer = self.host.iter().find(|(_, name)| **name == id).map(|(timer, _)| *timer)?;
+        let timer = self
+            .host
+            .iter()
+            .find(|(_, name)| **name == id)
+            .map(|(timer, _)| *timer)?;
         self.host.remove(&timer);
         Some(timer)
     }
