@@ -160,6 +160,13 @@ pub enum Progress {
         /// The height.
         height: u64,
     },
+    /// Has everything from a snapshot on, and fills in what came before.
+    Joined {
+        /// Height of the snapshot.
+        joined: u64,
+        /// Height up to which everything since the genesis was checked by this node.
+        verified: u64,
+    },
 }
 
 /// Whose envelopes a node takes, and how much of them.

@@ -152,11 +152,15 @@ fn role() -> impl Strategy<Value = Role> {
 }
 
 fn progress() -> impl Strategy<Value = Progress> {
-    any::<(u64, u64, u8)>().prop_map(|(one, two, which)| match which % 3 {
+    any::<(u64, u64, u8)>().prop_map(|(one, two, which)| match which % 4 {
         0 => Progress::Downloading { have: one, target: two },
         1 => Progress::Verifying {
             verified: one,
             target: two,
+        },
+        2 => Progress::Joined {
+            joined: one,
+            verified: two,
         },
         _ => Progress::Verified { height: one },
     })
