@@ -99,7 +99,8 @@ impl Tally {
         }
     }
 
-    fn withhold(&mut self, count: u64, first: Vec<At>) {
+    /// Absent without excuse.
+    pub(crate) fn withhold(&mut self, count: u64, first: Vec<At>) {
         self.bodies.withheld += count;
         self.bodies.first_withheld.extend(first);
         // The lists of several queues meet here: the first of all of them stay.

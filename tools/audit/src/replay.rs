@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use waxwing_core::Hash;
 use waxwing_core::certificate::Head;
+use waxwing_core::change::ChangeError;
 use waxwing_core::envelope::{EnvelopeError, EnvelopeHeader};
 use waxwing_core::genesis::Genesis;
-use waxwing_core::ledger::{Ledger, Step};
+use waxwing_core::ledger::{EntryFault, Ledger, Step};
 use waxwing_core::policy::PinnedHead;
 
 use crate::blame::Suspect;
@@ -134,7 +135,9 @@ impl Replay {
             }
             Err(finding) => *finding,
         };
-        if matches!(refused.fault, Fault::ForeignBlock { .. }) {
+        if block.certified.is_ok() && refused.fault == Fault::Rule(EntryFault::Change(ChangeError::BodyMissing)) {
+            self.stop_at_change(&block, &refused);
+        } else if matches!(refused.fault, Fault::ForeignBlock { .. }) {
             // Nobody's vote for another network says anything here.
             self.record(refused);
         } else if block.certified.is_err() {
@@ -146,6 +149,27 @@ impl Replay {
             self.record(refused);
         }
         Ok(ControlFlow::Break(()))
+    }
+
+    /// Without the body of a change of the committee nobody can say who certifies what follows: the audit ends before it.
+    /// Nobody broke a rule by that; the body is withheld, or damaged.
+    fn stop_at_change(&mut self, block: &CheckedBlock, refused: &Finding) {
+        let place = refused.at.place.and_then(|place| usize::try_from(place).ok());
+        match place.and_then(|place| block.entries.get(place)) {
+            Some(CheckedEntry::WithoutBody(entry, error, found)) => {
+                self.tally.damaged();
+                self.record(Finding {
+                    fault: Fault::Body(*error),
+                    at: refused.at,
+                    expected: right_body(&entry.signed.header, *error),
+                    found: found.clone(),
+                    coverage: Coverage::Changed,
+                });
+            }
+            _ => self.tally.withhold(1, vec![refused.at]),
+        }
+        // What stands beside the blocks is not compared with a part of them.
+        self.is_order_broken = true;
     }
 
     /// Only the committee that the history leads to can certify its next block. Where another one was asked, or none,

@@ -159,6 +159,7 @@ impl<T: Tables> Beside for Rows<T> {
         findings.extend(self.compare_expiries(ledger)?);
         findings.extend(self.compare_ends(ledger)?);
         findings.extend(self.compare_notes(ledger)?);
+        findings.extend(self.compare_terms(ledger)?);
         Ok(findings)
     }
 }

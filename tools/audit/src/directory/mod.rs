@@ -9,6 +9,7 @@ mod chunk;
 mod locate;
 mod small;
 mod sum;
+mod terms;
 
 use core::fmt;
 use std::collections::VecDeque;

@@ -12,4 +12,5 @@ mod histories;
 mod joined;
 mod replay;
 mod tamper;
+mod terms;
 mod verdicts;
