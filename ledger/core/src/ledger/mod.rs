@@ -339,6 +339,14 @@ impl Ledger {
         })
     }
 
+    /// The same rules but one, for a simulation that is to notice: entries may stand under any anchor.
+    #[cfg(feature = "broken-on-purpose")]
+    #[must_use]
+    pub fn without_anchor_checks(mut self) -> Self {
+        self.anchors.disregard();
+        self
+    }
+
     /// The network's hash keys.
     #[must_use]
     pub const fn keys(&self) -> &HashKeys {
