@@ -1,8 +1,8 @@
 //! Messages about heights that are still to come, kept until they do.
 //!
 //! Validators decide at slightly different moments, and one that rests must hear that another begins. Kept are a few
-//! messages of each member, each verified before it takes a place, so that nobody can fill another's places or the memory.
-//! Collected votes are not kept: whoever waits says them again.
+//! messages of each member, each verified before it takes a place, so that nobody can fill another's places or the
+//! memory. Collected votes are not kept: whoever waits says them again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -230,7 +230,7 @@ impl Height {
             }
         }
         self.finish(core);
-        if self.end.is_some() {
+        if self.end.is_some() || core.is_stopped {
             return;
         }
         let open = self.blocks.iter().filter(|(_, known)| !known.is_judged);

@@ -172,8 +172,8 @@ impl Host {
         }
     }
 
-    /// Whether a message speaks in our name. Nobody but us has reason to send such a thing, so it is of no use; and if it
-    /// says what we never said, and our signature counts, our key is on a second machine.
+    /// Whether a message speaks in our name. Nobody but us has reason to send such a thing, so it is of no use; and
+    /// if it says what we never said, and our signature counts, our key is on a second machine.
     fn meets_itself(&mut self, message: &Message) -> bool {
         let me = self.core.signer.me();
         let ours = message.votes().into_iter().filter(|vote| vote.validator == me);

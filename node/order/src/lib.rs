@@ -1,8 +1,8 @@
 //! How a committee agrees on the next block.
 //!
 //! One type, [`Host`], wraps a Byzantine fault tolerant engine (Tendermint's algorithm, `arc-malachitebft-core-*`) so
-//! that nothing of it is seen outside: a host is told [`Input`]s and wants [`Output`]s done, all of them values. It knows no
-//! socket, disk, clock or thread, so a simulation runs the real one in virtual time.
+//! that nothing of it is seen outside: a host is told [`Input`]s and wants [`Output`]s done, all of them values. It
+//! knows no socket, disk, clock or thread, so a simulation runs the real one in virtual time.
 //!
 //! ```text
 //! begin(height) ─> Propose ─> Proposed ─> Record.. Flush Publish.. ─> Message.. Judge ─> Judged ─> .. ─> Decided

@@ -26,8 +26,8 @@ pub const HEIGHTS_AHEAD_MAX: u64 = 2;
 /// waits that long for the others sends its votes again.
 pub const MESSAGES_AHEAD_MAX: usize = 6;
 
-/// Votes of one height whose signatures are remembered as checked: some ten rounds of the largest committee. Those beyond
-/// are checked again whenever they are needed, which costs time and nothing else.
+/// Votes of one height whose signatures are remembered as checked: some ten rounds of the largest committee. Those
+/// beyond are checked again whenever they are needed, which costs time and nothing else.
 pub const VOTES_REMEMBERED_MAX: usize = 2048;
 
 #[expect(clippy::as_conversions, reason = "TryFrom is not const, and the numbers are small")]

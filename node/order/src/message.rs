@@ -115,8 +115,8 @@ pub struct RoundVote {
     pub signature: Signature,
 }
 
-/// The bytes a validator signs to propose: domain, network, height, round, round of the polka (all ones for none), block
-/// id.
+/// The bytes a validator signs to propose: domain, network, height, round, round of the polka (all ones for none),
+/// block id.
 #[must_use]
 pub fn proposal_message(network: Hash, height: u64, round: u32, polka_round: Option<u32>, block: Hash) -> Vec<u8> {
     let mut message = PROPOSAL_DOMAIN.to_vec();

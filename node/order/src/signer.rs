@@ -1,7 +1,7 @@
 //! The one place that signs, and that says no.
 //!
-//! A step is signed once. Asked again for the same words it gives the same signature, asked for other words it reports a
-//! contradiction. At or before the inherited guard it signs nothing that the journal does not show.
+//! A step is signed once. Asked again for the same words it gives the same signature, asked for other words it
+//! reports a contradiction. At or before the inherited guard it signs nothing that the journal does not show.
 
 use std::collections::BTreeMap;
 

@@ -119,7 +119,8 @@ impl Votes {
         }
     }
 
-    /// Whether at least `needed` different members cast these votes, and every one counts. Counted first: signatures cost.
+    /// Whether at least `needed` different members cast these votes, and every one counts. Counted first: signatures
+    /// cost.
     pub(crate) fn verify_all(&mut self, votes: &[Vote], needed: usize) -> bool {
         let voters: BTreeSet<_> = votes.iter().map(|vote| vote.validator).collect();
         voters.len() == votes.len() && votes.len() >= needed && votes.iter().all(|vote| self.verify(vote))

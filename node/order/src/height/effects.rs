@@ -257,8 +257,8 @@ impl Height {
         }
     }
 
-    /// Appends to the journal. Whoever is alone has nobody to contradict: its block is durable before it is announced, and
-    /// until then nobody has seen a vote.
+    /// Appends to the journal. Whoever is alone has nobody to contradict: its block is durable before it is
+    /// announced, and until then nobody has seen a vote.
     pub(super) fn record(&mut self, core: &mut Core, record: Record) {
         if self.replay.is_none() && !self.is_alone() {
             self.has_unflushed = true;

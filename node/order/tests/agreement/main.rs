@@ -11,6 +11,7 @@
 
 mod chance;
 mod liar;
+mod wild;
 mod world;
 
 use waxwing_order::event::Broken;
@@ -93,6 +94,19 @@ fn two_faced_validators_are_caught_and_fork_nothing() {
         }
     }
     assert!(caught >= 16, "only {caught} of 24 liars were caught");
+}
+
+#[test]
+fn nothing_that_is_well_formed_stops_or_divides_the_honest() {
+    for (validators, wild, seeds) in [(4, 1, 12), (7, 2, 4)] {
+        for seed in 0..seeds {
+            let mut plan = Plan::rough(seed, validators);
+            (plan.calm_from, plan.goal) = (6_000, 3);
+            let wild = plan.characters.iter_mut().take(wild);
+            wild.for_each(|character| *character = Character::Wild);
+            agree(plan);
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A committee in one thread, in virtual time, with everything that goes wrong drawn from a seed.
 //!
-//! Each validator is a real [`Host`] with a journal that tells *written* from *durable*. Messages travel as bytes and are
-//! lost, late and doubled; machines die between any two outputs and lose what was not flushed, all of it or its end. What
-//! comes out is watched: one block per height, and no honest validator ever signs two things for one step.
+//! Each validator is a real [`Host`] with a journal that tells *written* from *durable*. Messages travel as bytes and
+//! are lost, late and doubled; machines die between any two outputs and lose what was not flushed, all of it or its
+//! end. What comes out is watched: one block per height, and no honest validator ever signs two things for one step.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(crate) enum Character {
     Silent,
     /// Tells one half this and the other half that.
     TwoFaced,
+    /// Says whatever is well formed.
+    Wild,
 }
 
 /// What is to happen in a run.
@@ -163,6 +165,8 @@ pub(crate) struct World {
     said: BTreeMap<(ValidatorId, u64, u32, &'static str), Vec<u8>>,
     /// What the liars said already.
     pub(crate) lies: BTreeSet<(usize, u64, u32, u8, Hash)>,
+    /// What the wild ones heard last.
+    pub(crate) heard: Vec<Message>,
 }
 
 impl World {
@@ -200,6 +204,7 @@ impl World {
             decided: BTreeMap::new(),
             said: BTreeMap::new(),
             lies: BTreeSet::new(),
+            heard: Vec::new(),
         };
         for node in 0..world.nodes.len() {
             world.after(0, Event::Restart(node));
@@ -346,6 +351,7 @@ impl World {
                     Character::Honest => self.tell(node, Input::Message(message)),
                     Character::Silent => {}
                     Character::TwoFaced => crate::liar::answer(self, node, &message),
+                    Character::Wild => crate::wild::answer(self, node, &message),
                 }
             }
             Event::Status(node, from) => self.catch_up(node, from),
