@@ -1,7 +1,8 @@
-//! A validator that says whatever is well formed: its own votes for anything and any round, blocks of others proposed again
-//! with invented polkas, and certificates put together from every vote it ever heard, good, bad and mixed.
+//! A validator that says whatever is well formed.
 //!
-//! It is here for what nobody thought of: an input that makes the engine fail would stop an honest validator.
+//! Its own votes for anything and any round, blocks of others proposed again with invented polkas, and certificates put
+//! together from every vote it ever heard, good, bad and mixed. It is here for what nobody thought of: an input that makes
+//! the engine fail would stop an honest validator.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
