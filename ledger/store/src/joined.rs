@@ -68,7 +68,7 @@ impl Joins {
                 Some(row) => rows::decode_number(&row).map_err(malformed)?,
                 None => 0,
             };
-            joins.set(joint.history.len(), filled);
+            joins.set(joint.height, filled);
         }
         Ok(joins)
     }
@@ -91,17 +91,20 @@ impl Joins {
     }
 }
 
-/// Row of `meta`: where a store was joined. The frontier's length is the height.
+/// Row of `meta`: where a store was joined.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct JointRow {
-    /// Block id of the snapshot's head.
+    /// Height of the snapshot's head.
+    pub(crate) height: u64,
+    /// Its block id.
     pub(crate) id: Hash,
-    /// Over all headers before it.
+    /// Over all headers before the lowest one that is here.
     pub(crate) history: Frontier,
 }
 
 impl Encode for JointRow {
     fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.height.to_be_bytes());
         self.id.encode(out);
         self.history.encode(out);
     }
@@ -110,6 +113,7 @@ impl Encode for JointRow {
 impl Decode for JointRow {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         Ok(Self {
+            height: reader.u64()?,
             id: reader.hash()?,
             history: Frontier::decode(reader)?,
         })
@@ -153,6 +157,28 @@ impl<T: Tables> Store<T> {
         Ok(base.map_or(0, |state| state.length()))
     }
 
+    /// Refuses to answer about an entry that is not here yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if it stood in the log when the store was joined.
+    pub fn expect_entry(&self, log: &LogId, index: u64) -> Result<(), StoreError> {
+        if index < self.first_index(log)? {
+            return Err(StoreError::Missing(Family::Entry));
+        }
+        Ok(())
+    }
+
+    /// Refuses to answer about a block that is not here yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if so.
+    pub fn expect_block(&self, height: u64) -> Result<(), StoreError> {
+        if self.gap().is_some_and(|gap| gap.lacks(height)) {
+            return Err(StoreError::Missing(Family::Block));
+        }
+        Ok(())
+    }
+
     /// A node of a log's tree that lies across the snapshot.
     pub(crate) fn log_node_across(&self, log: &LogId, level: u8, index: u64) -> Result<Hash, StoreError> {
         let base = self.base(&map_key(self.keys(), &log.as_hash()))?;
@@ -161,8 +187,13 @@ impl<T: Tables> Store<T> {
         across(&reader, &log_tree(self.keys()), &base, (level, index))?.ok_or(StoreError::Missing(Family::Index))
     }
 
-    /// The same for the history.
+    /// The same for the history, of which the way from the genesis to the snapshot is here as well.
     pub(crate) fn history_node_across(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        let on_the_way = self.rows.get(Family::Meta, &meta::path_key(level, index))?;
+        if let Some(row) = on_the_way {
+            let hash = row.as_ref().try_into().map(Hash);
+            return hash.map_err(|_| StoreError::Malformed(Family::Meta));
+        }
         let base = self.joint_row()?.map_or_else(Frontier::empty, |row| row.history);
         let reader = HistoryNodes { store: self };
         if level == 0 {

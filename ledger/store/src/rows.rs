@@ -47,10 +47,14 @@ pub mod meta {
 
     /// Is there while a snapshot is being brought in: until it goes, nothing but the genesis counts.
     pub const JOINING: &[u8] = b"joining";
-    /// Where the store was joined, while older blocks are not here yet: block id 32, frontier of the history before it.
+    /// Where the store was joined, while older blocks are not here yet: height u64, block id 32, frontier of the history
+    /// before the lowest header that is here.
     pub const JOINED: &[u8] = b"joined";
     /// What the names of the base start with: a map key 32 follows, the row is one of `log` as it was joined.
-    pub const BASE: &[u8; 4] = b"base";
+    pub const BASE: &[u8] = b"base";
+    /// What the names of nodes of the history start with that lie on the way to the snapshot: level u8 and index u64 follow,
+    /// the row is a hash.
+    pub const PATH: &[u8] = b"path";
     /// What the names of the replay's own rows start with: the key of a row of `log`, `recent` or `meta` follows.
     pub const BEHIND_LOG: &[u8] = b"behind.log.";
     /// Likewise.
@@ -62,6 +66,12 @@ pub mod meta {
     #[must_use]
     pub fn base_key(map_key: &super::Hash) -> [u8; 36] {
         super::joined(BASE, map_key.as_bytes())
+    }
+
+    /// Name of the row of a node of the history on the way to the snapshot.
+    #[must_use]
+    pub fn path_key(level: u8, index: u64) -> [u8; 13] {
+        super::joined(PATH, &super::joined::<9>(&[level], &index.to_be_bytes()))
     }
 
     /// Name of a row of the replay.

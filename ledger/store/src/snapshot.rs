@@ -18,11 +18,13 @@ use core::fmt;
 use core::ops::ControlFlow;
 
 use waxwing_core::block::BlockHeader;
-use waxwing_core::codec::{Decode, Encode};
+use waxwing_core::codec::{Decode, Encode, Reader};
 use waxwing_core::hash::Hash;
-use waxwing_core::ledger::LedgerReader;
+use waxwing_core::history;
+use waxwing_core::ledger::{KEPT_LEVEL_STEP, LedgerReader, TreeNode};
 use waxwing_core::log::LogState;
 use waxwing_core::logmap::map_key;
+use waxwing_core::merkle::Sha256Tree;
 use waxwing_core::snapshot::{
     Answer, Ask, Cutter, Joint, LastChange, LogRow, Opening, PART_BYTES_MAX, Rows, SLOT_LOGS_MAX, SLOTS_PER_PART_MAX,
     Slot, Span, WindowBlock, WindowEntry,
@@ -32,7 +34,7 @@ use crate::behind::end_of;
 use crate::error::StoreError;
 use crate::joined::JointRow;
 use crate::read::go_on_if;
-use crate::rows::{self, EntryRow, IndexRow, meta};
+use crate::rows::{self, EntryRow, HISTORY, IndexRow, meta};
 use crate::store::Store;
 use crate::tables::{Batch, Family, Tables};
 
@@ -79,7 +81,9 @@ impl<T: Tables> Store<T> {
     /// If it cannot be read.
     pub fn snapshot_part(&self, height: u64, ask: &Ask, outline: &[Slot]) -> Result<Option<Answer>, StoreError> {
         match *ask {
-            Ask::Opening => Ok(self.opening(height)?.map(|opening| Answer::Opening(Box::new(opening)))),
+            Ask::Opening { size } => Ok(self
+                .opening(height, size)?
+                .map(|opening| Answer::Opening(Box::new(opening)))),
             Ask::Outline { first } => {
                 let first = usize::try_from(first).unwrap_or(usize::MAX);
                 let count = usize::try_from(SLOTS_PER_PART_MAX).unwrap_or(usize::MAX);
@@ -140,8 +144,8 @@ impl<T: Tables> Store<T> {
         Ok((more.is_none() && logs.len() <= most).then_some(logs))
     }
 
-    fn opening(&self, height: u64) -> Result<Option<Opening>, StoreError> {
-        let Some(head) = self.head_of_snapshot(height)? else {
+    fn opening(&self, height: u64, size: u64) -> Result<Option<Opening>, StoreError> {
+        let Some(head) = self.head_of_snapshot(height)?.filter(|head| size <= head.height) else {
             return Ok(None);
         };
         let change = match self.last_change(&head)? {
@@ -150,7 +154,7 @@ impl<T: Tables> Store<T> {
             Last::Entry(change) => Some(*change),
         };
         Ok(Some(Opening {
-            history: self.history_frontier(height)?,
+            history: self.history_frontier(size)?,
             change,
         }))
     }
@@ -185,6 +189,32 @@ impl<T: Tables> Store<T> {
             header,
             body,
         })))
+    }
+
+    /// Nodes of the history to keep that the headers put aside lead to: those that a store has which saw their blocks.
+    fn window_nodes(&self, joint: &Joint) -> Result<Vec<TreeNode>, StoreError> {
+        let (mut history, head) = (joint.history.clone(), &joint.head.header);
+        let (from, to) = (rows::number_key(history.len()), rows::number_key(head.height));
+        let (mut nodes, mut outcome) = (Vec::new(), Ok(()));
+        if from < to {
+            self.rows.scan(Family::Block, &from, Some(&to), |_, value| {
+                match BlockHeader::decode(&mut Reader::new(value)) {
+                    Ok(header) => history.append_with(&Sha256Tree, history::leaf(&header), |level, index, hash| {
+                        if level % KEPT_LEVEL_STEP == 0 {
+                            nodes.push(TreeNode { level, index, hash });
+                        }
+                    }),
+                    Err(_) => outcome = Err(StoreError::Malformed(Family::Block)),
+                }
+                go_on_if(outcome.is_ok())
+            })?;
+        }
+        outcome?;
+        if history.len() == head.height && history.root(&Sha256Tree) == head.history_root {
+            Ok(nodes)
+        } else {
+            Err(StoreError::Missing(Family::Block))
+        }
     }
 
     fn headers_for(&self, from: u64, count: u32) -> Result<Option<Vec<BlockHeader>>, StoreError> {
@@ -318,7 +348,9 @@ impl<T: Tables> Store<T> {
 
 /// Deletes what proofs needed of the snapshot.
 pub(crate) fn delete_base(batch: &mut impl Batch) {
-    batch.delete_range(Family::Meta, meta::BASE, &end_of(meta::BASE));
+    for prefix in [meta::BASE, meta::PATH] {
+        batch.delete_range(Family::Meta, prefix, &end_of(prefix));
+    }
 }
 
 impl<T: Tables> Import<'_, T> {
@@ -394,7 +426,22 @@ impl<T: Tables> Import<'_, T> {
         }
         let oldest = joint.anchors.first().map_or(0, |(height, _, _)| *height);
         self.batch.delete_range(Family::Recent, &[], &rows::number_key(oldest));
+        for node in store.window_nodes(joint)? {
+            self.row(
+                Family::Node,
+                &rows::node_key(&HISTORY, node.level, node.index),
+                node.hash.as_bytes(),
+            );
+        }
+        for node in &joint.nodes {
+            self.row(
+                Family::Meta,
+                &meta::path_key(node.level, node.index),
+                node.hash.as_bytes(),
+            );
+        }
         let joined = JointRow {
+            height: header.height,
             id: header.id(store.keys()),
             history: joint.history.clone(),
         };

@@ -8,7 +8,7 @@
 //!
 //! Several questions may be under way at once, at several nodes. Rows come out as soon as they are checked, for a store to
 //! put aside; what stays here is the outline and what is known of the blocks that still lack their entries. The slot with
-//! the committee log comes first and the opening after it, so that every part can be judged when it comes, and who sent it.
+//! the committee log comes first, and the opening after it and all headers, so that every part can be judged when it comes.
 
 use std::collections::VecDeque;
 
@@ -28,9 +28,10 @@ use crate::hash::{Hash, HashKeys, Meaning};
 use crate::history;
 use crate::keys::LogId;
 use crate::ladder::{Ladder, Term};
+use crate::ledger::TreeNode;
 use crate::log::{LogCursor, LogState, Place, log_leaf};
 use crate::logmap::map_key;
-use crate::merkle::{Frontier, Sha256Tree};
+use crate::merkle::{Frontier, InclusionProof, Sha256Tree};
 use crate::schedule;
 
 /// The way to a certified header: a client's, that keeps the committees it meets.
@@ -40,6 +41,7 @@ pub struct Ascent {
     follow: Follow,
     ladder: Ladder,
     rungs: Vec<Head>,
+    nodes: Vec<TreeNode>,
     head: Option<Head>,
 }
 
@@ -52,6 +54,7 @@ impl Ascent {
             ladder: Ladder::new(genesis.committee()),
             genesis: genesis.clone(),
             rungs: Vec::new(),
+            nodes: Vec::new(),
             head: None,
         }
     }
@@ -73,8 +76,12 @@ impl Ascent {
     /// # Errors
     /// [`SnapshotError::Head`]; then nothing has changed.
     pub fn accept(&mut self, update: &HeadUpdate, now: u64) -> Result<Accepted, SnapshotError> {
+        let mut below = self.held();
         let accepted = self.follow.accept(update, now).map_err(SnapshotError::Head)?;
         for rung in &update.ladder {
+            let height = rung.head.header.height;
+            self.nodes.extend(complete_siblings(below, height, &rung.extension));
+            below = height;
             let term = Term {
                 from: rung.head.header.height.saturating_add(1),
                 committee: rung.next.clone(),
@@ -83,6 +90,8 @@ impl Ascent {
                 self.rungs.push(rung.head.clone());
             }
         }
+        let height = update.head.header.height;
+        self.nodes.extend(complete_siblings(below, height, &update.extension));
         self.head = Some(update.head.clone());
         Ok(accepted)
     }
@@ -94,6 +103,7 @@ impl Ascent {
             genesis,
             ladder,
             rungs,
+            nodes,
             head,
             ..
         } = self;
@@ -111,6 +121,7 @@ impl Ascent {
             head,
             ladder,
             rungs,
+            nodes,
             opening_stage: Stage::Due,
             opening: None,
             outline: OutlineCheck::new(),
@@ -123,6 +134,31 @@ impl Ascent {
             under_way: 0,
         })
     }
+}
+
+/// The complete subtrees on the way from a header up to the root of the history before a later one. They never change: whoever
+/// has them can lead others up the same way, to any later head.
+fn complete_siblings(older: u64, newer: u64, path: &InclusionProof) -> Vec<TreeNode> {
+    let inner = u64::BITS - (older ^ newer.saturating_sub(1)).leading_zeros();
+    let mut siblings = path.siblings.iter();
+    let mut nodes = Vec::new();
+    for level in 0..63_u8 {
+        let here = older >> level;
+        let index = match here & 1 {
+            1 => here - 1,
+            _ if u32::from(level) < inner => here + 1,
+            _ => continue,
+        };
+        let Some(hash) = siblings.next() else { break };
+        if (index + 1).checked_shl(level.into()).is_some_and(|end| end <= newer) {
+            nodes.push(TreeNode {
+                level,
+                index,
+                hash: *hash,
+            });
+        }
+    }
+    nodes
 }
 
 /// Parts that come one after the other.
@@ -169,8 +205,10 @@ pub enum Rows {
 pub struct Joint {
     /// The certified head.
     pub head: Head,
-    /// The frontier of the history before it.
+    /// The frontier of the history before the lowest header that is here.
     pub history: Frontier,
+    /// Complete subtrees of the history on the way from the genesis over the last heads of terms to the head.
+    pub nodes: Vec<TreeNode>,
     /// Blocks that can be named, ascending.
     pub anchors: Vec<(u64, Hash, u64)>,
     /// All committees.
@@ -218,6 +256,7 @@ pub struct Assembly {
     head: Head,
     ladder: Ladder,
     rungs: Vec<Head>,
+    nodes: Vec<TreeNode>,
     opening_stage: Stage,
     opening: Option<(Frontier, Option<ChangeEntry>)>,
     outline: OutlineCheck,
@@ -255,10 +294,6 @@ impl Assembly {
         if let Some(again) = self.back.pop_front() {
             return Some(again);
         }
-        if self.opening_stage == Stage::Due && self.committee != CommitteeLog::Unknown {
-            self.opening_stage = Stage::Asked;
-            return own(Ask::Opening);
-        }
         if self.outline_stage == Stage::Due {
             self.outline_stage = Stage::Asked;
             let first = u64::try_from(self.outline.len()).unwrap_or(u64::MAX);
@@ -272,6 +307,11 @@ impl Assembly {
                 }
                 None => self.headers_stage = Stage::Done,
             }
+        }
+        if self.opening_stage == Stage::Due && self.can_open() {
+            self.opening_stage = Stage::Asked;
+            let size = self.chain.lowest().height;
+            return own(Ask::Opening { size });
         }
         if let Some((span, slot)) = self.slots.pop_front() {
             return Some(Question {
@@ -287,6 +327,11 @@ impl Assembly {
             },
             against: Against::Group(group),
         })
+    }
+
+    /// Whether the opening can be judged when it comes.
+    fn can_open(&self) -> bool {
+        self.committee != CommitteeLog::Unknown && self.headers_stage == Stage::Done
     }
 
     /// Whether everything is here.
@@ -308,6 +353,7 @@ impl Assembly {
             anchors: self.chain.anchors(),
             head: self.head,
             history,
+            nodes: self.nodes,
             ladder: self.ladder,
             rungs: self.rungs,
             change,
@@ -346,7 +392,7 @@ impl Assembly {
 
     fn check(&mut self, question: &Question, answer: Answer) -> Result<Rows, SnapshotError> {
         match (&question.ask, &question.against, answer) {
-            (Ask::Opening, _, Answer::Opening(opening)) => self.open(*opening),
+            (Ask::Opening { .. }, _, Answer::Opening(opening)) => self.open(*opening),
             (Ask::Outline { .. }, _, Answer::Outline(slots)) => self.outline(&slots),
             (Ask::Headers { from, count }, _, Answer::Headers(headers)) => self.headers(*from, *count, headers),
             (_, Against::Slot(span, slot), Answer::Logs(rows)) => self.logs(&(*span, *slot), rows),
@@ -389,8 +435,8 @@ impl Assembly {
 
     fn open(&mut self, opening: Opening) -> Result<Rows, SnapshotError> {
         let Opening { history, change } = opening;
-        let header = &self.head.header;
-        if history.len() != header.height || history.root(&Sha256Tree) != header.history_root {
+        let lowest = self.chain.lowest();
+        if history.len() != lowest.height || history.root(&Sha256Tree) != lowest.history_root {
             return Err(SnapshotError::WrongHistory);
         }
         let change = match (&self.committee, change) {

@@ -14,8 +14,11 @@ use crate::merkle::{Frontier, InclusionProof};
 /// One part of a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ask {
-    /// What is small: the history's frontier, the last change of the committee.
-    Opening,
+    /// What is small: the history's frontier before the lowest header that was joined, the last change of the committee.
+    Opening {
+        /// Number of headers before that one.
+        size: u64,
+    },
     /// Slots of the outline, from this number on.
     Outline {
         /// Number of the first.
@@ -57,7 +60,7 @@ pub enum Answer {
 /// What is small in a snapshot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opening {
-    /// The frontier of the history before the head.
+    /// The frontier of the history over as many headers as were asked for.
     pub history: Frontier,
     /// The last entry on the committee log, if there is one: the change in it may not have taken over yet.
     pub change: Option<LastChange>,
@@ -130,10 +133,9 @@ impl Encode for Ask {
         match self {
             Self::Headers { from, count } => range(3, *from, *count),
             Self::Window { from, count } => range(4, *from, *count),
-            Self::Opening => out.push(0),
-            Self::Outline { first } => {
-                out.push(1);
-                out.extend_from_slice(&first.to_be_bytes());
+            Self::Opening { size: number } | Self::Outline { first: number } => {
+                out.push(u8::from(matches!(self, Self::Outline { .. })));
+                out.extend_from_slice(&number.to_be_bytes());
             }
             Self::Logs(span) => {
                 out.push(2);
@@ -156,7 +158,7 @@ impl Decode for Ask {
             }
         };
         Ok(match kind {
-            0 => Self::Opening,
+            0 => Self::Opening { size: reader.u64()? },
             1 => Self::Outline { first: reader.u64()? },
             2 => {
                 let (start, depth) = (reader.hash()?, reader.u16()?);
@@ -183,7 +185,7 @@ impl Ask {
     pub fn answer(&self, bytes: &[u8]) -> Result<Answer, SnapshotError> {
         let mut reader = Reader::new(bytes);
         let answer = match self {
-            Self::Opening => Answer::Opening(Box::new(Opening::decode(&mut reader)?)),
+            Self::Opening { .. } => Answer::Opening(Box::new(Opening::decode(&mut reader)?)),
             Self::Outline { .. } => Answer::Outline(reader.list(SLOTS_PER_PART_MAX, SLOT_BYTES)?),
             Self::Logs(_) => Answer::Logs(reader.list(SLOT_LOGS_MAX, LOG_ROW_BYTES)?),
             Self::Headers { .. } => Answer::Headers(reader.list(HEADERS_PER_PART_MAX, HEADER_BYTES)?),

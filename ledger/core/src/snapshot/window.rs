@@ -156,6 +156,26 @@ impl Group {
     }
 }
 
+/// What is known of the lowest header that is here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Lowest {
+    pub(super) height: u64,
+    /// The block it names as its parent.
+    parent: Hash,
+    /// The root it names of the history before it.
+    pub(super) history_root: Hash,
+}
+
+impl Lowest {
+    const fn of(header: &BlockHeader) -> Self {
+        Self {
+            height: header.height,
+            parent: header.parent,
+            history_root: header.history_root,
+        }
+    }
+}
+
 /// The headers below the certified one, as far down as they matter.
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -164,8 +184,8 @@ pub(super) struct Chain {
     newest_anchor: u64,
     /// Down to here proposers must be known.
     first_proposer: u64,
-    /// The lowest header here, or the head: its height, and the block it names as its parent.
-    lowest: (u64, Hash),
+    /// The lowest header here, or the head.
+    lowest: Lowest,
     /// Blocks that can be named, descending.
     anchors: Vec<(u64, Hash, u64)>,
     /// Whether there are no older ones.
@@ -181,7 +201,7 @@ impl Chain {
             head_time: head.time,
             newest_anchor: head.height - head.height % ANCHOR_INTERVAL,
             first_proposer,
-            lowest: (head.height, head.parent),
+            lowest: Lowest::of(head),
             anchors: Vec::new(),
             is_settled: false,
             waiting: VecDeque::new(),
@@ -193,8 +213,9 @@ impl Chain {
 
     /// The headers to ask for next: the first height, and how many; `None` once everything is known.
     pub(super) fn wanted(&self) -> Option<(u64, u32)> {
-        let is_done = self.is_settled && self.lowest.0 <= self.first_proposer;
-        let newest = self.lowest.0.checked_sub(1).filter(|newest| *newest > 0 && !is_done)?;
+        let is_done = self.is_settled && self.lowest.height <= self.first_proposer;
+        let newest = self.lowest.height.checked_sub(1);
+        let newest = newest.filter(|newest| *newest > 0 && !is_done)?;
         let count = newest.min(u64::from(HEADERS_PER_PART_MAX));
         Some((newest + 1 - count, u32::try_from(count).unwrap_or(HEADERS_PER_PART_MAX)))
     }
@@ -207,34 +228,34 @@ impl Chain {
         genesis: (&BlockHeader, Hash),
     ) -> Result<(), SnapshotError> {
         // All of them first: a part that breaks in the middle leaves nothing behind.
-        let (mut height, mut parent) = self.lowest;
+        let mut lowest = self.lowest;
         let mut ids = Vec::with_capacity(headers.len());
         for header in headers.iter().rev() {
             let id = header.id(keys);
-            if height.checked_sub(1) != Some(header.height) || id != parent {
+            if lowest.height.checked_sub(1) != Some(header.height) || id != lowest.parent {
                 return Err(SnapshotError::BrokenChain {
-                    height: height.saturating_sub(1),
+                    height: lowest.height.saturating_sub(1),
                 });
             }
-            (height, parent) = (header.height, header.parent);
+            lowest = Lowest::of(header);
             ids.push(id);
         }
-        if height == 1 && parent != genesis.1 {
+        if lowest.height == 1 && lowest.parent != genesis.1 {
             return Err(SnapshotError::BrokenChain { height: 0 });
         }
         for (header, id) in headers.iter().rev().zip(ids) {
             self.note(header, id);
         }
-        self.lowest = (height, parent);
+        self.lowest = lowest;
         self.reach_genesis(genesis);
         Ok(())
     }
 
     /// Block 0 is known without asking.
     fn reach_genesis(&mut self, (block, id): (&BlockHeader, Hash)) {
-        if self.lowest.0 == 1 {
+        if self.lowest.height == 1 {
             self.note(block, id);
-            self.lowest.0 = 0;
+            self.lowest = Lowest::of(block);
             self.settle();
         }
     }
@@ -262,6 +283,11 @@ impl Chain {
         if header.entry_count > 0 {
             self.waiting.push_back(Expected::of(header));
         }
+    }
+
+    /// The lowest header here.
+    pub(super) const fn lowest(&self) -> &Lowest {
+        &self.lowest
     }
 
     /// Whether so many blocks wait that no more headers should be asked for.

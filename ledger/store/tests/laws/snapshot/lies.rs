@@ -193,7 +193,13 @@ fn every_lie_about_history_and_committee_is_refused_for_its_own_reason() {
     let world = &world;
     let older = world
         .store
-        .snapshot_part(world.ledger.head().height - 1, &Ask::Opening, &[])
+        .snapshot_part(
+            world.ledger.head().height,
+            &Ask::Opening {
+                size: world.ledger.head().height - 1,
+            },
+            &[],
+        )
         .unwrap()
         .unwrap();
     let Answer::Opening(older) = older else { panic!() };
