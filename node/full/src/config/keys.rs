@@ -3,7 +3,7 @@
 use super::values::{
     address, addresses, choice, http, line, number, show_address, show_addresses, show_http, show_line,
 };
-use super::{LogFormat, NodeConfig, Submit};
+use super::{Join, LogFormat, NodeConfig, Submit};
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub(super) fn defaults() -> NodeConfig {
         listen: ([127, 0, 0, 1], 4040).into(),
         http: Some(([127, 0, 0, 1], 4041).into()),
         upstreams: Vec::new(),
+        validators: Vec::new(),
+        join: Join::Full,
         submit: Submit::Everybody,
         policy: String::new(),
         quota_mib: 0,
@@ -39,6 +41,8 @@ pub(super) fn defaults() -> NodeConfig {
         log_format: LogFormat::Auto,
     }
 }
+
+const JOIN: [(&str, Join); 2] = [("full", Join::Full), ("fast", Join::Fast)];
 
 const SUBMIT: [(&str, Submit); 2] = [("everybody", Submit::Everybody), ("nobody", Submit::Nobody)];
 
@@ -81,6 +85,21 @@ pub const KEYS: &[Key] = &[
                   checks everything, and passes envelopes on to those that order.",
         set: |config, value| addresses(value).map(|addresses| config.upstreams = addresses),
         show: |config| show_addresses(&config.upstreams),
+    },
+    Key {
+        name: "validators",
+        meaning: "The other validators of the committee, each <key>@<host>:<port>. For validators alone; of two of them one\n\
+                  has to know the other.",
+        set: |config, value| addresses(value).map(|addresses| config.validators = addresses),
+        show: |config| show_addresses(&config.validators),
+    },
+    Key {
+        name: "join",
+        meaning: "How a node that has nothing yet begins: \"full\" copies and checks everything from the genesis on;\n\
+                  \"fast\" begins with a snapshot at a recent certified block, is of use within seconds, and fills in\n\
+                  and checks what came before behind it. A directory with a vote key always begins in full.",
+        set: |config, value| choice(value, &JOIN).map(|join| config.join = join),
+        show: |config| show_choice(&JOIN, config.join),
     },
     Key {
         name: "submit",

@@ -29,6 +29,10 @@ pub struct NodeConfig {
     pub http: Option<SocketAddr>,
     /// Nodes that a follower copies the ledger from and passes envelopes on to.
     pub upstreams: Vec<NodeAddress>,
+    /// The other validators.
+    pub validators: Vec<NodeAddress>,
+    /// How a node that has nothing yet begins.
+    pub join: Join,
     /// Who may submit envelopes here.
     pub submit: Submit,
     /// A line about access that clients show to people.
@@ -57,6 +61,15 @@ pub struct NodeConfig {
     pub log: String,
     /// How it is logged.
     pub log_format: LogFormat,
+}
+
+/// How a node that has nothing yet begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Join {
+    /// It copies and checks everything from the genesis on.
+    Full,
+    /// It begins with a snapshot at a recent certified block and fills in what came before behind it.
+    Fast,
 }
 
 /// Who may submit envelopes.

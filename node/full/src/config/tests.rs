@@ -19,6 +19,12 @@ fn changed() -> NodeConfig {
             host: "[::1]".to_owned(),
             port: 7,
         }],
+        validators: vec![NodeAddress {
+            node: NodeKey::from_seed(&[2; 32]).public(),
+            host: "validator.example".to_owned(),
+            port: 8,
+        }],
+        join: Join::Fast,
         submit: Submit::Nobody,
         policy: "be \"kind\"".to_owned(),
         quota_mib: 1,

@@ -118,7 +118,10 @@ mod tests {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
         fs::write(directory.path().join("keys/signed"), "?").unwrap();
-        assert!(Signed::open(directory.path()).is_err(), "a guard that cannot be read is none");
+        assert!(
+            Signed::open(directory.path()).is_err(),
+            "a guard that cannot be read is none"
+        );
     }
 
     #[test]

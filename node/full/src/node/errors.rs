@@ -9,6 +9,7 @@ use waxwing_store::{OpenError, RestoreError, StoreError};
 
 use crate::chain::OpenFault;
 use crate::directory::RolledBack;
+use crate::join::JoinError;
 
 /// Why a node does not start.
 #[derive(Debug)]
@@ -24,15 +25,12 @@ pub enum StartError {
     OtherNetwork,
     /// What is stored does not add up to what is certified.
     Restore(RestoreError),
+    /// There is nothing here yet, and no snapshot could be joined.
+    Join(JoinError),
     /// An older copy of the ledger was put back under a validator.
     RolledBack {
         /// The newest block it announced.
         announced: u64,
-    },
-    /// The committee has several validators, which this version cannot order with.
-    Committee {
-        /// How many.
-        members: usize,
     },
     /// An address cannot be listened at.
     Listen {
@@ -53,6 +51,7 @@ impl StartError {
             self,
             Self::System(_)
                 | Self::Listen { .. }
+                | Self::Join(JoinError::Stalled { .. } | JoinError::Import(_))
                 | Self::Open {
                     error: OpenError::Store(StoreError::Failed(_)),
                     ..
@@ -76,12 +75,8 @@ impl fmt::Display for StartError {
                 "the ledger in db/ belongs to another network than the genesis beside it: put the right one in its place",
             ),
             Self::Restore(error) => error.fmt(f),
+            Self::Join(error) => error.fmt(f),
             Self::RolledBack { announced } => RolledBack { announced: *announced }.fmt(f),
-            Self::Committee { members } => write!(
-                f,
-                "this network has {members} validators, and this version orders for one: run it as a follower, without the \
-                 vote key"
-            ),
             Self::Listen { address, error } => write!(
                 f,
                 "cannot listen at {address}: {error}; choose another address with `listen` or `http`, or stop the program \

@@ -16,16 +16,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering as Memory};
+use std::sync::atomic::{AtomicBool, Ordering as Access};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 use waxwing_core::keys::{NodeKey, VoteKey};
 use waxwing_core::ledger::Ledger;
 use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
-use waxwing_net::wire::{Role, Submitters, Text};
+use waxwing_net::wire::{Request, Submitters, Text};
 use waxwing_order::{Guard, Settings};
 use waxwing_store::{OpenError, Options, RocksTables, Store, StoreError, Tables};
 
@@ -42,13 +42,14 @@ use crate::erasures::Erasures;
 use crate::faults::{Lifeline, Seldom};
 use crate::http::{self, Pages};
 use crate::intake::{Claims, Intake};
+use crate::join::{self, Backfill, Entrance, Offers};
 use crate::meter::Meter;
-use crate::order::event::Now;
+use crate::order::event::{self, Action, Now};
 use crate::order::{Beginning, Driver, Inbox, Journal, Lookup, Outlets, Pace, Shared, Validator, Voter};
-use crate::peers::{self, Links};
+use crate::peers::{self, Greet, Links};
 use crate::pool::{PoolLimits, Waiting};
-use crate::reports::Reports;
-use crate::serve::{Beacons, Facts, NodeStatus, READS_MAX, Relay, Served, Serving, Source, Submissions, Subscribers};
+use crate::reports::{Others, Reports};
+use crate::serve::{Beacons, Facts, Makers, Memory, NodeStatus, READS_MAX, Relay, Served, Serving, Subscribers};
 use crate::sweep::Sweeper;
 use crate::sync::{Copying, Upstreams};
 use crate::workers::Workers;
@@ -57,6 +58,9 @@ use crate::workers::Workers;
 /// or started anew, by what it sends to keep the connection alive, which is then every four seconds. A phone has to
 /// save that; a node's readers wait for it.
 const UPSTREAM_SILENCE: Duration = Duration::from_secs(10);
+
+/// Time for another validator to take one piece of what it may have missed.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// Starts a node on the ledger in its directory; founds the ledger if there is none yet. Needs a tokio runtime.
 ///
@@ -95,18 +99,22 @@ pub async fn start_on<T: Tables>(
     if store.genesis() != directory.genesis() {
         return Err(StartError::OtherNetwork);
     }
+    let entrance = Entrance::of(&directory, config, &clock).map_err(StartError::System)?;
+    let (store, faults) = join::at_start(store, entrance).await.map_err(StartError::Join)?;
     let (store, ledger) = blocking(move || store.restore().map(|ledger| (store, ledger)))
         .await?
         .map_err(StartError::Restore)?;
     let ordering = Ordering::open(&mut directory, &ledger)?;
-    let announced = match ordering.votes_at_start {
-        true => Some(open_announced(directory.path(), &store)?),
-        false => None,
-    };
+    // Several validators have each other's word, and an older copy of one of them catches up.
+    let is_alone = ordering.votes_at_start && ledger.committee().members().len() == 1;
+    let announced = is_alone.then(|| open_announced(directory.path(), &store)).transpose()?;
     let subscribers = Arc::new(Subscribers::default());
     let told = Arc::clone(&subscribers);
     let (chain, closed) = Chain::new(store, ledger, announced, Box::new(move |logs| told.announce(logs)));
     let parts = Parts::new(directory, config, clock, chain, subscribers, &ordering)?;
+    for (index, fault) in faults {
+        parts.upstreams.remember(index, fault);
+    }
     parts.run(config, closed, ordering).await
 }
 
@@ -150,11 +158,13 @@ struct Parts<T> {
     waiting: Arc<Waiting>,
     workers: Arc<Workers>,
     disk: Arc<Disk>,
-    voter: Option<Arc<Mutex<Voter>>>,
+    voter: Arc<Mutex<Voter>>,
     inbox: Arc<Inbox>,
     lookup: Arc<Lookup>,
     links: Arc<Links<T>>,
     claims: Arc<Claims>,
+    memory: Arc<Memory>,
+    votes: watch::Sender<bool>,
     halted: Arc<AtomicBool>,
     clock: Clock,
     lifeline: Lifeline,
@@ -178,7 +188,6 @@ impl<T: Tables> Parts<T> {
         let workers = Arc::new(workers);
         let (chain, lifeline, meter) = (Arc::new(chain), Lifeline::default(), Arc::new(Meter::new()));
         let upstreams = Arc::new(Upstreams::new(config.upstreams.clone(), clock.clone()));
-        let (for_erasures, spread) = (Arc::clone(&chain), Arc::clone(&upstreams));
         let waiting = Arc::new(Waiting::new(PoolLimits {
             entries: usize::try_from(config.pool_entries).unwrap_or(usize::MAX),
             bytes: config.pool_mib << 20,
@@ -195,20 +204,24 @@ impl<T: Tables> Parts<T> {
             vote: ordering.key.clone(),
             deliver: Box::new(move |event| heard.put(event)),
         });
+        let reports = Arc::<Reports>::default();
+        reports.tell_others(others(&upstreams, &links));
         let quota_bytes = Some(config.quota_mib << 20).filter(|quota| *quota > 0);
         Ok(Self {
             erasures: Arc::new(Erasures::new(
-                for_erasures,
-                spread,
+                Arc::clone(&chain),
+                others(&upstreams, &links),
                 lifeline.clone(),
                 Arc::clone(&meter),
             )),
-            reports: Arc::default(),
+            reports,
             waiting,
             workers,
             disk: Arc::new(Disk::new(directory.database(), quota_bytes)),
-            voter: ordering.votes_at_start.then(|| Arc::clone(&ordering.voter)),
+            voter: Arc::clone(&ordering.voter),
             claims: Arc::default(),
+            memory: Arc::default(),
+            votes: watch::Sender::new(ordering.votes_at_start),
             lookup,
             links,
             inbox,
@@ -250,12 +263,23 @@ impl<T: Tables> Parts<T> {
             .http(config, Arc::downgrade(&inside), Arc::downgrade(&server))
             .await?;
         let is_validator = ordering.votes_at_start;
-        let ordering = self.order(config, ordering)?;
-        if !is_validator {
-            let dialer = Dialer::new(Shown::Always(identity)).map_err(StartError::System)?;
-            let dialer = dialer.noticing_silence_after(UPSTREAM_SILENCE);
-            self.copying().begin(dialer);
-        }
+        let dialer = || Dialer::new(Shown::Always(identity.clone())).map_err(StartError::System);
+        let (to_upstreams, to_validators) = (dialer()?.noticing_silence_after(UPSTREAM_SILENCE), dialer()?);
+        let copying = Arc::new(self.copying());
+        let outside = self.outside(&copying);
+        #[cfg(feature = "liar")]
+        let outside = match &ordering.key {
+            Some(key) if self.directory.votes_twice() => {
+                crate::liar::tongue(key.clone(), self.chain.store().keys().network(), outside)
+            }
+            _ => outside,
+        };
+        let ordering = self.order(config, ordering, outside)?;
+        copying.begin(to_upstreams);
+        self.backfill().begin();
+        self.links
+            .begin(to_validators, address.port(), &config.validators, self.greet());
+        tokio::spawn(Arc::clone(&inside.serving.relay).tend());
         let (node, height) = (server.node(), self.chain.tip().height);
         tracing::info!(%node, %address, height, is_validator, "the node runs");
         tokio::spawn(Arc::clone(&inside.serving.beacons).beat(self.lifeline.clone()));
@@ -276,64 +300,104 @@ impl<T: Tables> Parts<T> {
     }
 
     fn serving(&self, config: &NodeConfig) -> Serving<T> {
-        let source = match &self.voter {
-            Some(voter) => Source::Own(Arc::clone(voter)),
-            None => Source::Upstreams(Arc::clone(&self.upstreams)),
+        let makers = Makers {
+            votes: self.votes.subscribe(),
+            voter: Arc::clone(&self.voter),
+            links: Arc::clone(&self.links),
+            upstreams: Arc::clone(&self.upstreams),
         };
         let (chain, clock, meter) = (Arc::clone(&self.chain), self.clock.clone(), Arc::clone(&self.meter));
         Serving {
-            submissions: self.submissions(),
-            beacons: Arc::new(Beacons::new(chain, source, clock, meter)),
+            intake: Arc::new(self.intake()),
+            relay: Arc::new(self.relay()),
+            votes: self.votes.subscribe(),
+            links: Arc::clone(&self.links),
+            beacons: Arc::new(Beacons::new(chain, makers, clock, meter)),
             chain: Arc::clone(&self.chain),
             subscribers: Arc::clone(&self.subscribers),
             erasures: Arc::clone(&self.erasures),
             reports: Arc::clone(&self.reports),
+            offers: Arc::new(Offers::new(self.clock.clone())),
             upstreams: Arc::clone(&self.upstreams),
-            voter: self.voter.clone(),
             disk: Arc::clone(&self.disk),
             reads: Semaphore::new(READS_MAX),
-            facts: facts(
-                config,
-                if self.voter.is_some() {
-                    Role::Validator
-                } else {
-                    Role::Follower
-                },
-            ),
+            facts: facts(config),
+            lifeline: self.lifeline.clone(),
+            meter: Arc::clone(&self.meter),
+        }
+    }
+
+    fn backfill(&self) -> Backfill<T> {
+        Backfill {
+            chain: Arc::clone(&self.chain),
+            upstreams: Arc::clone(&self.upstreams),
+            workers: Arc::clone(&self.workers),
             clock: self.clock.clone(),
             lifeline: self.lifeline.clone(),
             meter: Arc::clone(&self.meter),
         }
     }
 
-    fn submissions(&self) -> Submissions<T> {
-        match &self.voter {
-            Some(_) => Submissions::Here(Arc::new(Intake {
-                chain: Arc::clone(&self.chain),
-                waiting: Arc::clone(&self.waiting),
-                workers: Arc::clone(&self.workers),
-                key: self.key.clone(),
-                clock: self.clock.clone(),
-                lifeline: self.lifeline.clone(),
-                meter: Arc::clone(&self.meter),
-                full: Seldom::default(),
-                claims: Arc::clone(&self.claims),
-                links: Arc::clone(&self.links),
-            })),
-            None => Submissions::Elsewhere(Relay {
-                chain: Arc::clone(&self.chain),
-                upstreams: Arc::clone(&self.upstreams),
-                workers: Arc::clone(&self.workers),
-                clock: self.clock.clone(),
-                lifeline: self.lifeline.clone(),
-                under_way: Mutex::default(),
-                nobody: Seldom::default(),
-            }),
+    fn intake(&self) -> Intake<T> {
+        Intake {
+            chain: Arc::clone(&self.chain),
+            waiting: Arc::clone(&self.waiting),
+            workers: Arc::clone(&self.workers),
+            key: self.key.clone(),
+            clock: self.clock.clone(),
+            lifeline: self.lifeline.clone(),
+            meter: Arc::clone(&self.meter),
+            full: Seldom::default(),
+            claims: Arc::clone(&self.claims),
+            links: Arc::clone(&self.links),
         }
     }
 
+    fn relay(&self) -> Relay<T> {
+        Relay {
+            chain: Arc::clone(&self.chain),
+            upstreams: Arc::clone(&self.upstreams),
+            workers: Arc::clone(&self.workers),
+            clock: self.clock.clone(),
+            lifeline: self.lifeline.clone(),
+            memory: Arc::clone(&self.memory),
+            nobody: Seldom::default(),
+        }
+    }
+
+    /// Tells a validator that was just reached what it may have missed beside blocks.
+    fn greet(&self) -> Greet {
+        let (reports, erasures) = (Arc::clone(&self.reports), Arc::clone(&self.erasures));
+        Box::new(move |connection| {
+            let evidence = reports
+                .follow()
+                .1
+                .into_iter()
+                .map(|evidence| Request::Report { evidence });
+            let secrets = erasures.follow().1.into_iter().map(|revealed| Request::Reveal {
+                log: revealed.log,
+                index: revealed.index,
+                secret: revealed.secret,
+            });
+            let requests: Vec<Request> = evidence.chain(secrets).collect();
+            tokio::spawn(async move {
+                for request in requests {
+                    // What is not told now is told by another one, or with the next block that carries it.
+                    if connection.request(&request, GREETING).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        })
+    }
+
     /// Starts the thread that orders, or applies what is copied.
-    fn order(&self, config: &NodeConfig, ordering: Ordering) -> Result<JoinHandle<()>, StartError> {
+    fn order(
+        &self,
+        config: &NodeConfig,
+        ordering: Ordering,
+        outside: Box<dyn FnMut(Action) + Send>,
+    ) -> Result<JoinHandle<()>, StartError> {
         let inbox = Arc::clone(&self.inbox);
         self.waiting.tell(Box::new(move || inbox.work()));
         let shared = Shared {
@@ -359,12 +423,15 @@ impl<T: Tables> Parts<T> {
         let outlets = Outlets {
             journal: ordering.journal,
             signed: ordering.signed,
-            outside: Box::new(|_| {}),
+            outside,
             timers: BTreeMap::new(),
         };
         let (inbox, clock, lifeline) = (Arc::clone(&self.inbox), self.clock.clone(), self.lifeline.clone());
         let thread = std::thread::Builder::new().name("order".to_owned());
+        let runtime = tokio::runtime::Handle::current();
         let run = move || {
+            // What links and copying do, they do on the runtime's tasks.
+            let _entered = runtime.enter();
             let (validator, first) = Validator::new(shared, beginning, now);
             let driver = Driver {
                 validator,
@@ -378,17 +445,46 @@ impl<T: Tables> Parts<T> {
         thread.spawn(run).map_err(StartError::System)
     }
 
+    /// What the validator wants of the rest of the node.
+    fn outside(&self, copying: &Arc<Copying<T>>) -> Box<dyn FnMut(Action) + Send> {
+        let (links, copying, votes) = (Arc::clone(&self.links), Arc::clone(copying), self.votes.clone());
+        let reports = Arc::clone(&self.reports);
+        Box::new(move |action| match action {
+            Action::Send { to, frame } => links.send(to, &frame),
+            Action::Pull { block, from, stamps } => links.pull(block, from, stamps),
+            Action::CatchUp { from, .. } => {
+                if let Some(connection) = links.connection(&from) {
+                    copying.catch_up(connection, links.connections().len());
+                }
+            }
+            Action::Role(role) => {
+                votes.send_replace(role == event::Role::Validator);
+                tracing::info!(?role, "the committee of the next block");
+            }
+            Action::DestroyKey => links.leave(),
+            Action::Evidence(evidence) => reports.pass_on(&evidence),
+            // Carried out by the thread that orders itself.
+            _ => {}
+        })
+    }
+
     fn copying(&self) -> Copying<T> {
         Copying {
             chain: Arc::clone(&self.chain),
             upstreams: Arc::clone(&self.upstreams),
             erasures: Arc::clone(&self.erasures),
+            reports: Arc::clone(&self.reports),
             workers: Arc::clone(&self.workers),
             clock: self.clock.clone(),
             lifeline: self.lifeline.clone(),
             meter: Arc::clone(&self.meter),
             directory: self.home.clone(),
             halted: Arc::clone(&self.halted),
+            inbox: Arc::clone(&self.inbox),
+            memory: Arc::clone(&self.memory),
+            votes: self.votes.subscribe(),
+            is_catching_up: AtomicBool::new(false),
+            lacking: Mutex::default(),
         }
     }
 
@@ -435,7 +531,7 @@ struct Within<T> {
 
 impl<T: Tables> Inside for Within<T> {
     fn status(&self) -> NodeStatus {
-        self.serving.report_status(self.halted.load(Memory::Relaxed))
+        self.serving.report_status(self.halted.load(Access::Relaxed))
     }
 
     fn sweep(&self) -> Result<u64, StoreError> {
@@ -443,9 +539,18 @@ impl<T: Tables> Inside for Within<T> {
     }
 }
 
-fn facts(config: &NodeConfig, role: Role) -> Facts {
+/// Everybody this node speaks to among other nodes.
+fn others<T: Tables>(upstreams: &Arc<Upstreams>, links: &Arc<Links<T>>) -> Others {
+    let (upstreams, links) = (Arc::clone(upstreams), Arc::downgrade(links));
+    Box::new(move || {
+        let linked = links.upgrade().map(|links| links.connections()).unwrap_or_default();
+        let linked = linked.into_iter().map(|(_, connection)| connection);
+        upstreams.connections().into_iter().chain(linked).collect()
+    })
+}
+
+fn facts(config: &NodeConfig) -> Facts {
     Facts {
-        role,
         software: Text::new(concat!("waxwing ", env!("CARGO_PKG_VERSION"))).unwrap_or_default(),
         submitters: match config.submit {
             Submit::Everybody => Submitters::Everybody,

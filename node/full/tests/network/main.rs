@@ -5,7 +5,11 @@ mod bodies;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod committee;
+#[cfg(test)]
 mod copy;
+#[cfg(test)]
+mod join;
 #[cfg(test)]
 mod liar;
 #[cfg(test)]

@@ -27,26 +27,35 @@ pub(crate) struct World {
     pub(crate) genesis: Genesis,
     pub(crate) keys: HashKeys,
     pub(crate) vote: VoteKey,
+    /// All of the committee's keys.
+    pub(crate) votes: Vec<VoteKey>,
     pub(crate) clock: Clock,
     ahead_ms: Arc<AtomicU64>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::of(1)
+    }
+
+    /// A network of so many validators.
+    pub(crate) fn of(validators: u8) -> Self {
         let ahead_ms = Arc::new(AtomicU64::new(0));
         let clock = Clock::ahead_by(Arc::clone(&ahead_ms));
-        let vote = VoteKey::from_seed(&[7; 32]);
+        let votes: Vec<_> = (0..validators).map(|number| VoteKey::from_seed(&[7 + number; 32])).collect();
+        let members = votes.iter().map(VoteKey::public).collect();
         let parameters = Parameters {
             stamp_bits: STAMP_BITS,
             new_log_bits: NEW_LOG_BITS,
         };
         static WORLDS: AtomicU64 = AtomicU64::new(0);
         let name = format!("test {}", WORLDS.fetch_add(1, Ordering::Relaxed));
-        let genesis = Genesis::new(&name, clock.now_ms() - 1000, parameters, vec![vote.public()]).unwrap();
+        let genesis = Genesis::new(&name, clock.now_ms() - 1000, parameters, members).unwrap();
         Self {
             keys: genesis.keys(),
             genesis,
-            vote,
+            vote: votes[0].clone(),
+            votes,
             clock,
             ahead_ms,
         }
@@ -67,6 +76,28 @@ impl World {
         let mut config = config();
         change(&mut config);
         Directory::found(place.path(), &self.genesis, Some(&self.vote), &config).unwrap();
+        self.run(place, config).await
+    }
+
+    /// The whole committee. Each node is told where those before it are, and introduces itself to them.
+    pub(crate) async fn committee(&self) -> Vec<Running> {
+        let mut nodes: Vec<Running> = Vec::new();
+        for vote in &self.votes {
+            let others: Vec<NodeAddress> = nodes.iter().map(Running::address).collect();
+            nodes.push(self.member(vote, &others).await);
+        }
+        nodes
+    }
+
+    /// A node with a vote key that knows some others.
+    pub(crate) async fn member(&self, vote: &VoteKey, others: &[NodeAddress]) -> Running {
+        let place = tempfile::tempdir().unwrap();
+        let config = NodeConfig {
+            validators: others.to_vec(),
+            upstreams: others.to_vec(),
+            ..config()
+        };
+        Directory::found(place.path(), &self.genesis, Some(vote), &config).unwrap();
         self.run(place, config).await
     }
 

@@ -79,6 +79,8 @@ impl Peers {
 
     fn claim(&mut self, peer: ValidatorId, height: u64) {
         let peer = self.all.entry(peer).or_default();
+        // Whoever is heard can be asked, whether or not it listens here.
+        peer.is_up = true;
         if height > peer.height {
             (peer.height, peer.tries) = (height, 0);
         }

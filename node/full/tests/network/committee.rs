@@ -1,0 +1,138 @@
+//! Several validators: they order what is submitted to any of them, do without one, and change hands.
+
+use std::time::Duration;
+
+use waxwing_core::change::CommitteeChange;
+use waxwing_core::codec::Encode;
+use waxwing_core::keys::VoteKey;
+use waxwing_net::wire::{Admission, Promise};
+use waxwing_node::config::NodeConfig;
+
+use crate::client::Client;
+use crate::world::{Running, SOON, World, Writer};
+
+/// Submits so many envelopes of one writer to one node, one after the other.
+async fn submit(world: &World, node: &Running, seed: u8, count: u8) {
+    let client = Client::to(world, node).await;
+    let mut writer = Writer::new(world, seed);
+    for number in 0..count {
+        let admissions = client.submit_for(&[writer.seal(&[number])], Promise::Word).await;
+        assert_eq!(admissions, [Admission::Taken]);
+    }
+}
+
+/// Waits until every node has so many entries; they have the same newest block then, or will.
+async fn until_entries(nodes: &[&Running], entries: u64) {
+    for node in nodes {
+        let waited = tokio::time::timeout(SOON, async {
+            while node.handle.tip().entries < entries {
+                let next = node.handle.tip().height + 1;
+                node.handle.until_height(next).await.unwrap();
+            }
+        });
+        let tip = || node.handle.tip();
+        waited.await.unwrap_or_else(|_| panic!("{} of {entries} entries at {}", tip().entries, tip().height));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_validators_order_what_is_submitted_to_any_of_them() {
+    let world = World::of(4);
+    let nodes = world.committee().await;
+    let follower = world.follower(&[nodes[0].address(), nodes[1].address()]).await;
+    let writers: Vec<u8> = vec![1, 2, 3, 4];
+    let submissions = nodes.iter().zip(&writers).map(|(node, seed)| submit(&world, node, *seed, 25));
+    for submitted in submissions {
+        submitted.await;
+    }
+    submit(&world, &follower, 5, 5).await;
+    let mut all: Vec<&Running> = nodes.iter().collect();
+    all.push(&follower);
+    until_entries(&all, 105).await;
+    // The same blocks everywhere, each certified by a quorum: the client checks every proof.
+    for node in &all {
+        let mut client = Client::to(&world, node).await;
+        for seed in 1..=4 {
+            client.until_length(Writer::new(&world, seed).key.public(), 25).await;
+        }
+        assert_eq!(client.read(Writer::new(&world, 2).key.public()).await.len(), 25);
+    }
+    let tips: Vec<_> = all.iter().map(|node| node.handle.tip()).collect();
+    assert!(tips.iter().all(|tip| *tip == tips[0]), "{tips:?}");
+    for node in &nodes {
+        let status = node.handle.status().unwrap();
+        assert_eq!(status.role, "validator");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_go_on_without_the_fourth_and_it_catches_up() {
+    let world = World::of(4);
+    let mut nodes = world.committee().await;
+    submit(&world, &nodes[0], 1, 5).await;
+    until_entries(&nodes.iter().collect::<Vec<_>>(), 5).await;
+    let fourth = nodes.remove(3);
+    let listen = fourth.handle.address();
+    let (place, config) = fourth.stop().await;
+    for (seed, node) in (2..).zip(&nodes) {
+        submit(&world, node, seed, 5).await;
+    }
+    until_entries(&nodes.iter().collect::<Vec<_>>(), 20).await;
+    let back = world.run(place, NodeConfig { listen, ..config }).await;
+    until_entries(&[&back], 20).await;
+    submit(&world, &back, 9, 5).await;
+    nodes.push(back);
+    until_entries(&nodes.iter().collect::<Vec<_>>(), 25).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_becomes_a_validator_and_a_validator_a_follower() {
+    let world = World::of(4);
+    let nodes = world.committee().await;
+    let addresses: Vec<_> = nodes.iter().map(Running::address).collect();
+    let joins = VoteKey::from_seed(&[99; 32]);
+    let newcomer = world.member(&joins, &addresses).await;
+    submit(&world, &nodes[0], 1, 3).await;
+    let all: Vec<&Running> = nodes.iter().chain([&newcomer]).collect();
+    until_entries(&all, 3).await;
+    assert_eq!(newcomer.handle.status().unwrap().role, "follower");
+
+    // The first one leaves, so that it has nobody's address: the newcomer takes its place.
+    let members = world.votes[1..].iter().chain([&joins]).map(VoteKey::public).collect();
+    let committee = world.genesis.committee();
+    let from = newcomer.handle.tip().height + 4;
+    let mut change = CommitteeChange::propose(&world.keys, &committee, from, members).unwrap();
+    for key in &world.votes[..3] {
+        change.sign(&committee, key).unwrap();
+    }
+    let mut committee_log = Writer::new(&world, 0);
+    committee_log.key = world.genesis.committee_log();
+    let client = Client::to(&world, &nodes[1]).await;
+    let admissions = client.submit_for(&[committee_log.seal(&change.to_bytes())], Promise::Word).await;
+    assert_eq!(admissions, [Admission::Taken]);
+    until_entries(&all, 4).await;
+    let mut entries = 4;
+    for seed in 10.. {
+        if newcomer.handle.tip().height >= from + 3 {
+            break;
+        }
+        submit(&world, &newcomer, seed, 1).await;
+        entries += 1;
+        until_entries(&all[1..], entries).await;
+    }
+    assert_eq!(newcomer.handle.status().unwrap().role, "validator");
+    assert!(newcomer.place.path().join("keys/vote").exists());
+    let left = &nodes[0];
+    let waited = tokio::time::timeout(SOON, async {
+        while left.handle.status().unwrap().role == "validator" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap();
+    assert!(!left.place.path().join("keys/vote").exists(), "its key is destroyed");
+    // With one of the others gone the newcomer is needed for a quorum.
+    let mut nodes = nodes;
+    let (_place, _config) = nodes.remove(3).stop().await;
+    submit(&world, &nodes[1], 200, 3).await;
+    until_entries(&[&nodes[1], &nodes[2], &newcomer], entries + 3).await;
+}
