@@ -70,6 +70,8 @@ pub enum RungFault {
     NotLater,
     /// Its block names another committee than the one that is given, or none that is new.
     WrongCommittee,
+    /// It comes after the height that all this is about, which an earlier committee certified.
+    TooLate,
 }
 
 impl core::fmt::Display for RungFault {
@@ -78,6 +80,7 @@ impl core::fmt::Display for RungFault {
             Self::Head(error) => error.fmt(f),
             Self::NotLater => f.write_str("its block does not come after the change before it"),
             Self::WrongCommittee => f.write_str("its block does not name the committee that is given"),
+            Self::TooLate => f.write_str("its block comes after what it should lead to"),
         }
     }
 }
@@ -126,6 +129,22 @@ impl Rung {
     }
 }
 
+/// The committee to which all these changes lead from the founding, each in a block below `height`; or the first change
+/// that does not hold.
+pub(crate) fn climb_below(genesis: &Genesis, ladder: &[Rung], height: u64) -> Result<Committee, (usize, RungFault)> {
+    let keys = genesis.keys();
+    let (mut committee, mut last) = (genesis.committee(), 0);
+    for (index, rung) in ladder.iter().enumerate() {
+        let climbed = rung.climb(&keys, &committee, last);
+        committee = climbed.map_err(|fault| (index, fault))?;
+        last = rung.head.header.height;
+        if last >= height {
+            return Err((index, RungFault::TooLate));
+        }
+    }
+    Ok(committee)
+}
+
 impl EvidenceFile {
     /// Checks everything, and returns the committee that stands accused: one of its members in the case of two votes, a
     /// quorum of it in the case of two heads.
@@ -133,14 +152,9 @@ impl EvidenceFile {
     /// # Errors
     /// See [`EvidenceFileError`].
     pub fn verify(&self) -> Result<Committee, EvidenceFileError> {
-        let keys = self.genesis.keys();
-        let (mut committee, mut height) = (self.genesis.committee(), 0);
-        for (index, rung) in self.ladder.iter().enumerate() {
-            let climbed = rung.climb(&keys, &committee, height);
-            committee = climbed.map_err(|fault| EvidenceFileError::Rung { index, fault })?;
-            height = rung.head.header.height;
-        }
-        let holds = self.evidence.verify(&keys, &committee);
+        let climbed = climb_below(&self.genesis, &self.ladder, self.evidence.height());
+        let committee = climbed.map_err(|(index, fault)| EvidenceFileError::Rung { index, fault })?;
+        let holds = self.evidence.verify(&self.genesis.keys(), &committee);
         holds.map_err(EvidenceFileError::Evidence)?;
         Ok(committee)
     }
@@ -320,6 +334,13 @@ mod tests {
             next,
         };
         assert_eq!(refused(&|place| *place = rung.clone()), RungFault::NotLater);
+        // The block of the change itself was certified by the committee before.
+        for height in [9, 10] {
+            let next = committee(1, &secrets(5));
+            let head = certified(handover(height, &next), &before, 0, &first);
+            let rung = Rung { head, next };
+            assert_eq!(refused(&|place| *place = rung.clone()), RungFault::TooLate);
+        }
     }
 
     #[test]

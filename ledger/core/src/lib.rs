@@ -32,6 +32,7 @@ pub mod logmap;
 pub mod merkle;
 pub mod policy;
 pub mod receipt;
+pub mod receipt_file;
 pub mod schedule;
 pub mod snapshot;
 pub mod verdict;

@@ -153,7 +153,7 @@ async fn follow_from(core: &Core, network: Hash, node: &NodeAddress, pin: Pin) -
     let ladder = if header.next_committee == genesis.committee().hash(from_genesis.keys()) {
         Ladder::new(genesis.committee())
     } else {
-        trust::ladder(&peer, &genesis, header.height).await?
+        trust::changes(&peer, &genesis, header.height).await?.0
     };
     let committee = ladder.at(header.height.saturating_add(1)).clone();
     let follow = Follow::from_pin(genesis.keys(), pin.id, header, committee).map_err(Fault::Head)?;

@@ -23,7 +23,7 @@ use waxwing_core::limits::{DAY_MS, SECOND_MS};
 use waxwing_core::log::LogError;
 use waxwing_core::logmap::MapProofError;
 use waxwing_core::merkle::ProofError;
-use waxwing_core::receipt::ReceiptError;
+use waxwing_core::receipt_file::ReceiptFileError;
 use waxwing_net::quic::{Closed, ConnectError};
 use waxwing_net::wire::{EnvelopeRefusal, Refusal};
 
@@ -90,7 +90,7 @@ pub enum Fault {
     /// It said that an envelope is final, and the proven log does not hold it.
     FalseFinal,
     /// The receipt proves nothing.
-    Receipt(ReceiptError),
+    Receipt(ReceiptFileError),
     /// The receipt is about another entry or place.
     OtherReceipt,
 }

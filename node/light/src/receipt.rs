@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use waxwing_core::Hash;
-use waxwing_core::codec::Encode;
-use waxwing_core::committee::Committee;
+use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::receipt::Receipt;
+use waxwing_core::receipt_file::ReceiptFile;
 
 use crate::client::Client;
 use crate::error::{Error, Trouble};
@@ -52,8 +52,9 @@ impl Client {
         let row = self.core.read(move |tx| messages::load(tx, message)).await?;
         let row = row.ok_or(Error::UnknownMessage)?;
         let index = row.log_index.ok_or(Error::NotFinal)?;
-        if let Some((receipt, committee)) = self.core.read(move |tx| messages::receipt(tx, message)).await? {
-            return match self.judge(&row, &receipt, committee.as_ref()).await {
+        if let Some(bytes) = self.core.read(move |tx| messages::receipt(tx, message)).await? {
+            let file = ReceiptFile::from_bytes(&bytes).map_err(crate::store::StoreError::from)?;
+            return match self.judge(&row, &file).await {
                 Err(Trouble::Here(error)) => Err(error),
                 Err(Trouble::Node(_)) => Err(crate::store::StoreError::Damaged.into()),
                 Ok(receipted) => Ok(receipted),
@@ -67,15 +68,14 @@ impl Client {
             let fetched = async {
                 let peer = self.core.peer(channel.network, &node.address).await?;
                 let receipt = peer.receipt(channel.log(), index).await?;
-                let committee = self.certifier(channel.network, &peer, &receipt).await?;
-                let receipted = self.judge(&row, &receipt, Some(&committee)).await?;
-                Ok((receipted, committee))
+                let file = self.with_ladder(channel.network, &peer, receipt).await?;
+                self.judge(&row, &file).await
             };
             match fetched.await {
-                Ok((receipted, committee)) => {
+                Ok(receipted) => {
                     let bytes = receipted.bytes.clone();
                     self.core
-                        .write(move |tx| messages::set_receipt(tx, message, &bytes, &committee))
+                        .write(move |tx| messages::set_receipt(tx, message, &bytes))
                         .await?;
                     return Ok(receipted);
                 }
@@ -93,40 +93,25 @@ impl Client {
         })
     }
 
-    /// The committee of the receipt's time: the one that is held, or an earlier one, to which the changes since the
-    /// founding lead.
-    async fn certifier(&self, network: Hash, peer: &Peer, receipt: &Receipt) -> Result<Committee, Trouble> {
-        let row = trust::load(&self.core, network).await?;
+    /// The receipt with the changes of the committee that lead to its own: whoever gets it knows the founding one.
+    async fn with_ladder(&self, network: Hash, peer: &Peer, receipt: Receipt) -> Result<ReceiptFile, Trouble> {
+        let genesis = trust::load(&self.core, network).await?.genesis;
         let header = &receipt.head.header;
-        let keys = row.genesis.keys();
-        let known = [row.held.committee, row.genesis.committee()];
-        let own = known
-            .into_iter()
-            .find(|committee| committee.hash(&keys) == header.committee);
-        match own {
-            Some(committee) => Ok(committee),
-            None => {
-                let ladder = trust::ladder(peer, &row.genesis, header.height).await?;
-                Ok(ladder.at(header.height).clone())
-            }
+        let mut ladder = Vec::new();
+        if header.committee != genesis.committee().hash(&genesis.keys()) {
+            (_, ladder) = trust::changes(peer, &genesis, header.height).await?;
+            ladder.retain(|rung| rung.head.header.height < header.height);
         }
+        Ok(ReceiptFile { ladder, receipt })
     }
 
-    /// Verifies a receipt against the committee that certified it, that of the founding if none is given, and compares it
-    /// with the place that the recomputed log has shown.
-    async fn judge(
-        &self,
-        row: &Message,
-        receipt: &Receipt,
-        committee: Option<&Committee>,
-    ) -> Result<Receipted, Trouble> {
+    /// Verifies a receipt, and compares it with the place that the recomputed log has shown.
+    async fn judge(&self, row: &Message, file: &ReceiptFile) -> Result<Receipted, Trouble> {
         let channel_id = row.channel;
         let channel = self.core.read(move |tx| channels::load(tx, channel_id)).await?;
         let network = channel.ok_or(Error::UnknownChannel)?.network;
-        let network_row = trust::load(&self.core, network).await?;
-        let (held, founders) = (network_row.follow(), network_row.genesis.committee());
-        let committee = committee.unwrap_or(&founders);
-        let ordered = receipt.verify(held.keys(), committee).map_err(Fault::Receipt)?;
+        let genesis = trust::load(&self.core, network).await?.genesis;
+        let (ordered, committee) = file.verify(&genesis).map_err(Fault::Receipt)?;
         let is_this = Some(ordered.entry) == row.entry
             && Some(ordered.index) == row.log_index
             && Some(ordered.place) == row.place;
@@ -134,7 +119,7 @@ impl Client {
             return Err(Fault::OtherReceipt.into());
         }
         Ok(Receipted {
-            bytes: receipt.to_bytes(),
+            bytes: file.to_bytes(),
             network: network.to_string(),
             entry: ordered.entry.to_string(),
             log: ordered.log.to_string(),
@@ -143,7 +128,7 @@ impl Client {
             ordered_ms: ordered.place.time,
             in_block: ordered.place.in_block,
             block: ordered.block.to_string(),
-            signers: receipt.head.certificate.signatures.signers().count(),
+            signers: file.receipt.head.certificate.signatures.signers().count(),
             validators: committee.members().len(),
         })
     }

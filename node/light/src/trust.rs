@@ -8,6 +8,7 @@
 use waxwing_core::certificate::{Beacon, HeadError};
 use waxwing_core::envelope::Anchor;
 use waxwing_core::evidence::Evidence;
+use waxwing_core::evidence_file::Rung;
 use waxwing_core::follow::{BeaconError, Follow, FollowError, HeadUpdate};
 use waxwing_core::genesis::Genesis;
 use waxwing_core::history;
@@ -203,22 +204,24 @@ pub(crate) async fn compare_behind(core: &Core, network: Hash, behind: &Peer, ah
     Err(Fault::Head(FollowError::NotExtending(ProofError::WrongRoot)).into())
 }
 
-/// The committees from the founding on to the one that certifies the block at a height, as this node tells them: each
-/// was named by a block that the one before it certified.
-pub(crate) async fn ladder(peer: &Peer, genesis: &Genesis, height: u64) -> Result<Ladder, Fault> {
+/// The changes of the committee from the founding on, up to the one that certifies the block at a height and perhaps
+/// beyond, as this node tells them: each committee was named by a block that the one before it certified.
+pub(crate) async fn changes(peer: &Peer, genesis: &Genesis, height: u64) -> Result<(Ladder, Vec<Rung>), Fault> {
     let keys = genesis.keys();
-    let mut ladder = Ladder::new(genesis.committee());
+    let (mut ladder, mut rungs) = (Ladder::new(genesis.committee()), Vec::new());
     for _ in 0..LADDER_MESSAGES_MAX {
         // Whoever asks from the last block of a term is told of the terms behind it.
         let Some(update) = peer.head(ladder.from().saturating_sub(1)).await? else {
             break;
         };
         climb(&mut ladder, &keys, &update)?;
-        if !update.is_partial() || ladder.from() > height {
+        let is_partial = update.is_partial();
+        rungs.extend(update.ladder.into_iter().map(Rung::from));
+        if !is_partial || ladder.from() > height {
             break;
         }
     }
-    Ok(ladder)
+    Ok((ladder, rungs))
 }
 
 fn climb(ladder: &mut Ladder, keys: &HashKeys, update: &HeadUpdate) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use waxwing_core::codec::{CodecError, Decode, Encode};
 use waxwing_core::committee::{Committee, Signatures};
 use waxwing_core::envelope::{Anchor, Body, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor, SignedHeader};
 use waxwing_core::evidence::{Evidence, TwoHeads, TwoVotes};
+use waxwing_core::evidence_file::Rung;
 use waxwing_core::follow::{HeadProof, HeadUpdate, Held, LadderStep, LogProof};
 use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::hash::Hash;
@@ -20,6 +21,7 @@ use waxwing_core::log::Place;
 use waxwing_core::logmap::{MapLeaf, MapProof, ProofEnd};
 use waxwing_core::merkle::{ConsistencyProof, Frontier, InclusionProof, LEAVES_MAX, RangeProof};
 use waxwing_core::receipt::{Acknowledgement, Receipt};
+use waxwing_core::receipt_file::ReceiptFile;
 use waxwing_seal::{Content, StandIn};
 
 use crate::chance::Chance;
@@ -89,6 +91,7 @@ formats! {
     "content": sealed::content => Content,
     "stand-in state": sealed::stand_in => StandIn,
     "committee change": change => CommitteeChange,
+    "receipt file": receipt_file => ReceiptFile,
 }
 
 /// A hundred keys that could vote, ascending: computing one takes longer than encoding a block.
@@ -437,6 +440,17 @@ fn receipt(chance: &mut Chance) -> Receipt {
         in_block: chance.number32(),
         path: inclusion(chance),
         head: head(chance),
+    }
+}
+
+fn receipt_file(chance: &mut Chance) -> ReceiptFile {
+    let rung = |chance: &mut Chance| Rung {
+        head: head(chance),
+        next: committee(chance),
+    };
+    ReceiptFile {
+        ladder: (0..chance.place(3)).map(|_| rung(chance)).collect(),
+        receipt: receipt(chance),
     }
 }
 

@@ -14,17 +14,21 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use waxwing_core::block::BlockHeader;
+use waxwing_core::certificate::HeadError;
 use waxwing_core::change::{ChangeError, CommitteeChange};
-use waxwing_core::codec::{CodecError, Encode};
+use waxwing_core::codec::{CodecError, Decode, Encode};
 use waxwing_core::committee::{Committee, QuorumError};
 use waxwing_core::envelope::{Body, Carried, Envelope, KeepFor};
+use waxwing_core::evidence_file::{Rung, RungFault};
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::{ValidatorId, VoteKey};
 use waxwing_core::ladder::{Ladder, Term};
 use waxwing_core::ledger::{BlockError, EntryFault, HeaderField, Ledger, RestoreError, Stored};
 use waxwing_core::limits::MISSED_TURNS_MAX;
 use waxwing_core::logmap::LogMap;
-use waxwing_core::merkle::{Frontier, Sha256Tree};
+use waxwing_core::merkle::{Frontier, ProofError, Sha256Tree};
+use waxwing_core::receipt::ReceiptError;
+use waxwing_core::receipt_file::{RECEIPT_FILE_MAGIC, ReceiptFile, ReceiptFileError};
 use waxwing_core::schedule;
 use waxwing_rules::chance::Chance;
 use waxwing_rules::terms::{committee_secret, sign};
@@ -326,6 +330,96 @@ fn random_lives_have_terms_and_absences() {
     let terms: usize = lives.iter().map(|life| life.0).sum();
     let missed: usize = lives.iter().map(|life| life.1).sum();
     assert!(terms > 20 && missed > 20, "{lives:?}");
+}
+
+/// Terms that begin at 3 and 5; an entry in every block.
+fn three_terms() -> World {
+    let mut world = World::new(4);
+    world.introduce(1..=12);
+    for (from, seeds) in [(3, 3..=9_u8), (5, 10..=12)] {
+        let quorum = world.ledger.committee().quorum();
+        world.grow(&[world.envelope(1, &[seeds.clone().min().unwrap()])]);
+        world.grow(&[
+            world.changing(&world.change(from, seeds, quorum)),
+            world.envelope(2, b"beside"),
+        ]);
+    }
+    world.grow(&[world.envelope(1, b"last")]);
+    world
+}
+
+fn rungs(world: &World) -> Vec<Rung> {
+    let terms = world.ledger.ladder().terms().filter(|term| term.from > 0);
+    let rung = |term: &Term| Rung {
+        head: world.head(term.from - 1),
+        next: term.committee.clone(),
+    };
+    terms.map(rung).collect()
+}
+
+#[test]
+fn a_receipt_of_any_term_convinces_who_knows_the_genesis_alone() {
+    let world = three_terms();
+    let all = rungs(&world);
+    for height in 1..=5 {
+        let term = usize::try_from(world.header(height).term).unwrap();
+        let last = u32::try_from(world.block(height).entries.len()).unwrap() - 1;
+        let receipt = world.receipt(height, last);
+        for given in 0..=all.len() {
+            let file = ReceiptFile {
+                ladder: all[..given].to_vec(),
+                receipt: receipt.clone(),
+            };
+            assert_eq!(ReceiptFile::from_bytes(&file.to_bytes()).as_ref(), Ok(&file));
+            let verified = file.verify(&world.genesis);
+            if given == term {
+                let (ordered, committee) = verified.unwrap();
+                assert_eq!(
+                    (ordered.place.height, &committee),
+                    (height, world.ledger.ladder().at(height))
+                );
+            } else {
+                assert!(verified.is_err(), "block {height} with {given} changes");
+            }
+        }
+    }
+    let bare = ReceiptFile {
+        ladder: Vec::new(),
+        receipt: world.receipt(1, 0),
+    };
+    assert_eq!(bare.to_bytes(), bare.receipt.to_bytes());
+    let mut empty = RECEIPT_FILE_MAGIC.to_vec();
+    empty.extend([0; 4]);
+    empty.extend(bare.receipt.to_bytes());
+    assert_eq!(ReceiptFile::from_bytes(&empty), Err(CodecError::BadValue));
+}
+
+#[test]
+fn a_receipt_over_a_made_up_change_convinces_nobody() {
+    let world = three_terms();
+    let good = ReceiptFile {
+        ladder: rungs(&world),
+        receipt: world.receipt(5, 0),
+    };
+    assert!(good.verify(&world.genesis).is_ok());
+    let refused = |change: &dyn Fn(&mut ReceiptFile)| {
+        let mut file = good.clone();
+        change(&mut file);
+        file.verify(&world.genesis).map(|_| ()).unwrap_err()
+    };
+    let rung = |index, fault| ReceiptFileError::Rung { index, fault };
+    let usurper = Committee::new(2, good.ladder[0].next.members().to_vec()).unwrap();
+    let made_up = refused(&|file| file.ladder[1].next = usurper.clone());
+    assert_eq!(made_up, rung(1, RungFault::WrongCommittee));
+    let swapped = refused(&|file| file.ladder.swap(0, 1));
+    assert_eq!(swapped, rung(0, RungFault::Head(HeadError::WrongCommittee)));
+    let few = refused(&|file| file.ladder[0].head = world.certify_with(&world.header(2), 2));
+    assert_eq!(few, rung(0, RungFault::Head(HeadError::Quorum(QuorumError::TooFew))));
+    let late = refused(&|file| file.receipt = world.receipt(4, 0));
+    assert_eq!(late, rung(1, RungFault::TooLate));
+    let elsewhere = refused(&|file| file.receipt.log_index += 1);
+    let wrong_place = ReceiptError::Proof(ProofError::WrongRoot);
+    assert_eq!(elsewhere, ReceiptFileError::Receipt(wrong_place));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use waxwing_core::codec::{CodecError, Decode};
 use waxwing_core::envelope::EnvelopeHeader;
 use waxwing_core::genesis::Genesis;
 use waxwing_core::policy::Policy;
-use waxwing_core::receipt::{Ordered, Receipt, ReceiptError};
+use waxwing_core::receipt::Ordered;
+use waxwing_core::receipt_file::{ReceiptFile, ReceiptFileError};
 use waxwing_core::verdict::Verdict;
 use waxwing_core::{Hash, Meaning};
 
@@ -58,7 +59,7 @@ pub enum Finding {
         network: Hash,
     },
     /// A check fails.
-    Refuted(ReceiptError),
+    Refuted(ReceiptFileError),
     /// The body is not the entry's.
     WrongBody,
     /// Certified, but another block is pinned at that height.
@@ -89,11 +90,11 @@ pub fn verify(receipt: &[u8], policy: Option<&Policy>, body: Option<&[u8]>) -> O
         finding,
         policy: policy.map(Policy::fingerprint),
     };
-    let receipt = match Receipt::from_bytes(receipt) {
-        Ok(receipt) => receipt,
+    let file = match ReceiptFile::from_bytes(receipt) {
+        Ok(file) => file,
         Err(error) => return outcome(Verdict::Malformed, Finding::NotAReceipt(error)),
     };
-    let found = receipt.head.header.network;
+    let found = file.receipt.head.header.network;
     let Some(policy) = policy else {
         return outcome(Verdict::Unanchored, Finding::NoPolicy { network: found });
     };
@@ -101,14 +102,13 @@ pub fn verify(receipt: &[u8], policy: Option<&Policy>, body: Option<&[u8]>) -> O
     if found != pinned {
         return outcome(Verdict::Unanchored, Finding::OtherNetwork { found, pinned });
     }
-    let (verdict, finding) = judge(&receipt, policy, body);
+    let (verdict, finding) = judge(&file, policy, body);
     outcome(verdict, finding)
 }
 
-fn judge(receipt: &Receipt, policy: &Policy, body: Option<&[u8]>) -> (Verdict, Finding) {
-    let (keys, committee) = (policy.genesis.keys(), policy.genesis.committee());
-    let ordered = match receipt.verify(&keys, &committee) {
-        Ok(ordered) => ordered,
+fn judge(file: &ReceiptFile, policy: &Policy, body: Option<&[u8]>) -> (Verdict, Finding) {
+    let (ordered, committee) = match file.verify(&policy.genesis) {
+        Ok(verified) => verified,
         Err(error) => return (Verdict::Tampered, Finding::Refuted(error)),
     };
     if let Some(pin) = policy
@@ -125,7 +125,7 @@ fn judge(receipt: &Receipt, policy: &Policy, body: Option<&[u8]>) -> (Verdict, F
             },
         );
     }
-    let body = match body.map(|body| is_body_of(&policy.genesis, &receipt.signed.header, body)) {
+    let body = match body.map(|body| is_body_of(&policy.genesis, &file.receipt.signed.header, body)) {
         None => BodyCheck::NotGiven,
         Some(true) => BodyCheck::Matches,
         Some(false) => return (Verdict::Tampered, Finding::WrongBody),
@@ -135,7 +135,7 @@ fn judge(receipt: &Receipt, policy: &Policy, body: Option<&[u8]>) -> (Verdict, F
         Verdict::Verified,
         Finding::Ordered {
             ordered: Box::new(ordered),
-            network: keys.network(),
+            network: policy.genesis.network(),
             body,
             quorum,
         },

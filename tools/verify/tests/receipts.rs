@@ -8,12 +8,15 @@ use std::process::{Command, Output};
 use waxwing_core::block::{BlockHeader, block_leaf, entries_root};
 use waxwing_core::certificate::{Certificate, Head};
 use waxwing_core::codec::Encode;
+use waxwing_core::committee::Committee;
 use waxwing_core::envelope::{Anchor, EnvelopeHeader, ErasureSecret, KeepFor, SignedHeader};
+use waxwing_core::evidence_file::Rung;
 use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::{LogKey, VoteKey};
 use waxwing_core::merkle::{KeyedTree, path_of};
 use waxwing_core::policy::{PinnedHead, Policy};
 use waxwing_core::receipt::Receipt;
+use waxwing_core::receipt_file::ReceiptFile;
 use waxwing_core::verdict::Verdict;
 use waxwing_core::{Hash, Meaning};
 use waxwing_verify::{BodyCheck, Finding, verify};
@@ -96,6 +99,52 @@ fn a_true_receipt_is_verified_with_its_body() {
     };
     assert_eq!((ordered.index, ordered.place.height, ordered.place.in_block), (3, 1, 3));
     assert_eq!((body, quorum), (BodyCheck::Matches, (3, 4)));
+}
+
+/// The receipt's block is certified by a committee that the founders agreed on; the file says how that came about.
+#[test]
+fn a_receipt_of_a_later_committee_is_verified_with_the_ladder_that_leads_to_it() {
+    let genesis = genesis("true");
+    let (keys, founders) = (genesis.keys(), genesis.committee());
+    let key = VoteKey::from_seed(&[0x77; 32]);
+    let next = Committee::new(1, vec![key.public()]).unwrap();
+    let handover = BlockHeader {
+        height: 1,
+        time: 1_500,
+        next_committee: next.hash(&keys),
+        ..genesis.block()
+    };
+    let voters = voters();
+    let signers: Vec<&VoteKey> = voters.iter().take(3).collect();
+    let certificate = Certificate::sign(&founders, 0, &handover, handover.id(&keys), &signers);
+    let rung = Rung {
+        head: Head {
+            header: handover,
+            certificate,
+        },
+        next: next.clone(),
+    };
+    let mut receipt = receipt(&genesis, 3);
+    let header = &mut receipt.head.header;
+    (header.height, header.term) = (2, 1);
+    (header.committee, header.next_committee) = (next.hash(&keys), next.hash(&keys));
+    receipt.head.certificate = Certificate::sign(&next, 0, header, header.id(&keys), &[&key]);
+    let mut file = ReceiptFile {
+        ladder: vec![rung],
+        receipt,
+    };
+    let policy = policy(genesis);
+    let outcome = verify(&file.to_bytes(), Some(&policy), Some(BODY));
+    let Finding::Ordered { quorum, .. } = outcome.finding else {
+        panic!("not ordered")
+    };
+    assert_eq!((outcome.verdict, quorum), (Verdict::Verified, (1, 1)));
+    let bare = verify(&file.receipt.to_bytes(), Some(&policy), None);
+    assert_eq!(bare.verdict, Verdict::Tampered, "nothing leads to that committee");
+    file.ladder[0].head.certificate.round = 1;
+    let forged = verify(&file.to_bytes(), Some(&policy), None);
+    assert_eq!(forged.verdict, Verdict::Tampered);
+    assert!(forged.to_string().contains("change 1 of the committee"), "{forged}");
 }
 
 #[test]

@@ -6,10 +6,8 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use waxwing_core::Hash;
 use waxwing_core::codec::{Decode, Encode};
-use waxwing_core::committee::Committee;
 use waxwing_core::envelope::SignedHeader;
 use waxwing_core::log::Place;
-use waxwing_core::receipt::Receipt;
 use waxwing_seal::sealer::Opened;
 use waxwing_seal::{Content, ContentId, DeviceId, Kind};
 
@@ -460,38 +458,22 @@ pub(crate) fn count(connection: &Connection, channel: ChannelId) -> Result<(u64,
     Ok(statement.query_row([channel.0], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// Keeps a verified receipt, and the committee that certified it.
-pub(crate) fn set_receipt(
-    connection: &Connection,
-    message: MessageId,
-    bytes: &[u8],
-    committee: &Committee,
-) -> Result<(), StoreError> {
+/// Keeps a verified receipt.
+pub(crate) fn set_receipt(connection: &Connection, message: MessageId, bytes: &[u8]) -> Result<(), StoreError> {
     connection.execute(
-        "INSERT INTO receipt (message, bytes, committee) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET bytes = excluded.bytes, committee = excluded.committee",
-        (message.0, bytes, committee.to_bytes()),
+        "INSERT INTO receipt (message, bytes) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
+        (message.0, bytes),
     )?;
     Ok(())
 }
 
-/// A receipt that was verified before, and the committee that certified it; none if it was that of the founding.
-pub(crate) fn receipt(
-    connection: &Connection,
-    message: MessageId,
-) -> Result<Option<(Receipt, Option<Committee>)>, StoreError> {
-    let row = connection
-        .query_row(
-            "SELECT bytes, committee FROM receipt WHERE message = ?1",
-            [message.0],
-            |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<Vec<u8>>>(1)?)),
-        )
-        .optional()?;
-    let Some((bytes, committee)) = row else {
-        return Ok(None);
-    };
-    let committee = committee.map(|bytes| Committee::from_bytes(&bytes)).transpose()?;
-    Ok(Some((Receipt::from_bytes(&bytes)?, committee)))
+/// A receipt that was verified before.
+pub(crate) fn receipt(connection: &Connection, message: MessageId) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(connection
+        .query_row("SELECT bytes FROM receipt WHERE message = ?1", [message.0], |row| {
+            row.get(0)
+        })
+        .optional()?)
 }
 
 /// The one message whose content id begins with these hexadecimal digits; none if several do.

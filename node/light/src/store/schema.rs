@@ -149,12 +149,10 @@ CREATE TABLE reveal (
     done    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Receipts that were fetched and verified, and the committee of their time; none in one of the first version, when there
--- was but one.
+-- Receipts that were fetched and verified.
 CREATE TABLE receipt (
-    message   INTEGER PRIMARY KEY REFERENCES message,
-    bytes     BLOB NOT NULL,
-    committee BLOB
+    message INTEGER PRIMARY KEY REFERENCES message,
+    bytes   BLOB NOT NULL
 ) STRICT;
 ";
 
@@ -186,9 +184,8 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Version 2: what is held may name the committee before, and a receipt the committee of its time.
+/// Version 2: what is held may name the committee before.
 fn know_committees(connection: &Connection) -> Result<(), StoreError> {
-    connection.execute_batch("ALTER TABLE receipt ADD COLUMN committee BLOB")?;
     let mut statement = connection.prepare("SELECT id, held FROM network")?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     for (id, mut held) in rows.collect::<Result<Vec<_>, _>>()? {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use waxwing_core::codec::Decode;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::limits::LADDER_STEPS_MAX;
-use waxwing_core::receipt::Receipt;
+use waxwing_core::receipt_file::ReceiptFile;
 
 use super::*;
 use crate::error::Error;
@@ -217,8 +217,9 @@ async fn receipts_count_with_the_committee_of_their_time() {
     for _ in 0..2 {
         let fetched = ada.client.receipt(second.id).await.unwrap();
         assert_eq!((fetched.signers, fetched.validators), (5, 7));
-        let receipt = Receipt::from_bytes(&fetched.bytes).unwrap();
-        let committee = world.committee_at(receipt.head.header.height);
-        assert!(receipt.verify(&world.keys, &committee).is_ok());
+        let file = ReceiptFile::from_bytes(&fetched.bytes).unwrap();
+        let (ordered, committee) = file.verify(&world.genesis).unwrap();
+        assert_eq!(ordered.place.height, fetched.height);
+        assert_eq!(committee, world.committee_at(fetched.height));
     }
 }

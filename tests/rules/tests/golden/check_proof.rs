@@ -15,6 +15,7 @@ use waxwing_core::merkle::{
     verify_consistency, verify_inclusion, verify_range,
 };
 use waxwing_core::receipt::{Acknowledgement, Receipt};
+use waxwing_core::receipt_file::ReceiptFile;
 
 use crate::case::{Outcome, hex};
 use crate::check::{Given, rule, unhex};
@@ -36,6 +37,7 @@ pub(crate) fn run(check: &str, given: &Given<'_>) -> Option<Outcome> {
         "extension" => extension(given),
         "log proof" => log_proof(given),
         "receipt" => receipt(given),
+        "receipt file" => receipt_file(given),
         "acknowledgement" => acknowledgement(given),
         "evidence" => evidence(given),
         _ => return None,
@@ -183,6 +185,12 @@ fn receipt(given: &Given<'_>) -> Outcome {
         "place": place(&ordered.place),
         "block": hex(ordered.block.0),
     }))
+}
+
+fn receipt_file(given: &Given<'_>) -> Outcome {
+    let file: ReceiptFile = given.decoded("bytes")?;
+    let (ordered, committee) = file.verify(&given.genesis()).map_err(rule)?;
+    Ok(json!({"entry": hex(ordered.entry.0), "height": ordered.place.height, "term": committee.term()}))
 }
 
 fn place(place: &Place) -> Value {

@@ -53,7 +53,7 @@ fn is_writing() -> bool {
 type Made = (&'static str, fn() -> Cases);
 
 /// Every file.
-const FILES: [Made; 23] = [
+const FILES: [Made; 24] = [
     ("hashes", primitives::hashes),
     ("signatures", primitives::signatures),
     ("trees", trees::cases),
@@ -71,6 +71,7 @@ const FILES: [Made; 23] = [
     ("change", terms::changes),
     ("terms", terms::terms),
     ("turns", terms::turns),
+    ("receipt-file", terms::receipt_files),
     ("follow", follows::cases),
     ("receipt", receipts::receipts),
     ("evidence", receipts::evidence),

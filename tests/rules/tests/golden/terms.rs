@@ -8,9 +8,11 @@ use waxwing_core::codec::Encode;
 use waxwing_core::committee::Committee;
 use waxwing_core::envelope::{Body, Carried, Envelope, KeepFor};
 use waxwing_core::evidence::{Evidence, TwoVotes};
+use waxwing_core::evidence_file::Rung;
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::{Signature, ValidatorId, VoteKey};
 use waxwing_core::limits::EVIDENCE_MAX;
+use waxwing_core::receipt_file::{RECEIPT_FILE_MAGIC, ReceiptFile};
 use waxwing_rules::terms::{committee_secret, sign};
 use waxwing_rules::world::{World, voters};
 
@@ -38,6 +40,17 @@ pub(crate) fn changes() -> Cases {
     cases.accept("a change, signed by all", "committee change", given(&all));
     let same = world.change(40, 1..=4, 3);
     cases.accept("the same members for another term", "committee change", given(&same));
+    refused_changes(&mut cases, &world, &good);
+    cases.cut_and_extended("committee change", &good.to_bytes());
+    let mut magic = good.to_bytes();
+    magic[7] = 2;
+    let magic = json!({"bytes": hex(magic)});
+    let name = "a change has its magic and version";
+    cases.refuse("Codec(WrongMagic)", name, "committee change", magic);
+    cases
+}
+
+fn refused_changes(cases: &mut Cases, world: &World, good: &CommitteeChange) {
     let mut refuse = |rule: &str, name: &str, change: &CommitteeChange| {
         cases.refuse(rule, name, "committee change", given(change));
     };
@@ -52,7 +65,7 @@ pub(crate) fn changes() -> Cases {
     later.from_height += 1;
     refuse(rule, "the height is signed", &later);
     let mut others = good.clone();
-    others.next = Committee::new(1, all.next.members()[1..].to_vec()).unwrap();
+    others.next = Committee::new(1, good.next.members()[1..].to_vec()).unwrap();
     refuse(rule, "the next members are signed", &others);
     let foreign = CommitteeChange {
         network: Hash([0xaa; 32]),
@@ -78,17 +91,6 @@ pub(crate) fn changes() -> Cases {
         ..good.clone()
     };
     refuse("WrongTerm", "the next term follows", &world.signed(far, 3));
-    cases.cut_and_extended("committee change", &good.to_bytes());
-    let mut magic = good.to_bytes();
-    magic[7] = 2;
-    let magic = json!({"bytes": hex(magic)});
-    cases.refuse(
-        "Codec(WrongMagic)",
-        "a change has its magic and version",
-        "committee change",
-        magic,
-    );
-    cases
 }
 
 /// A network of four, with a change agreed on in block 2 that takes over at 6, and one in block 3 that takes over at 5.
@@ -353,5 +355,76 @@ pub(crate) fn turns() -> Cases {
     for missed in [31, 32, 62, 63, 64, 127, 128] {
         add(&format!("member 1 missed {missed} turns"), 1, &long(missed));
     }
+    cases
+}
+
+/// Terms that begin at 3 and 4; an entry in block 4.
+pub(crate) fn receipt_files() -> Cases {
+    let mut world = world();
+    world.grow(&[world.envelope(1, b"first")]);
+    world.grow(&[world.changing(&world.change(3, 3..=9, 3))]);
+    world.grow(&[world.changing(&world.change(4, 7..=7, 5))]);
+    world.grow(&[world.envelope(1, b"last")]);
+    let story = "Receipts with the changes of the committee that lead to their own, for who knows the genesis alone.";
+    let shared = json!({"genesis": hex(world.genesis.to_bytes())});
+    let mut cases = Cases::new(story, shared);
+    let terms = world.ledger.ladder().terms().filter(|term| term.from > 0);
+    let rung = |term: &waxwing_core::ladder::Term| Rung {
+        head: world.head(term.from - 1),
+        next: term.committee.clone(),
+    };
+    let ladder: Vec<Rung> = terms.map(rung).collect();
+    let file = |ladder: &[Rung], height: u64| ReceiptFile {
+        ladder: ladder.to_vec(),
+        receipt: world.receipt(height, 0),
+    };
+    let check = "receipt file";
+    let given = |file: &ReceiptFile| json!({"bytes": hex(file.to_bytes())});
+    cases.accept("of the founders: the receipt itself", check, given(&file(&[], 1)));
+    cases.accept(
+        "of the next term, in its first block",
+        check,
+        given(&file(&ladder[..1], 3)),
+    );
+    cases.accept("of the term after that", check, given(&file(&ladder, 4)));
+    let mut refuse = |rule: &str, name: &str, file: &ReceiptFile| cases.refuse(rule, name, check, given(file));
+    let rule = "Receipt(Head(WrongCommittee))";
+    refuse(rule, "no change is left out", &file(&ladder[..1], 4));
+    refuse(
+        "Rung { index: 1, fault: TooLate }",
+        "no change comes after the block",
+        &file(&ladder, 3),
+    );
+    let twice = [ladder[0].clone(), ladder[0].clone()];
+    let rule = "Rung { index: 1, fault: Head(WrongCommittee) }";
+    refuse(rule, "a change counts once in a ladder too", &file(&twice, 4));
+    let mut made_up = ladder.clone();
+    made_up[0].next = Committee::new(1, world.genesis.validators.clone()).unwrap();
+    let rule = "Rung { index: 0, fault: WrongCommittee }";
+    refuse(rule, "a rung brings the committee its block names", &file(&made_up, 4));
+    let mut few = ladder.clone();
+    few[0].head = world.certify_with(&world.header(2), 2);
+    let rule = "Rung { index: 0, fault: Head(Quorum(TooFew)) }";
+    refuse(rule, "a rung's block is certified", &file(&few, 4));
+    let mut founding = ladder.clone();
+    let named = BlockHeader {
+        next_committee: ladder[0].next.hash(world.keys()),
+        ..world.genesis.block()
+    };
+    founding[0].head = world.certify(&named);
+    let rule = "Rung { index: 0, fault: NotLater }";
+    refuse(
+        rule,
+        "the founding facts alone say who votes first",
+        &file(&founding, 4),
+    );
+    cases.cut_and_extended(check, &file(&ladder, 4).to_bytes());
+    let mut empty = RECEIPT_FILE_MAGIC.to_vec();
+    empty.extend([0; 4]);
+    empty.extend(world.receipt(1, 0).to_bytes());
+    let empty = json!({"bytes": hex(empty)});
+    cases.refuse("Codec(BadValue)", "without changes there is no ladder", check, empty);
+    let other = json!({"bytes": hex(*b"WXRECLA\x02rest")});
+    cases.refuse("Codec(WrongMagic)", "a file has its magic and version", check, other);
     cases
 }

@@ -12,8 +12,8 @@ use crate::ids::Kind;
 use crate::output::{Output, Tone};
 use crate::{Done, clock, files};
 
-/// A receipt of 100 validators takes 8 kB.
-const RECEIPT_FILE_MAX: u64 = 1 << 20;
+/// A receipt of 100 validators takes 8 kB, and as much again for each change of the committee that leads to it.
+const RECEIPT_FILE_MAX: u64 = 16 << 20;
 
 /// A body takes 512 KiB at most.
 const BODY_FILE_MAX: u64 = 1 << 20;
