@@ -110,7 +110,10 @@ impl<T: Tables> Store<T> {
     pub(crate) fn rungs(&self, held: u64, head: u64, max: usize) -> Result<Vec<(u64, Committee)>, StoreError> {
         let mut rungs = Vec::new();
         // Whoever holds a block also holds the committee that it names: the term that begins behind `held` is known.
-        let (from, to) = (meta::term_key(held.saturating_add(2)), meta::term_key(head.saturating_add(2)));
+        let (from, to) = (
+            meta::term_key(held.saturating_add(2)),
+            meta::term_key(head.saturating_add(2)),
+        );
         if to <= from {
             return Ok(rungs);
         }
