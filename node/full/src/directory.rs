@@ -40,6 +40,8 @@ pub struct Directory {
     genesis: Genesis,
     transport: NodeKey,
     vote: Option<VoteKey>,
+    #[cfg(feature = "liar")]
+    votes_twice: bool,
     /// Dropping it gives the directory free.
     _lock: File,
 }
@@ -165,6 +167,8 @@ impl Directory {
             path: path.to_owned(),
             genesis,
             vote,
+            #[cfg(feature = "liar")]
+            votes_twice: false,
             _lock: lock,
         })
     }
@@ -191,6 +195,19 @@ impl Directory {
     #[must_use]
     pub const fn transport(&self) -> &NodeKey {
         &self.transport
+    }
+
+    /// Makes a liar of the node that is started on this directory: it votes for two blocks wherever it votes. For
+    /// demonstrations and tests; what it signs is evidence against its key for ever.
+    #[cfg(feature = "liar")]
+    pub const fn vote_twice(&mut self) {
+        self.votes_twice = true;
+    }
+
+    /// Whether the node votes twice.
+    #[cfg(feature = "liar")]
+    pub(crate) const fn votes_twice(&self) -> bool {
+        self.votes_twice
     }
 
     /// Takes the vote key out: whoever votes holds it alone, and can destroy it.

@@ -76,7 +76,7 @@ fn run(cli: &Cli, output: &Output) -> Done {
 /// Nodes say what happens inside as their settings ask.
 #[cfg(feature = "node")]
 const fn runs_a_node(noun: &Noun) -> bool {
-    matches!(noun, Noun::Node(args::Node::Run(_)))
+    matches!(noun, Noun::Node(args::Node::Run(_)) | Noun::Dev(args::Dev::Liar(_)))
 }
 
 #[cfg(not(feature = "node"))]

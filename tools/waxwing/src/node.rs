@@ -3,7 +3,7 @@
 mod ask;
 mod init;
 mod log;
-mod pages;
+pub(crate) mod pages;
 pub(crate) mod run;
 mod settings;
 
@@ -15,7 +15,7 @@ use crate::output::Output;
 pub(crate) fn run(verb: &Node, home: &Home, output: &Output) -> Done {
     match verb {
         Node::Init(options) => init::run(options, home, output),
-        Node::Run(options) => run::run(options, home, output),
+        Node::Run(options) => run::run(options, run::Honesty::Honest, home, output),
         Node::Status { watch, place } => ask::status(*watch, place, home, output),
         Node::Health { live, ready: _, place } => ask::health(*live, place, home, output),
         Node::Config(ConfigVerb::Show { origin, settings }) => settings::show(*origin, settings, home, output),

@@ -99,6 +99,10 @@ impl Comparison {
             }
             _ => String::new(),
         };
+        let kind = match kind {
+            "nodes" => "node",
+            kind => kind,
+        };
         format!("{kind} up to block {newest}{more}")
     }
 

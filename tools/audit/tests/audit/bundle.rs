@@ -55,7 +55,13 @@ fn a_bundle_has_the_specified_bytes() {
 /// The hexadecimal digits of a worked example in the specification, whose lines carry notes: 1 is a bundle, 2 evidence.
 pub(crate) fn worked_example(number: usize) -> Vec<u8> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/BUNDLE.md")).unwrap();
-    let example = text.split("```text\n").nth(number).unwrap().split("```").next().unwrap();
+    let example = text
+        .split("```text\n")
+        .nth(number)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     let digits: String = example
         .lines()
         .map(|line| line.split("   ").next().unwrap())

@@ -63,6 +63,16 @@ pub(crate) enum Audit {
         out: Option<PathBuf>,
     },
 
+    /// Write what a history says of validators that broke the rules, each piece as a file that anybody can check
+    Evidence {
+        /// A node's data directory, a bundle file, or a running node as KEY@HOST:PORT
+        source: PathBuf,
+
+        /// Folder for the files [default: the current one]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+
     /// Check a receipt offline: that an entry is final, and where it stands
     Receipt {
         /// The receipt file; `-` for standard input

@@ -4,12 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::node::RunNode;
+
 /// The verbs.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Dev {
-    /// Run a network on this machine until interrupted: a validator and followers, on loopback
+    /// Run a network on this machine until interrupted: validators and followers, on loopback
     Up {
-        /// Followers beside the validator
+        /// Validators, which order: of 4 one may fail or lie
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
+        validators: u16,
+
+        /// Followers beside them, which copy and serve
         #[arg(long, value_name = "COUNT", default_value_t = 1)]
         followers: u16,
 
@@ -18,8 +24,16 @@ pub(crate) enum Dev {
         dir: Option<PathBuf>,
     },
 
-    /// Show everything once: a real conversation, sealed, ordered, proven; a follower killed; a history tampered with
+    /// Show everything once: a real conversation, sealed, ordered by four validators, proven; one of them killed, one of
+    /// them lying; a history tampered with
     Demo(Demo),
+
+    /// Run a validator that lies, to see it caught: wherever it votes, it votes for two blocks
+    ///
+    /// In everything else it is the node that `waxwing node run` starts, which cannot be told to do this. Its two votes
+    /// are evidence, for ever, for everybody who sees them: run it only with a key that is good for nothing else, in a
+    /// network of your own.
+    Liar(RunNode),
 
     /// Damage a history on purpose, to see whether an audit notices
     Tamper {

@@ -166,24 +166,32 @@ fn unreadable(which: Which, why: &str, output: &Output) -> Done {
 
 const SCHEMA: &str = "audit.compare";
 
-/// Writes the evidence where it was asked for, or under a name that is free. The same evidence is not written twice.
+/// Writes the evidence where it was asked for, or beside whoever asks.
 fn write(evidence: &EvidenceFile, out: Option<&Path>) -> Result<PathBuf, Failure> {
-    let bytes = evidence.to_bytes();
-    if let Some(out) = out {
-        if files::is_standard(out) {
-            return Err(Failure::usage("evidence is written into a file: name one with --out"));
+    match out {
+        Some(out) if files::is_standard(out) => {
+            Err(Failure::usage("evidence is written into a file: name one with --out"))
         }
-        files::write_new(out, &bytes, Readers::Anybody)?;
-        return Ok(out.to_owned());
+        Some(out) => {
+            files::write_new(out, &evidence.to_bytes(), Readers::Anybody)?;
+            Ok(out.to_owned())
+        }
+        None => write_evidence(evidence, Path::new("")),
     }
-    let height = evidence.evidence.height();
+}
+
+/// Writes evidence into a folder under a name that is free. The same evidence is not written twice.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write_evidence(evidence: &EvidenceFile, folder: &Path) -> Result<PathBuf, Failure> {
+    let (bytes, height) = (evidence.to_bytes(), evidence.evidence.height());
     for number in 1_u32.. {
-        let path = match number {
-            1 => PathBuf::from(format!("evidence-{height}.wxe")),
-            _ => PathBuf::from(format!("evidence-{height}-{number}.wxe")),
-        };
-        let is_there = std::fs::read(&path).ok();
-        if is_there.as_ref() == Some(&bytes) {
+        let path = folder.join(match number {
+            1 => format!("evidence-{height}.wxe"),
+            _ => format!("evidence-{height}-{number}.wxe"),
+        });
+        if std::fs::read(&path).ok().as_ref() == Some(&bytes) {
             return Ok(path);
         }
         if !path.exists() {

@@ -1,34 +1,39 @@
 //! `waxwing dev demo`: everything once, for somebody who has five minutes.
 //!
-//! A real network of real processes, a real conversation, real proofs, a real death, a real audit, and a history with one
-//! bit flipped. Nothing is prepared and no line is written beforehand: what is printed was computed in this run, and if
-//! something does not come out as it should, the demonstration fails instead of saying so anyway.
+//! A real network of real processes, a real conversation, real proofs, a real death, a real lie, a real audit, and a history
+//! with one bit flipped. Nothing is prepared and no line is written beforehand: what is printed was computed in this run, and
+//! if something does not come out as it should, the demonstration fails instead of saying so anyway.
 //!
 //! ```text
-//! DIR/network/ validator/ follower-1/ follower-2/     as `waxwing dev up` has them
+//! DIR/network/ validator-1/ ... validator-4/ follower-1/ follower-2/     as `waxwing dev up` has them
 //! DIR/people/<number>-<name>/   reader/               homes of the light clients
 //! DIR/passphrase                opens all of them
 //! DIR/policy.txt                what the auditor trusts: genesis, and the head that the reader had checked
 //! DIR/conversation.txt          what the reader read
-//! DIR/tampered/                 the validator's ledger with one bit flipped
+//! DIR/evidence.wxe              that a validator voted for two blocks
+//! DIR/tampered/                 a validator's ledger with one bit flipped
 //! ```
 
 mod figures;
 mod harm;
+mod lie;
 mod people;
 mod replay;
 mod story;
 
 use std::path::{Path, PathBuf};
 
+use waxwing_audit::compare::{Heads, Outcome, compare};
+use waxwing_audit::directory::Directory;
 use waxwing_core::policy::{PinnedHead, Policy};
 use waxwing_core::verdict::Verdict;
 
 use super::corpus::{self, Conversation};
-use super::network::{self, Member};
+use super::network::{self, Member, Part};
 use crate::args::Demo;
 use crate::failure::Failure;
 use crate::files::{self, Readers};
+use crate::ids::{self, Kind};
 use crate::network::read_genesis;
 use crate::output::{Output, Tone};
 use crate::{Done, clock};
@@ -40,8 +45,14 @@ use story::Story;
 /// People who write; one more reads.
 const WRITERS: usize = 8;
 
-/// Followers beside the validator.
+/// Validators: one of them may fail or lie.
+const VALIDATORS: u16 = 4;
+
+/// Followers beside them.
 const FOLLOWERS: usize = 2;
+
+/// The validator that is killed and started again, counted from 0.
+const VICTIM: usize = 1;
 
 /// What the channel is called.
 const CHANNEL: &str = "ubuntu";
@@ -82,21 +93,34 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
     let mut figures = Figures::default();
     story.title(dir)?;
 
-    let network = network::found(dir, "demo").await?;
-    let mut members = start(dir, &network, story).await?;
-    let people = gather(dir, &network, &members, conversation, story).await?;
+    let network = network::found(dir, "demo", VALIDATORS).await?;
+    let (mut validators, followers) = start(dir, &network, story).await?;
+    let people = gather(dir, &network, &followers, conversation, story).await?;
 
     let mut replay = Replay::new(&people, conversation);
-    let half = conversation.messages.len() * 3 / 4;
-    replay.until(half, story).await?;
-    let (validator, survivor) = lose_one(&mut members, &people, &mut replay, story, &mut figures).await?;
+    let all = conversation.messages.len();
+    replay.until(all / 2, story).await?;
+    lose_one(
+        dir,
+        &network,
+        &mut validators,
+        &mut replay,
+        all * 3 / 4,
+        story,
+        &mut figures,
+    )
+    .await?;
+    lie::tell(dir, &network, &mut validators, &mut replay, story).await?;
     replay.finish(&dir.join("conversation.txt"), &mut figures, story)?;
 
     let policy = trust(dir, &network, &people).await?;
     people.say_goodbye().await;
-    harm::look_for_plaintext(&validator, conversation, story, &mut figures)?;
-    audit(&validator, &policy, story, &mut figures)?;
-    for member in [survivor, validator] {
+    let witness = validators
+        .first()
+        .ok_or_else(|| Failure::failed("no validator is left"))?;
+    harm::look_for_plaintext(witness, conversation, story, &mut figures)?;
+    audit(&validators, &policy, story, &mut figures)?;
+    for member in followers.into_iter().chain(validators).rev() {
         member.stop().await?;
     }
     harm::flip_a_bit(dir, &policy, conversation, story)?;
@@ -107,41 +131,46 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
 }
 
 /// The nodes, each a process of its own.
-async fn start(dir: &Path, network: &Path, story: &Story<'_>) -> Result<Vec<Member>, Failure> {
-    story.chapter("A network on this machine: one node orders, two copy, check and serve")?;
+async fn start(dir: &Path, network: &Path, story: &Story<'_>) -> Result<(Vec<Member>, Vec<Member>), Failure> {
+    story.chapter("A network on this machine: four validators agree, two nodes copy, check and serve")?;
+    let genesis = read_genesis(network)?;
+    let fingerprint = ids::fingerprint(genesis.network().as_bytes());
+    story.fact(
+        "founded",
+        "each validator made its key in its own home; one file names them all",
+    )?;
+    story.fact("compare", &fingerprint)?;
     let started = clock::steady();
-    let mut members = vec![network::start(dir, "validator", network, &[]).await?];
+    let validators = network::start_validators(dir, network, VALIDATORS).await?;
+    let mut followers = Vec::new();
     for number in 1..=FOLLOWERS {
-        let upstreams: Vec<&Member> = members.iter().take(1).collect();
-        let follower = network::start(dir, &format!("follower-{number}"), network, &upstreams).await?;
-        members.push(follower);
+        let upstreams: Vec<&Member> = validators.iter().collect();
+        let part = Part::Follower(&upstreams);
+        followers.push(network::start(dir, &format!("follower-{number}"), network, part).await?);
     }
-    for member in &members {
-        let place = member
-            .address
-            .split_once('@')
-            .map_or(member.address.as_str(), |(_, place)| place);
+    for member in validators.iter().chain(&followers) {
+        let place = member.place();
         story.fact(&member.name, &format!("process {}, listens at {place}", member.process))?;
     }
     story.fact(
         "started",
         &format!("in {}", story::seconds(clock::steady().duration_since(started))),
     )?;
-    Ok(members)
+    Ok((validators, followers))
 }
 
 /// Everybody who takes part, in one channel.
 async fn gather(
     dir: &Path,
     network: &Path,
-    members: &[Member],
+    followers: &[Member],
     conversation: &Conversation,
     story: &Story<'_>,
 ) -> Result<People, Failure> {
     story.chapter("Eight people and a reader in one sealed channel")?;
     let genesis = read_genesis(network)?;
     let started = clock::steady();
-    let people = People::gather(dir, &genesis, members, &conversation.speakers, CHANNEL).await?;
+    let people = People::gather(dir, &genesis, followers, &conversation.speakers, CHANNEL).await?;
     story.fact("they are", &conversation.speakers.join(", "))?;
     let link = format!(
         "{} characters; whoever has it is in, nobody else is",
@@ -159,44 +188,51 @@ async fn gather(
     Ok(people)
 }
 
-/// Kills the follower that the invitation names first, and shows that the conversation goes on.
+/// Kills a validator, shows that the conversation goes on, and starts it again.
 async fn lose_one(
-    members: &mut Vec<Member>,
-    people: &People,
+    dir: &Path,
+    network: &Path,
+    validators: &mut Vec<Member>,
     replay: &mut Replay<'_>,
+    until: usize,
     story: &Story<'_>,
     figures: &mut Figures,
-) -> Result<(Member, Member), Failure> {
-    story.chapter("A node dies in the middle of the conversation")?;
-    let mut victim = members.remove(1);
-    let since = clock::now_ms();
+) -> Result<(), Failure> {
+    story.chapter("A validator dies in the middle of the conversation, and comes back")?;
+    let mut victim = validators.remove(VICTIM);
     victim.kill().await?;
     let killed = clock::steady();
     story.fact(
         "killed",
         &format!("{}, process {}, without a warning", victim.name, victim.process),
     )?;
-    replay.rest(story).await?;
+    replay.until(until, story).await?;
     figures.switched = replay.first_read_after(killed);
     if let Some(switched) = figures.switched {
-        story.fact(
-            "reader",
-            &format!("had the next message {} after the kill", story::seconds(switched)),
-        )?;
+        let text = format!("had the next message {} after the kill", story::seconds(switched));
+        story.fact("reader", &text)?;
     }
-    let (left, reasons) = people.who_left(&victim, since).await?;
-    figures.left = left;
+    let others: Vec<&Member> = validators.iter().collect();
+    let started = clock::steady();
+    let back = network::start(dir, &victim.name, network, Part::Validator(&others)).await?;
+    let target = lie::height_of(others.first().copied())?;
+    let height = lie::until("the validator that was dead caught up", || {
+        lie::height_of(Some(&back)).ok().filter(|height| *height >= target)
+    })
+    .await?;
+    let took = clock::steady().duration_since(started);
+    figures.caught_up = Some(took);
     story.fact(
-        "moved on",
-        &format!("{left} of {} people found it gone and asked other nodes:", WRITERS + 1),
+        "came back",
+        &format!(
+            "process {}, from block {} to block {height} in {}, every block checked",
+            back.process,
+            back.height,
+            story::seconds(took)
+        ),
     )?;
-    for reason in reasons {
-        story.fact("", &reason)?;
-    }
-    let survivor = members.pop().ok_or_else(|| Failure::failed("no follower is left"))?;
-    let validator = members.pop().ok_or_else(|| Failure::failed("the validator is gone"))?;
-    story.fact("served on", &format!("{} and the {}", survivor.name, validator.name))?;
-    Ok((validator, survivor))
+    validators.insert(VICTIM, back);
+    Ok(())
 }
 
 /// The auditor trusts the genesis and the head that the reader has checked; nothing from the directory to be audited.
@@ -210,22 +246,46 @@ async fn trust(dir: &Path, network: &Path, people: &People) -> Result<Policy, Fa
     Ok(policy)
 }
 
-/// Audits the validator's directory while it runs.
-fn audit(validator: &Member, policy: &Policy, story: &Story<'_>, figures: &mut Figures) -> Result<(), Failure> {
-    story.chapter("An audit of the validator's ledger, without any key")?;
+/// Audits the directory of the validator that was killed while it runs, and compares it with another one's.
+fn audit(validators: &[Member], policy: &Policy, story: &Story<'_>, figures: &mut Figures) -> Result<(), Failure> {
+    story.chapter("An audit of two validators' ledgers, without any key")?;
+    let [one, other, ..] = validators else {
+        return Err(Failure::failed("two validators are needed to be compared"));
+    };
     let started = clock::steady();
-    let report = crate::audit::report(&validator.data(), Some(policy), story.output)?;
+    let report = crate::audit::report(&other.data(), Some(policy), story.output)?;
     figures.audited = Some((report.figures.entries, clock::steady().duration_since(started)));
     figures.blocks = report.figures.blocks;
     figures.entries = report.figures.entries;
     story.report(&report, Tone::Good)?;
-    if report.verdict == Verdict::Verified {
-        Ok(())
-    } else {
-        Err(Failure::failed(format!(
+    if report.verdict != Verdict::Verified {
+        return Err(Failure::failed(format!(
             "the audit of an untouched ledger says {}: {}",
             report.verdict,
             report.headline()
-        )))
+        )));
     }
+    let compared = compare(&mut heads_of(one)?, &mut heads_of(other)?, Some(policy));
+    let compared = compared.map_err(|_| Failure::failed("two validators of one network cannot be compared"))?;
+    match &compared.outcome {
+        Outcome::Agree { common, .. } if compared.verdict == Verdict::Verified => story.fact(
+            "compared",
+            &format!(
+                "{} and {}: one history, the same block {} at height {}",
+                one.name,
+                other.name,
+                ids::short(Kind::Block, common.id.as_bytes()),
+                common.height
+            ),
+        ),
+        _ => Err(Failure::failed(format!(
+            "two validators of one network should have one history: {}",
+            compared.claim()
+        ))),
+    }
+}
+
+fn heads_of(member: &Member) -> Result<impl Heads + use<>, Failure> {
+    let database = crate::audit::database_in(&member.data())?;
+    Directory::open(&database).map_err(|error| Failure::failed(format!("{}: {error}", database.display())))
 }

@@ -1,8 +1,9 @@
 //! A whole network on this machine: real processes of this very program, on loopback, each with a home of its own.
 //!
 //! ```text
-//! DIR/network/        genesis and vote key, as `waxwing network new` makes them
-//! DIR/validator/      the home of the node that orders
+//! DIR/network/        genesis; with one validator also its vote key, as `waxwing network new` makes them
+//! DIR/validator/      the home of the node that orders; with several of them validator-1/, validator-2/, ..., each with
+//!                     the vote key that it made itself
 //! DIR/follower-1/     homes of the nodes that copy and serve
 //! ```
 //!
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::files;
 use crate::home::{GENESIS_FILE, VOTE_KEY_FILE};
+use crate::network::read_genesis;
 
 /// How long a node may take until it listens. It bounds a failure, it paces nothing.
 const START: Duration = Duration::from_secs(60);
@@ -31,12 +33,14 @@ const END: Duration = Duration::from_secs(30);
 
 /// A running node.
 pub(super) struct Member {
-    /// `validator`, `follower-1`, ...
+    /// `validator` or `validator-1`, `follower-1`, ...
     pub(super) name: String,
     /// Its home.
     pub(super) home: PathBuf,
     /// How clients reach it: key, host and port.
     pub(super) address: String,
+    /// Where it shows its pages.
+    pub(super) http: Option<SocketAddr>,
     /// Its process id.
     pub(super) process: u32,
     /// Height of its newest block when it started.
@@ -47,24 +51,63 @@ pub(super) struct Member {
     said: Lines<BufReader<ChildStdout>>,
 }
 
-/// Founds a network in a folder, unless there is one.
+/// What a node does in its network.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'a> {
+    /// It orders, with these others; each of two validators has to know the other, or be known by it.
+    Validator(&'a [&'a Member]),
+    /// As a validator, but that it votes for two blocks wherever it votes.
+    Liar(&'a [&'a Member]),
+    /// It copies and serves.
+    Follower(&'a [&'a Member]),
+}
+
+/// Names of the validators' homes.
+pub(super) fn validator_names(count: u16) -> Vec<String> {
+    match count {
+        1 => vec!["validator".to_owned()],
+        count => (1..=count).map(|number| format!("validator-{number}")).collect(),
+    }
+}
+
+/// Founds a network of so many validators in a folder, unless there is one. Several validators found it as several operators
+/// would: each makes its key in its own home, and one genesis names them all.
 ///
 /// # Errors
-/// If that fails.
-pub(super) async fn found(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
+/// If that fails, or there is one of another size.
+pub(super) async fn found(dir: &Path, name: &str, validators: u16) -> Result<PathBuf, Failure> {
     let network = dir.join("network");
     if network.join(GENESIS_FILE).exists() {
-        return Ok(network);
+        return match read_genesis(&network)?.validators.len() {
+            found if found == usize::from(validators) => Ok(network),
+            found => Err(Failure::usage(format!(
+                "{} holds a network of {found} validators, not of {validators}: choose another folder, or --validators {found}",
+                dir.display()
+            ))),
+        };
     }
-    let mut command = own_program()?;
-    command.args(["network", "new", name, "--quiet", "--out"]).arg(&network);
-    let done = command
-        .stdout(Stdio::null())
-        .status()
-        .await
-        .map_err(|error| cannot_start(&error))?;
-    if done.success() {
-        Ok(network)
+    let mut founding = own_program()?;
+    founding
+        .args(["network", "new", name, "--quiet", "--out"])
+        .arg(&network);
+    if validators > 1 {
+        founding.args(["--validators", &validators.to_string()]);
+        for name in validator_names(validators) {
+            let home = dir.join(name);
+            let mut making = own_program()?;
+            making.args(["network", "key", "--quiet", "--out"]).arg(&home);
+            run(making).await?;
+            founding.arg("--key").arg(home.join("vote.pub"));
+        }
+    }
+    run(founding).await?;
+    Ok(network)
+}
+
+async fn run(mut command: Command) -> Result<(), Failure> {
+    let done = command.stdout(Stdio::null()).status().await;
+    if done.map_err(|error| cannot_start(&error))?.success() {
+        Ok(())
     } else {
         Err(Failure::failed(
             "the network could not be founded; the reason stands above",
@@ -72,12 +115,26 @@ pub(super) async fn found(dir: &Path, name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
+/// Starts all validators of a network, each knowing those before it.
+///
+/// # Errors
+/// As [`start`].
+pub(super) async fn start_validators(dir: &Path, network: &Path, count: u16) -> Result<Vec<Member>, Failure> {
+    let mut members: Vec<Member> = Vec::new();
+    for name in validator_names(count) {
+        let others: Vec<&Member> = members.iter().collect();
+        let member = start(dir, &name, network, Part::Validator(&others)).await?;
+        members.push(member);
+    }
+    Ok(members)
+}
+
 /// Starts a node and waits until it listens: where it listened the last time if that is free, so that clients find it
-/// again. A node without upstreams gets the vote key and orders; the others follow.
+/// again.
 ///
 /// # Errors
 /// If it does not listen; the end of its log says why.
-pub(super) async fn start(dir: &Path, name: &str, network: &Path, upstreams: &[&Member]) -> Result<Member, Failure> {
+pub(super) async fn start(dir: &Path, name: &str, network: &Path, part: Part<'_>) -> Result<Member, Failure> {
     let home = dir.join(name);
     files::create_folder(&home)?;
     let note = home.join("listens");
@@ -85,10 +142,8 @@ pub(super) async fn start(dir: &Path, name: &str, network: &Path, upstreams: &[&
     let last = last
         .and_then(|text| text.trim().parse::<SocketAddr>().ok())
         .filter(|address| address.ip().is_loopback());
-    let member = match last {
-        Some(address) if is_free(address) => launch(&home, name, network, upstreams, address).await?,
-        _ => launch(&home, name, network, upstreams, ANY_PORT).await?,
-    };
+    let listen = last.filter(|address| is_free(*address)).unwrap_or(ANY_PORT);
+    let member = launch(&home, name, node_command(&home, network, part, listen)?).await?;
     let listens = member.address.split_once('@').map_or("", |(_, listens)| listens);
     std::fs::write(&note, format!("{listens}\n"))
         .map_err(|error| Failure::failed(format!("cannot write {}: {}", note.display(), files::reason(&error))))?;
@@ -104,32 +159,38 @@ fn is_free(address: SocketAddr) -> bool {
 }
 
 /// How a node is started by hand, but for the pipe that ends it.
-fn node_command(home: &Path, network: &Path, upstreams: &[&Member], listen: SocketAddr) -> Result<Command, Failure> {
+fn node_command(home: &Path, network: &Path, part: Part<'_>, listen: SocketAddr) -> Result<Command, Failure> {
     let mut command = own_program()?;
     command
         .arg("--home")
         .arg(home)
-        .args(["--json", "node", "run", "--with-parent", "--http", "127.0.0.1:0"]);
+        .arg("--json")
+        .args(match part {
+            Part::Liar(_) => ["dev", "liar"],
+            Part::Validator(_) | Part::Follower(_) => ["node", "run"],
+        })
+        .args(["--with-parent", "--http", "127.0.0.1:0"]);
     command
         .args(["--listen", &listen.to_string()])
         .arg("--genesis")
         .arg(network.join(GENESIS_FILE));
-    if upstreams.is_empty() {
-        command.arg("--vote-key").arg(network.join(VOTE_KEY_FILE));
-    } else {
-        let addresses: Vec<_> = upstreams.iter().map(|member| member.address.as_str()).collect();
-        command.arg("--upstreams").arg(addresses.join(","));
+    let (option, others) = match part {
+        Part::Validator(others) | Part::Liar(others) => ("--validators", others),
+        Part::Follower(upstreams) => ("--upstreams", upstreams),
+    };
+    // A validator that is alone gets its key from where the network was founded; others made theirs in their homes.
+    let key = network.join(VOTE_KEY_FILE);
+    if matches!(part, Part::Validator(_)) && key.exists() {
+        command.arg("--vote-key").arg(key);
+    }
+    if !others.is_empty() {
+        let addresses: Vec<_> = others.iter().map(|member| member.address.as_str()).collect();
+        command.arg(option).arg(addresses.join(","));
     }
     Ok(command)
 }
 
-async fn launch(
-    home: &Path,
-    name: &str,
-    network: &Path,
-    upstreams: &[&Member],
-    listen: SocketAddr,
-) -> Result<Member, Failure> {
+async fn launch(home: &Path, name: &str, mut command: Command) -> Result<Member, Failure> {
     let log_path = home.join("log");
     let log = std::fs::OpenOptions::new()
         .create(true)
@@ -142,7 +203,6 @@ async fn launch(
                 files::reason(&error)
             ))
         })?;
-    let mut command = node_command(home, network, upstreams, listen)?;
     let spawned = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -168,10 +228,12 @@ async fn launch(
         .and_then(|running| running.get("height")?.as_u64())
         .unwrap_or(0);
     let pipe = child.stdin.take();
+    let http = field("http").and_then(|http| http.parse().ok());
     Ok(Member {
         name: name.to_owned(),
         home: home.to_owned(),
         address,
+        http,
         process,
         height,
         child,
@@ -181,6 +243,18 @@ async fn launch(
 }
 
 impl Member {
+    /// Where it listens, without its key.
+    pub(super) fn place(&self) -> &str {
+        let place = self.address.split_once('@').map(|(_, place)| place);
+        place.unwrap_or(&self.address)
+    }
+
+    /// What it shows of itself on this machine; `None` while it does not answer.
+    pub(super) fn status(&self) -> Option<Value> {
+        let page = crate::node::pages::fetch(self.http?, "/status")?;
+        serde_json::from_str(&page.text).ok()
+    }
+
     /// Where its data directory is.
     pub(super) fn data(&self) -> PathBuf {
         self.home.join("node")

@@ -1,7 +1,6 @@
 //! `waxwing dev tamper`: damages a ledger on purpose. The damage itself is `waxwing-audit`'s; here somebody is told what
 //! will be lost, and asked.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use serde_json::json;

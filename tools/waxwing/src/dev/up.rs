@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use serde_json::json;
 
-use super::network::{self, Member};
+use super::network::{self, Member, Part};
 use crate::Done;
 use crate::failure::Failure;
 use crate::files;
@@ -16,12 +16,15 @@ use crate::network::read_genesis;
 use crate::output::Output;
 use crate::signals::Signals;
 
-/// Followers that one machine can carry in a playground.
-const FOLLOWERS_MAX: u16 = 16;
+/// Validators, and followers, that one machine can carry in a playground.
+const MEMBERS_MAX: u16 = 16;
 
-pub(super) fn run(followers: u16, dir: Option<&Path>, home: &Home, output: &Output) -> Done {
-    if followers > FOLLOWERS_MAX {
-        return Err(Failure::usage(format!("--followers takes 0 to {FOLLOWERS_MAX}")));
+pub(super) fn run(validators: u16, followers: u16, dir: Option<&Path>, home: &Home, output: &Output) -> Done {
+    if followers > MEMBERS_MAX {
+        return Err(Failure::usage(format!("--followers takes 0 to {MEMBERS_MAX}")));
+    }
+    if !(1..=MEMBERS_MAX).contains(&validators) {
+        return Err(Failure::usage(format!("--validators takes 1 to {MEMBERS_MAX}")));
     }
     let dir = match dir {
         Some(dir) => dir.to_owned(),
@@ -35,17 +38,18 @@ pub(super) fn run(followers: u16, dir: Option<&Path>, home: &Home, output: &Outp
             files::reason(&error)
         ))
     })?;
-    crate::on_runtime(up(&dir, followers, output))
+    crate::on_runtime(up(&dir, validators, followers, output))
 }
 
-async fn up(dir: &Path, followers: u16, output: &Output) -> Done {
+async fn up(dir: &Path, validators: u16, followers: u16, output: &Output) -> Done {
     // Listened for before anybody can know that there is something to end.
     let mut signals = Signals::new()?;
-    let network = network::found(dir, "dev").await?;
-    let mut members = vec![network::start(dir, "validator", &network, &[]).await?];
+    let network = network::found(dir, "dev", validators).await?;
+    let mut members = network::start_validators(dir, &network, validators).await?;
     for number in 1..=followers {
         let upstreams: Vec<&Member> = members.iter().collect();
-        let follower = network::start(dir, &format!("follower-{number}"), &network, &upstreams).await?;
+        let part = Part::Follower(&upstreams);
+        let follower = network::start(dir, &format!("follower-{number}"), &network, part).await?;
         members.push(follower);
     }
     tell(dir, &network, &members, output)?;

@@ -16,7 +16,7 @@ use super::run::{Running, running_in};
 use crate::args::Place;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::ids::Kind;
+use crate::ids::{self, Kind};
 use crate::output::{Output, Tone};
 use crate::words::{bytes, count, grouped};
 use crate::{Done, clock};
@@ -82,7 +82,7 @@ fn by_question(address: &NodeAddress, live_only: bool) -> (bool, String) {
         Err(failure) => (false, failure.to_string()),
         Ok(_) if live_only => (true, "live: it answers".to_owned()),
         Ok(status) => match status.progress {
-            Progress::Verified { .. } => (true, format!("ready: {}", progress_line(&status))),
+            Progress::Verified { .. } | Progress::Joined { .. } => (true, format!("ready: {}", progress_line(&status))),
             _ => (false, format!("not ready: {}", progress_line(&status))),
         },
     }
@@ -201,6 +201,10 @@ fn progress_line(status: &Status) -> String {
         }
         Progress::Verifying { verified, target } => format!("verified to {} of {}", grouped(verified), grouped(target)),
         Progress::Verified { height } => format!("verified to its head, block {}", grouped(height)),
+        Progress::Joined { joined, verified } => {
+            let joined = grouped(joined);
+            format!("joined at {joined}, verified to {} of {joined}", grouped(verified))
+        }
     }
 }
 
@@ -232,7 +236,57 @@ fn from_page(page: &Value) -> Vec<(&'static str, String)> {
         let state = if is_connected { "connected" } else { "not connected" };
         facts.push(("upstream", format!("{}  {state}", display_safe(place))));
     }
+    facts.extend(
+        page.get("links")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(link),
+    );
+    facts.extend(
+        page.get("evidence")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(evidence),
+    );
+    if page.get("is_halted").and_then(Value::as_bool) == Some(true) {
+        let halted =
+            "two certified histories were seen: nothing more is copied; the evidence lies in the node's directory";
+        facts.push(("halted", halted.to_owned()));
+    }
     facts
+}
+
+/// Another validator, as this one sees it.
+fn link(link: &Value) -> (&'static str, String) {
+    let validator = link
+        .get("validator")
+        .and_then(Value::as_str)
+        .map_or_else(String::new, validator);
+    let listens = link.get("listens").and_then(Value::as_bool) == Some(true);
+    let is_heard = link.get("heard_at").is_some_and(|place| !place.is_null());
+    let state = match (listens, is_heard) {
+        (true, true) => "connected both ways",
+        (true, false) => "listens, and is not heard",
+        (false, true) => "is heard, and does not listen",
+        (false, false) => "not connected",
+    };
+    ("link", format!("{validator}  {state}"))
+}
+
+fn validator(hex: &str) -> String {
+    ids::hex_32(hex).map_or_else(|| hex.to_owned(), |key| ids::short(Kind::Validator, &key))
+}
+
+/// A signed contradiction that the node has heard of.
+fn evidence(piece: &Value) -> (&'static str, String) {
+    let height = piece.get("height").and_then(Value::as_u64).unwrap_or(0);
+    let text = match piece.get("validator").and_then(Value::as_str) {
+        Some(key) => format!("{} cast two contradicting votes at height {height}", validator(key)),
+        None => format!("two different blocks are certified at height {height}"),
+    };
+    ("evidence", text)
 }
 
 /// `page` is what the node shows on its own machine, `null` for nodes elsewhere.
@@ -241,6 +295,7 @@ fn as_json(status: &Status, address: &NodeAddress, page: Option<Value>) -> Value
         Progress::Downloading { have, target } => ("downloading", have, target),
         Progress::Verifying { verified, target } => ("verifying", verified, target),
         Progress::Verified { height } => ("verified", height, height),
+        Progress::Joined { joined, verified } => ("joined", verified, joined),
     };
     json!({
         "address": address.to_string(),

@@ -15,15 +15,15 @@ const ANSWER_MAX: u64 = 1 << 20;
 
 /// A page.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// 200 for yes.
-    pub(super) code: u16,
+    pub(crate) code: u16,
     /// What it says.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// Fetches a page; `None` if nobody answers in this way.
-pub(super) fn fetch(address: SocketAddr, path: &str) -> Option<Page> {
+pub(crate) fn fetch(address: SocketAddr, path: &str) -> Option<Page> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_write_timeout(Some(PATIENCE)).ok()?;

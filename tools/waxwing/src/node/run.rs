@@ -31,7 +31,16 @@ const NOTE: &str = "running.json";
 /// The note is less than 1 kB.
 const NOTE_MAX: u64 = 64 << 10;
 
-pub(super) fn run(options: &RunNode, home: &Home, output: &Output) -> Done {
+/// What a node does with its vote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Honesty {
+    /// What the rules say.
+    Honest,
+    /// It votes for two blocks wherever it votes: `waxwing dev liar`, and nothing else.
+    VotesTwice,
+}
+
+pub(crate) fn run(options: &RunNode, honesty: Honesty, home: &Home, output: &Output) -> Done {
     let folder = init::folder(home)?;
     let config = settings::load(&options.init.settings, home)?.config;
     if !folder.join("genesis").exists() {
@@ -40,7 +49,11 @@ pub(super) fn run(options: &RunNode, home: &Home, output: &Output) -> Done {
         output.note(&format!("made a new node in {}", folder.display()));
     }
     log::start(&config)?;
-    let directory = init::open(&folder)?;
+    let mut directory = init::open(&folder)?;
+    if honesty == Honesty::VotesTwice {
+        directory.vote_twice();
+        output.note("this node lies: wherever it votes, it votes for two blocks");
+    }
     let facts = init::facts(&directory, &config, output);
     let mut object = init::as_json(&directory, &config);
     let runtime = tokio::runtime::Runtime::new()

@@ -15,17 +15,17 @@ pub(super) struct Figures {
     pub(super) people: usize,
     /// From sending to final, one per message.
     pub(super) latencies: Vec<Duration>,
-    /// From the death of a node to the reader's next message.
+    /// From the death of a validator to the reader's next message.
     pub(super) switched: Option<Duration>,
-    /// People who had to leave it.
-    pub(super) left: usize,
+    /// From its start to having all blocks again.
+    pub(super) caught_up: Option<Duration>,
     pub(super) blocks: u64,
     pub(super) entries: u64,
     /// Entries, and how long it took.
     pub(super) audited: Option<(u64, Duration)>,
     /// Files and bytes searched for plaintext.
     pub(super) searched: (u64, u64),
-    /// Bytes of the validator's directory.
+    /// Bytes of a validator's directory.
     disk: u64,
     total: Duration,
 }
@@ -34,7 +34,7 @@ impl Figures {
     /// Takes the last measures.
     pub(super) fn measure(&mut self, dir: &Path, total: Duration) {
         self.latencies.sort_unstable();
-        self.disk = bytes_of(&dir.join("validator").join("node").join("db"));
+        self.disk = bytes_of(&dir.join("validator-1").join("node").join("db"));
         self.total = total;
     }
 
@@ -59,13 +59,13 @@ impl Figures {
                 ),
             ),
         ];
-        if let Some(switched) = self.switched {
+        if let (Some(switched), Some(caught_up)) = (self.switched, self.caught_up) {
             lines.push((
-                "node death",
+                "death",
                 format!(
-                    "{} people moved to other nodes; the reader waited {}",
-                    self.left,
-                    seconds(switched)
+                    "the reader waited {}; the validator was back after {}",
+                    seconds(switched),
+                    seconds(caught_up)
                 ),
             ));
         }
@@ -77,7 +77,7 @@ impl Figures {
         }
         lines.push((
             "disk",
-            format!("{} kB hold the validator's ledger", grouped(self.disk / 1000)),
+            format!("{} kB hold a validator's ledger", grouped(self.disk / 1000)),
         ));
         lines.push(("all of it", seconds(self.total)));
         lines
@@ -92,8 +92,8 @@ impl Figures {
             "entries": self.entries,
             "final_p50_ms": ms(self.percentile(50)),
             "final_max_ms": ms(self.percentile(100)),
-            "people_moved": self.left,
             "switched_ms": self.switched.map(ms),
+            "caught_up_ms": self.caught_up.map(ms),
             "audit_ms": self.audited.map(|(_, time)| ms(time)),
             "searched_files": self.searched.0,
             "searched_bytes": self.searched.1,

@@ -29,7 +29,7 @@ pub(super) fn look_for_plaintext(
     story: &Story<'_>,
     figures: &mut Figures,
 ) -> Result<(), Failure> {
-    story.chapter("What the validator knows of it")?;
+    story.chapter("What a validator knows of it")?;
     let words: Vec<&str> = conversation
         .messages
         .iter()
@@ -72,7 +72,7 @@ pub(super) fn flip_a_bit(
 ) -> Result<(), Failure> {
     story.chapter("Somebody with the disk flips one bit")?;
     let copy = dir.join("tampered").join("db");
-    copy_files(&dir.join("validator").join("node").join("db"), &copy)?;
+    copy_files(&dir.join("validator-1").join("node").join("db"), &copy)?;
     let damage = tamper(&copy, TamperKind::BodyBit, seed()?).map_err(|error| Failure::failed(error.to_string()))?;
     story.fact(
         "flipped",

@@ -52,7 +52,7 @@ impl People {
     pub(super) async fn gather(
         dir: &Path,
         genesis: &Genesis,
-        members: &[Member],
+        followers: &[Member],
         speakers: &[String],
         channel: &str,
     ) -> Result<Self, Failure> {
@@ -63,9 +63,8 @@ impl People {
             Readers::Owner,
         )?;
         let passphrase = Passphrase::new(&passphrase).map_err(|error| Failure::failed(error.to_string()))?;
-        let followers: Vec<NodeAddress> = members
+        let followers: Vec<NodeAddress> = followers
             .iter()
-            .skip(1)
             .map(|member| parse_node(&member.address, "a node"))
             .collect::<Result<_, _>>()?;
         let network = genesis.network();
@@ -95,26 +94,6 @@ impl People {
             link,
             network,
         })
-    }
-
-    /// How many people have left a node since a moment, and the reasons they keep, each once.
-    ///
-    /// # Errors
-    /// If somebody's store fails.
-    pub(super) async fn who_left(&self, node: &Member, since_ms: u64) -> Result<(usize, Vec<String>), Failure> {
-        let (mut people, mut reasons) = (0, Vec::new());
-        for person in self.writers.iter().chain([&self.reader]) {
-            let status = person.client.status(self.network).await.map_err(failed)?;
-            let faults = status.faults.into_iter();
-            let mut faults = faults
-                .filter(|fault| fault.time_ms >= since_ms && node.address.starts_with(&fault.node))
-                .peekable();
-            people += usize::from(faults.peek().is_some());
-            reasons.extend(faults.map(|fault| fault.says));
-        }
-        reasons.sort_unstable();
-        reasons.dedup();
-        Ok((people, reasons))
     }
 
     /// The newest head that the reader has checked.

@@ -18,7 +18,7 @@ use crate::files::{self, Readers};
 use crate::progress::Progress;
 
 /// Lines of the conversation that are printed of each part; the rest is counted.
-const SHOWN: usize = 12;
+const SHOWN: usize = 6;
 
 /// How long a message may take. It bounds a failure, it paces nothing.
 const PATIENCE: Duration = Duration::from_secs(30);

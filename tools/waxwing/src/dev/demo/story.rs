@@ -134,12 +134,19 @@ impl<'a> Story<'a> {
             format!("waxwing chat why {}#0 {open}", super::CHANNEL),
             format!(
                 "waxwing audit run {} --policy {}",
-                path("validator"),
+                path("validator-1"),
+                path("policy.txt")
+            ),
+            format!(
+                "waxwing audit compare {} {} --policy {}",
+                path("validator-1"),
+                path("validator-2"),
                 path("policy.txt")
             ),
             format!("waxwing audit run {} --policy {}", path("tampered"), path("policy.txt")),
             format!(
-                "waxwing dev up --followers {} --dir {}",
+                "waxwing dev up --validators {} --followers {} --dir {}",
+                super::VALIDATORS,
                 super::FOLLOWERS,
                 quoted(&dir.to_string_lossy())
             ),
