@@ -1,6 +1,7 @@
 //! Erasure: an author reveals a secret, every honest node drops the body and keeps the secret as its excuse.
 //!
-//! A secret is passed on once, to upstream nodes and to nodes that copy from here: whoever knew it already passes nothing
+//! A secret is passed on once, to upstream nodes, to validators that this one is linked with, and to nodes that copy from
+//! here: whoever knew it already passes nothing
 //! on, so gossip ends. Nodes that were away when it was told get the latest ones when they come back, and copy older blocks
 //! with the excuse already in them. Nobody can prove that a body was dropped; that is why DESIGN says "honest nodes only".
 
@@ -11,16 +12,21 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::LogId;
+use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::Request;
 use waxwing_store::{EraseError, Erasure, Tables};
 
 use crate::chain::Chain;
 use crate::faults::{Fault, Lifeline};
 use crate::meter::Meter;
-use crate::sync::Upstreams;
+use crate::reports::Others;
 
 /// Secrets that are kept for nodes that come back: a megabyte.
 const RECENT_MAX: usize = 8192;
+
+/// Secrets that another validator is told when it has been reached: what was revealed in a short absence. The rest it copies
+/// with the blocks, or hears of from others.
+const TOLD_MAX: usize = 1024;
 
 /// Secrets for entries that this node does not have yet.
 const EARLY_MAX: usize = 1024;
@@ -42,7 +48,7 @@ pub(crate) struct Revealed {
 /// Everything about revealed secrets.
 pub(crate) struct Erasures<T> {
     chain: Arc<Chain<T>>,
-    upstreams: Arc<Upstreams>,
+    others: Others,
     recent: Mutex<VecDeque<Revealed>>,
     early: Mutex<VecDeque<Revealed>>,
     spread: broadcast::Sender<Revealed>,
@@ -51,10 +57,10 @@ pub(crate) struct Erasures<T> {
 }
 
 impl<T: Tables> Erasures<T> {
-    pub(crate) fn new(chain: Arc<Chain<T>>, upstreams: Arc<Upstreams>, lifeline: Lifeline, meter: Arc<Meter>) -> Self {
+    pub(crate) fn new(chain: Arc<Chain<T>>, others: Others, lifeline: Lifeline, meter: Arc<Meter>) -> Self {
         Self {
             chain,
-            upstreams,
+            others,
             recent: Mutex::default(),
             early: Mutex::default(),
             spread: broadcast::channel(UNDER_WAY_MAX).0,
@@ -116,6 +122,23 @@ impl<T: Tables> Erasures<T> {
         (spread, recent)
     }
 
+    /// Tells another validator, which has just been reached, what it may have missed.
+    pub(crate) fn tell(&self, connection: Connection) {
+        let newest: Vec<Revealed> = lock(&self.recent).iter().rev().take(TOLD_MAX).copied().collect();
+        if newest.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            for Revealed { log, index, secret } in newest {
+                let request = Request::Reveal { log, index, secret };
+                // A refusal is an answer: it may lack the block that the entry is in, and gets the excuse with it.
+                if let Err(RequestError::Closed(_)) = connection.request(&request, PATIENCE).await {
+                    return;
+                }
+            }
+        });
+    }
+
     fn pass_on(&self, revealed: Revealed) {
         let mut recent = lock(&self.recent);
         if recent.len() == RECENT_MAX {
@@ -127,7 +150,7 @@ impl<T: Tables> Erasures<T> {
         let _ = self.spread.send(revealed);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let Revealed { log, index, secret } = revealed;
-            for connection in self.upstreams.connections() {
+            for connection in (self.others)() {
                 let request = Request::Reveal { log, index, secret };
                 runtime.spawn(async move { connection.request(&request, PATIENCE).await });
             }

@@ -1,16 +1,19 @@
 //! One envelope, looked at from all sides, cheapest first.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use waxwing_core::Hash;
 use waxwing_core::codec::{CodecError, Decode};
 use waxwing_core::envelope::{Anchor, Envelope, EnvelopeError, EnvelopeHeader};
 use waxwing_core::genesis::FirstOfLog;
+use waxwing_core::keys::LogId;
 use waxwing_core::ledger::{AnchorError, Ledger};
 use waxwing_core::limits::ANCHOR_INTERVAL;
 use waxwing_net::wire::EnvelopeRefusal;
 use waxwing_store::{StoreError, Tables};
 
+use super::claims::{Claim, Claims};
 use crate::chain::Chain;
 use crate::pool::{Candidate, Waiting};
 
@@ -51,25 +54,67 @@ pub(crate) fn examine<T: Tables>(
     bytes: &[u8],
     now: u64,
 ) -> Result<Examined, StoreError> {
+    let Ok((examined, _)) = look(chain, waiting, |_| Ok::<(), Infallible>(()), bytes, now)?;
+    Ok(examined)
+}
+
+/// The same for a node on which several threads may get the same envelope: the one that claims it checks it, and keeps the
+/// claim until the pool knows. `Err` is about an envelope that another thread is checking at this moment.
+///
+/// # Errors
+/// If the store fails.
+pub(super) fn examine_once<T: Tables>(
+    chain: &Chain<T>,
+    waiting: &Waiting,
+    claims: &Arc<Claims>,
+    bytes: &[u8],
+    now: u64,
+) -> Result<Looked<Claim, Elsewhere>, StoreError> {
+    let claim = |elsewhere: Elsewhere| claims.claim(elsewhere.stamp).ok_or(elsewhere);
+    look(chain, Some(waiting), claim, bytes, now)
+}
+
+/// An envelope that is being checked on another thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Elsewhere {
+    pub(super) stamp: Hash,
+    pub(super) log: LogId,
+}
+
+/// What an envelope turned out to be, and the claim that was needed for it; or why it could not be claimed.
+pub(super) type Looked<C, E> = Result<(Examined, Option<C>), E>;
+
+fn look<T: Tables, C, E>(
+    chain: &Chain<T>,
+    waiting: Option<&Waiting>,
+    claim: impl FnOnce(Elsewhere) -> Result<C, E>,
+    bytes: &[u8],
+    now: u64,
+) -> Result<Looked<C, E>, StoreError> {
     let envelope = match Envelope::from_bytes(bytes) {
         Ok(envelope) => envelope,
-        Err(CodecError::TooLong) => return Ok(Examined::Refused(EnvelopeRefusal::TooLarge)),
-        Err(_) => return Ok(Examined::Refused(EnvelopeRefusal::Malformed)),
+        Err(CodecError::TooLong) => return Ok(refused(EnvelopeRefusal::TooLarge)),
+        Err(_) => return Ok(refused(EnvelopeRefusal::Malformed)),
     };
     let header = &envelope.signed.header;
     let facts = Facts::of(&chain.ledger(), header, now);
     if let Some((error, newest)) = facts.anchor {
-        return anchor_refusal(chain, &header.anchor, error, newest).map(Examined::Refused);
+        return anchor_refusal(chain, &header.anchor, error, newest).map(refused);
     }
     let keys = chain.store().keys();
     let stamp = header.stamp(keys);
     if stamp.leading_zero_bits() < facts.base_bits {
         let is_new = !chain.has_log(&header.log);
         let required = if is_new { facts.first_bits } else { facts.base_bits };
-        return Ok(Examined::Refused(EnvelopeRefusal::WeakStamp { required }));
+        return Ok(refused(EnvelopeRefusal::WeakStamp { required }));
     }
+    // Claimed before it is looked up: whoever held the claim before has told the pool.
+    let claim = match claim(Elsewhere { stamp, log: header.log }) {
+        Ok(claim) => claim,
+        Err(taken) => return Ok(Err(taken)),
+    };
     if let Some(known) = known(chain, waiting, header.anchor.height, &stamp)? {
-        return Ok(known);
+        return Ok(Ok((known, None)));
     }
     let first = if chain.has_log(&header.log) {
         FirstOfLog::No
@@ -77,14 +122,21 @@ pub(crate) fn examine<T: Tables>(
         FirstOfLog::Yes
     };
     Ok(match envelope.verify(keys, facts.stamp_bits) {
-        Ok(carried) => Examined::Fit(Box::new(Candidate {
-            carried: Arc::new(carried),
-            stamp,
-            first_bits: facts.first_bits,
-            first,
-        })),
-        Err(error) => Examined::Refused(envelope_refusal(error)),
+        Ok(carried) => {
+            let candidate = Candidate {
+                carried: Arc::new(carried),
+                stamp,
+                first_bits: facts.first_bits,
+                first,
+            };
+            Ok((Examined::Fit(Box::new(candidate)), Some(claim)))
+        }
+        Err(error) => refused(envelope_refusal(error)),
     })
+}
+
+const fn refused<C, E>(refusal: EnvelopeRefusal) -> Looked<C, E> {
+    Ok((Examined::Refused(refusal), None))
 }
 
 /// What the ledger says about a header at this moment.

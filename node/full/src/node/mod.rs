@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use waxwing_core::keys::{NodeKey, VoteKey};
 use waxwing_core::ledger::Ledger;
 use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
-use waxwing_net::wire::{Request, Submitters, Text};
+use waxwing_net::wire::{Submitters, Text};
 use waxwing_order::{Guard, Settings};
 use waxwing_store::{OpenError, Options, RocksTables, Store, StoreError, Tables};
 
@@ -58,9 +58,6 @@ use crate::workers::Workers;
 /// or started anew, by what it sends to keep the connection alive, which is then every four seconds. A phone has to
 /// save that; a node's readers wait for it.
 const UPSTREAM_SILENCE: Duration = Duration::from_secs(10);
-
-/// Time for another validator to take one piece of what it may have missed.
-const GREETING: Duration = Duration::from_secs(10);
 
 /// Starts a node on the ledger in its directory; founds the ledger if there is none yet. Needs a tokio runtime.
 ///
@@ -312,6 +309,7 @@ impl<T: Tables> Parts<T> {
             relay: Arc::new(self.relay()),
             votes: self.votes.subscribe(),
             links: Arc::clone(&self.links),
+            voter: Arc::clone(&self.voter),
             beacons: Arc::new(Beacons::new(chain, makers, clock, meter)),
             chain: Arc::clone(&self.chain),
             subscribers: Arc::clone(&self.subscribers),
@@ -369,25 +367,8 @@ impl<T: Tables> Parts<T> {
     fn greet(&self) -> Greet {
         let (reports, erasures) = (Arc::clone(&self.reports), Arc::clone(&self.erasures));
         Box::new(move |connection| {
-            let evidence = reports
-                .follow()
-                .1
-                .into_iter()
-                .map(|evidence| Request::Report { evidence });
-            let secrets = erasures.follow().1.into_iter().map(|revealed| Request::Reveal {
-                log: revealed.log,
-                index: revealed.index,
-                secret: revealed.secret,
-            });
-            let requests: Vec<Request> = evidence.chain(secrets).collect();
-            tokio::spawn(async move {
-                for request in requests {
-                    // What is not told now is told by another one, or with the next block that carries it.
-                    if connection.request(&request, GREETING).await.is_err() {
-                        return;
-                    }
-                }
-            });
+            erasures.tell(connection.clone());
+            reports.tell(connection);
         })
     }
 

@@ -5,8 +5,7 @@
 //! leaves the node; whoever collects beacons asks here, on any other thread.
 
 use waxwing_core::Hash;
-use waxwing_core::certificate::{Beacon, beacon_message};
-use waxwing_core::committee::Committee;
+use waxwing_core::certificate::beacon_message;
 use waxwing_core::keys::{Signature, ValidatorId, VoteKey};
 use waxwing_order::Guard;
 
@@ -17,6 +16,8 @@ pub(crate) struct Voter {
     /// The newest block that is true here: height and id.
     head: (u64, Hash),
     signed: Guard,
+    /// Height and round under way, for people.
+    under_way: Option<(u64, u32)>,
 }
 
 impl Voter {
@@ -26,6 +27,7 @@ impl Voter {
             key: None,
             head,
             signed,
+            under_way: None,
         }
     }
 
@@ -42,6 +44,15 @@ impl Voter {
     /// It does not any more.
     pub(super) fn leave(&mut self) {
         self.key = None;
+    }
+
+    /// Height and round under way; nothing at rest.
+    pub(crate) const fn under_way(&self) -> Option<(u64, u32)> {
+        self.under_way
+    }
+
+    pub(super) const fn go_on(&mut self, under_way: Option<(u64, u32)>) {
+        self.under_way = under_way;
     }
 
     /// Notes what was signed, before it leaves the node.
@@ -63,12 +74,6 @@ impl Voter {
         let key = self.key.as_ref().filter(|_| self.may_say(head))?;
         Some(key.sign(&beacon_message(network, head.0, head.1, time)))
     }
-
-    /// The same as a whole beacon, for a committee that consists of this validator alone.
-    pub(crate) fn beacon(&self, committee: &Committee, network: Hash, head: (u64, Hash), time: u64) -> Option<Beacon> {
-        let key = self.key.as_ref().filter(|_| self.may_say(head))?;
-        Some(Beacon::sign(committee, network, head, time, &[key]))
-    }
 }
 
 #[cfg(test)]
@@ -85,13 +90,14 @@ mod tests {
     fn a_head_is_confirmed_until_the_next_block_is_precommitted() {
         let key = VoteKey::from_seed(&[1; 32]);
         let genesis = Genesis::new("test", 1_000, Parameters::DEFAULT, vec![key.public()]).unwrap();
-        let (committee, network) = (genesis.committee(), genesis.network());
+        let network = genesis.network();
         let head = (0, genesis.block().id(&genesis.keys()));
         let mut voter = Voter::new(head, Guard::default());
         assert_eq!(voter.statement(network, head, 9), None, "nobody speaks yet");
         voter.join(key);
-        let beacon = voter.beacon(&committee, network, head, 9).unwrap();
-        assert_eq!(beacon.verify(&committee, network), Ok(()));
+        let signature = voter.statement(network, head, 9).unwrap();
+        let message = beacon_message(network, head.0, head.1, 9);
+        assert_eq!(genesis.committee().members()[0].verify(&message, &signature), Ok(()));
         voter.signed(at(1, Step::Prevote));
         assert!(
             voter.statement(network, head, 9).is_some(),
@@ -99,7 +105,6 @@ mod tests {
         );
         voter.signed(at(1, Step::Precommit));
         assert_eq!(voter.statement(network, head, 10), None);
-        assert_eq!(voter.beacon(&committee, network, head, 10), None);
         let next = (1, Hash([4; 32]));
         assert_eq!(voter.statement(network, next, 10), None, "not true here yet");
         voter.head(next);

@@ -1,15 +1,22 @@
 //! Beacons: "this is still the newest block at time t", made only while somebody wants to know.
 //!
-//! A validator signs one itself; any other node passes the wish on and checks what comes back. However many watch, one
-//! beacon a second is made at most: who asks within that second gets the same one or waits for the next.
+//! A validator asks the others for their statements and puts a quorum of them together; any other node passes the wish on and
+//! checks what comes back. However many watch, one beacon a second is made at most: who asks within that second gets the same
+//! one or waits for the next.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use waxwing_core::certificate::Beacon;
+use tokio::task::JoinSet;
+use waxwing_core::Hash;
+use waxwing_core::certificate::{Beacon, beacon_message};
 use waxwing_core::codec::{Decode, Encode};
+use waxwing_core::committee::Signatures;
+use waxwing_core::keys::{Signature, ValidatorId};
 use waxwing_core::limits::CLOCK_SKEW_MS;
+use waxwing_net::quic::RequestError;
 use waxwing_net::wire::{Refusal, Reply, Request, Response};
 use waxwing_store::Tables;
 
@@ -18,6 +25,7 @@ use crate::clock::Clock;
 use crate::faults::Lifeline;
 use crate::meter::Meter;
 use crate::order::Voter;
+use crate::peers::Links;
 use crate::sync::Upstreams;
 
 /// Time between two beacons at least.
@@ -29,18 +37,34 @@ const PULSE: Duration = Duration::from_secs(10);
 /// Time on the way that a wish which is passed on needs beside the time that it may wait.
 const MARGIN: Duration = Duration::from_secs(2);
 
+/// Time for a validator to say whether a head is still the newest.
+const CONFIRM: Duration = Duration::from_secs(3);
+
+/// How far a time may lie ahead of this machine's clock to be waited for: clocks of machines that are looked after differ by
+/// milliseconds, and the asker names the time by its own.
+const AHEAD_MS_MAX: u64 = 1000;
+
+/// For how long a head is waited for that another validator holds already: it decides by the same votes.
+const DECIDING: Duration = Duration::from_millis(500);
+
+/// Before somebody asks again whether the next block is there yet, although none has come: it may have come to nothing.
+const AGAIN: Duration = Duration::from_millis(250);
+
 /// Who makes beacons.
-pub(crate) enum Source {
-    /// This node: it is the committee.
-    Own(Arc<Mutex<Voter>>),
-    /// Others, who are asked.
-    Upstreams(Arc<Upstreams>),
+pub(crate) struct Makers<T> {
+    /// Whether this node votes, and so collects them.
+    pub(crate) votes: watch::Receiver<bool>,
+    pub(crate) voter: Arc<Mutex<Voter>>,
+    /// The other validators.
+    pub(crate) links: Arc<Links<T>>,
+    /// Others, who are asked by a node that does not vote.
+    pub(crate) upstreams: Arc<Upstreams>,
 }
 
 /// Beacons for whoever asks.
 pub(crate) struct Beacons<T> {
     chain: Arc<Chain<T>>,
-    source: Source,
+    makers: Makers<T>,
     clock: Clock,
     meter: Arc<Meter>,
     /// The last one. Locked while one is made: whoever waits for the lock finds it.
@@ -50,10 +74,10 @@ pub(crate) struct Beacons<T> {
 }
 
 impl<T: Tables> Beacons<T> {
-    pub(crate) fn new(chain: Arc<Chain<T>>, source: Source, clock: Clock, meter: Arc<Meter>) -> Self {
+    pub(crate) fn new(chain: Arc<Chain<T>>, makers: Makers<T>, clock: Clock, meter: Arc<Meter>) -> Self {
         Self {
             chain,
-            source,
+            makers,
             clock,
             meter,
             last: tokio::sync::Mutex::new(None),
@@ -99,33 +123,115 @@ impl<T: Tables> Beacons<T> {
                     *last = Some(beacon);
                 }
                 // The next block is under way: this one may not be called the newest any more.
-                Made::NextBlock => tips.changed().await.ok()?,
+                Made::NextBlock => {
+                    let changed = tokio::time::timeout(AGAIN, tips.changed()).await;
+                    changed.unwrap_or(Ok(())).ok()?;
+                }
             }
         }
     }
 
     async fn make(&self, newer_than_ms: u64, wait: Duration) -> Option<Made> {
-        match &self.source {
-            Source::Own(voter) => {
-                let tip = self.chain.tip();
-                let (committee, network) = {
-                    let ledger = self.chain.ledger();
-                    (ledger.committee().clone(), ledger.keys().network())
-                };
-                let now = self.clock.now_ms();
-                let voter = voter.lock().unwrap_or_else(PoisonError::into_inner);
-                let beacon = voter.beacon(&committee, network, (tip.height, tip.id), now);
-                Some(beacon.map_or(Made::NextBlock, Made::Beacon))
-            }
-            Source::Upstreams(upstreams) => {
-                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                let request = Request::Beacon { newer_than_ms, wait_ms };
-                let Some(Ok(Response::Beacon(bytes))) = upstreams.ask(&request, wait + MARGIN).await else {
-                    return None;
-                };
-                self.check(&bytes, newer_than_ms).map(Made::Beacon)
+        if *self.makers.votes.borrow() {
+            return self.collect().await;
+        }
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let request = Request::Beacon { newer_than_ms, wait_ms };
+        let answer = self.makers.upstreams.ask(&request, wait + MARGIN).await;
+        let Some(Ok(Response::Beacon(bytes))) = answer else {
+            return None;
+        };
+        self.check(&bytes, newer_than_ms).map(Made::Beacon)
+    }
+
+    /// Asks all validators for their statements, this one included, until a quorum has said the same.
+    async fn collect(&self) -> Option<Made> {
+        let (tip, time) = (self.chain.tip(), self.clock.now_ms());
+        let (committee, network) = {
+            let ledger = self.chain.ledger();
+            (ledger.committee().clone(), ledger.keys().network())
+        };
+        let (height, head) = (tip.height, tip.id);
+        let message = beacon_message(network, height, head, time);
+        let mut asked = JoinSet::new();
+        for (validator, connection) in self.makers.links.connections() {
+            let request = Request::Confirm { height, head, time };
+            asked.spawn(async move { (validator, connection.request(&request, CONFIRM).await) });
+        }
+        let place = |validator: &ValidatorId| committee.members().binary_search(validator).ok();
+        let mut statements: BTreeMap<usize, Signature> = BTreeMap::new();
+        let own = {
+            let voter = lock(&self.makers.voter);
+            voter.public().zip(voter.statement(network, (height, head), time))
+        };
+        statements.extend(own.and_then(|(validator, signature)| Some((place(&validator)?, signature))));
+        let mut is_newest = true;
+        while statements.len() < committee.quorum() {
+            match asked.join_next().await {
+                Some(Ok((validator, Ok(Response::Confirm(bytes))))) => {
+                    let signature = Signature::from_bytes(&bytes).ok();
+                    let signature = signature.filter(|signature| validator.verify(&message, signature).is_ok());
+                    statements.extend(place(&validator).zip(signature));
+                }
+                Some(Ok((_, Err(RequestError::Refused(Refusal::NotTheHead { newest }))))) => {
+                    is_newest &= newest <= height;
+                }
+                Some(_) => {}
+                // Somebody has signed the next block, or this validator has: then that one comes soon.
+                None => return (own.is_none() || !is_newest).then_some(Made::NextBlock),
             }
         }
+        Some(Made::Beacon(Beacon {
+            height,
+            head,
+            time,
+            signatures: Signatures::collect(&committee, statements),
+        }))
+    }
+
+    /// This validator's own statement about a head and a time that somebody names.
+    pub(super) async fn confirm(&self, height: u64, head: Hash, time: u64) -> Reply {
+        if !*self.makers.votes.borrow() {
+            return Err(Refusal::NoValidator);
+        }
+        let now_ms = self.clock.now_ms();
+        if time > now_ms.saturating_add(AHEAD_MS_MAX) {
+            return Err(Refusal::TimeAhead { now_ms });
+        }
+        let mut tips = self.chain.tips();
+        // Whether it comes or not is looked at below.
+        let _ = tokio::time::timeout(DECIDING, tips.wait_for(|tip| tip.height >= height)).await;
+        // A statement is about now, or about a time when this block was there already. Never about a time to come.
+        self.sleep_until(time).await;
+        let tip = self.chain.tip();
+        if (tip.height, tip.id) != (height, head) {
+            return Err(Refusal::NotTheHead { newest: tip.height });
+        }
+        if time < tip.time || time > self.clock.now_ms() {
+            return Err(Refusal::Contradiction);
+        }
+        let network = self.chain.store().keys().network();
+        let signature = lock(&self.makers.voter).statement(network, (height, head), time);
+        // Signed already: the next block is under way.
+        let signature = signature.ok_or(Refusal::NotTheHead { newest: height + 1 })?;
+        Ok(Response::Confirm(signature.to_bytes().into()))
+    }
+
+    /// The same at a time of its own: the time, then the signature.
+    pub(super) fn statement(&self, height: u64, head: Hash) -> Reply {
+        let tip = self.chain.tip();
+        if !*self.makers.votes.borrow() {
+            return Err(Refusal::NoValidator);
+        }
+        if (tip.height, tip.id) != (height, head) {
+            return Err(Refusal::NotTheHead { newest: tip.height });
+        }
+        let (network, time) = (self.chain.store().keys().network(), self.clock.now_ms());
+        let signature = lock(&self.makers.voter).statement(network, (height, head), time);
+        let signature = signature.ok_or(Refusal::NotTheHead { newest: height + 1 })?;
+        let mut statement = time.to_be_bytes().to_vec();
+        signature.encode(&mut statement);
+        Ok(Response::Statement(statement.into()))
     }
 
     /// What came back counts only if a quorum signed it, it is what was asked for, and this clock does not contradict it.
@@ -186,6 +292,11 @@ enum Made {
 /// Whether a beacon says that this block is the newest.
 pub(super) fn is_about(beacon: &Beacon, tip: &Tip) -> bool {
     (beacon.height, beacon.head) == (tip.height, tip.id)
+}
+
+fn lock(voter: &Mutex<Voter>) -> MutexGuard<'_, Voter> {
+    // A key and what was noted beside it, changed by single assignments.
+    voter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T> std::fmt::Debug for Beacons<T> {

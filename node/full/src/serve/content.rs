@@ -41,6 +41,7 @@ pub(super) fn page<T: Tables>(
     length: u64,
     wanted: Wanted,
 ) -> Result<Result<Entries, Refusal>, StoreError> {
+    chain.store().expect_entry(log, wanted.from)?;
     let left = u32::try_from(length.saturating_sub(wanted.from)).unwrap_or(u32::MAX);
     let page = Page {
         max_entries: wanted.count.get().min(left),
@@ -88,9 +89,13 @@ pub(super) fn blocks<T: Tables>(chain: &Chain<T>, from: u64, count: NonZeroU32, 
     if from > newest {
         return Ok(Err(Refusal::HeightAhead { newest }));
     }
+    chain.store().expect_block(from)?;
     let room = usize::try_from(bytes.get()).unwrap_or(usize::MAX);
     let (mut blocks, mut used): (Vec<Opaque>, usize) = (Vec::new(), 0);
     for height in (from..=newest).take(usize::try_from(count.get()).unwrap_or(usize::MAX)) {
+        if chain.store().expect_block(height).is_err() {
+            break;
+        }
         let Some(block) = chain.store().block(height)? else {
             break;
         };

@@ -5,6 +5,7 @@
 //! a request names no user, and an answer is worth what its proof shows.
 
 mod beacons;
+mod committee;
 mod content;
 mod proofs;
 mod relay;
@@ -12,32 +13,33 @@ mod status;
 mod subscribers;
 mod subscription;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use tokio::sync::Semaphore;
-use waxwing_core::Hash;
+use tokio::sync::{Semaphore, watch};
 use waxwing_core::codec::Encode;
+use waxwing_core::keys::NodeId;
 use waxwing_net::quic::{PeerInfo, Responder, Service};
 use waxwing_net::wire::{
-    Admission, EnvelopeRefusal, Kind, List, Opaque, Promise, Refusal, Reply, Request, Response, Submitters,
+    Admission, EnvelopeRefusal, Kind, List, Opaque, Promise, Refusal, Reply, Request, Response, Room, Submitters,
 };
 use waxwing_store::{EraseError, StoreError, Tables};
 
-pub(crate) use beacons::{Beacons, Source};
-pub(crate) use relay::Relay;
+pub use committee::{CertificateReport, CommitteeReport};
+pub(crate) use beacons::{Beacons, Makers};
+pub(crate) use relay::{Memory, Relay};
 pub(crate) use status::Facts;
-pub use status::{NodeStatus, PoolStatus, UpstreamReport};
+pub use status::{EvidenceReport, LinkReport, NodeStatus, PoolStatus, UpstreamReport};
 pub(crate) use subscribers::Subscribers;
 
 use crate::chain::Chain;
-use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::erasures::{Erasures, Revealed};
 use crate::faults::{Fault, Lifeline};
 use crate::intake::Intake;
+use crate::join::Offers;
 use crate::meter::Meter;
 use crate::order::Voter;
+use crate::peers::Links;
 use crate::reports::{Report, Reports};
 use crate::sync::Upstreams;
 
@@ -47,37 +49,30 @@ type Answer = Result<Reply, StoreError>;
 /// When a sender should try again if the disk quota is used up: an operator has to act.
 const QUOTA_RETRY_MS: u64 = 60_000;
 
-/// Time for an upstream node to take what is passed on.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Reads of the chain at once.
 pub(crate) const READS_MAX: usize = 32;
 
 /// Everything that answers need.
 pub(crate) struct Serving<T> {
     pub(crate) chain: Arc<Chain<T>>,
-    pub(crate) submissions: Submissions<T>,
+    pub(crate) intake: Arc<Intake<T>>,
+    pub(crate) relay: Arc<Relay<T>>,
+    /// Whether this node votes: then envelopes wait here, else they are passed on.
+    pub(crate) votes: watch::Receiver<bool>,
+    pub(crate) links: Arc<Links<T>>,
+    pub(crate) voter: Arc<Mutex<Voter>>,
     pub(crate) beacons: Arc<Beacons<T>>,
     pub(crate) subscribers: Arc<Subscribers>,
     pub(crate) erasures: Arc<Erasures<T>>,
     pub(crate) reports: Arc<Reports>,
+    pub(crate) offers: Arc<Offers>,
     pub(crate) upstreams: Arc<Upstreams>,
-    pub(crate) voter: Option<Arc<Mutex<Voter>>>,
     pub(crate) disk: Arc<Disk>,
     /// Turns for reads: a thread each, and more of them would only queue at the same disk.
     pub(crate) reads: Semaphore,
     pub(crate) facts: Facts,
-    pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
     pub(crate) meter: Arc<Meter>,
-}
-
-/// Where submitted envelopes go.
-pub(crate) enum Submissions<T> {
-    /// Into this node's own pool.
-    Here(Arc<Intake<T>>),
-    /// To a node that orders.
-    Elsewhere(Relay<T>),
 }
 
 /// The service as the server calls it.
@@ -95,6 +90,15 @@ impl<T: Tables> Service for Served<T> {
                     watch,
                 };
                 subscription::serve(serving, peer.address.ip(), wanted, responder).await;
+            }
+            Request::Order { hello } => Arc::clone(&serving.links).listen(peer, &hello, responder).await,
+            Request::Spread { envelopes } => {
+                responder
+                    .reply(serving.spread(&peer.node, envelopes.into_vec()).await)
+                    .await;
+            }
+            Request::Missing { block, stamps } => {
+                responder.reply(serving.links.missing(&peer.node, block, &stamps)).await;
             }
             request => responder.reply(serving.answer(request).await).await,
         }
@@ -116,16 +120,16 @@ impl<T: Tables> Serving<T> {
                 self.read(move |chain| proofs::history(chain, height, size)).await
             }
             Request::Beacon { newer_than_ms, wait_ms } => self.beacons.answer(newer_than_ms, wait_ms).await,
-            Request::Statement { height, head } => self.statement(height, head),
+            Request::Statement { height, head } => self.beacons.statement(height, head),
+            Request::Confirm { height, head, time } => self.beacons.confirm(height, head, time).await,
             Request::Reveal { log, index, secret } => self.reveal(Revealed { log, index, secret }).await,
             Request::Peers => Ok(self.peers()),
-            Request::Report { evidence } => self.report(evidence),
-            // Answered by pushes, not by an answer: see `call`.
-            Request::Subscribe { .. } | Request::Order { .. } => Err(Refusal::Contradiction),
-            // Nobody has shown a vote key to a node that is linked with nobody.
-            Request::Spread { .. } | Request::Missing { .. } => Err(Refusal::Stranger),
-            Request::Confirm { .. } => Err(Refusal::NoValidator),
-            Request::Snapshot { .. } => Err(Refusal::NotAllowed),
+            Request::Report { evidence } => self.report(&evidence),
+            // Answered by pushes, or according to who asks: see `call`.
+            Request::Subscribe { .. } | Request::Order { .. } | Request::Spread { .. } | Request::Missing { .. } => {
+                Err(Refusal::Contradiction)
+            }
+            Request::Snapshot { height, part } => self.snapshot(height, part).await,
         }
     }
 
@@ -160,36 +164,34 @@ impl<T: Tables> Serving<T> {
         if self.facts.submitters == Submitters::Nobody {
             return Err(Refusal::NotAllowed);
         }
-        let admissions = match &self.submissions {
-            _ if self.disk.is_full() => vec![
-                Admission::Refused(EnvelopeRefusal::PoolFull {
-                    retry_after_ms: QUOTA_RETRY_MS,
-                });
-                envelopes.len()
-            ],
-            Submissions::Here(intake) => intake.take(envelopes, promise).await?,
-            Submissions::Elsewhere(relay) => relay.take(envelopes, promise).await?,
+        let full = Admission::Refused(EnvelopeRefusal::PoolFull {
+            retry_after_ms: QUOTA_RETRY_MS,
+        });
+        let votes = *self.votes.borrow();
+        let admissions = match votes {
+            _ if self.disk.is_full() => vec![full; envelopes.len()],
+            true => self.intake.take(envelopes, promise).await?,
+            false => self.relay.take(envelopes, promise).await?,
         };
         List::new(admissions).map(Response::Submit).ok_or(Refusal::Broken)
     }
 
-    /// One validator's word that a head is still the newest: time, then signature.
-    fn statement(&self, height: u64, head: Hash) -> Reply {
-        let tip = self.chain.tip();
-        let Some(voter) = &self.voter else {
-            return Err(Refusal::NoValidator);
-        };
-        if (tip.height, tip.id) != (height, head) {
-            return Err(Refusal::NotTheHead { newest: tip.height });
+    /// Envelopes that another validator took in. What it says about itself it has proved before.
+    async fn spread(&self, node: &NodeId, envelopes: Vec<Opaque>) -> Reply {
+        let validator = self.links.may_spread(node).ok_or(Refusal::Stranger)?;
+        if self.lifeline.is_stopping() {
+            return Err(self.refusal());
         }
-        let time = self.clock.now_ms();
-        let voter = voter.lock().unwrap_or_else(PoisonError::into_inner);
-        let signature = voter.statement(self.chain.store().keys().network(), (height, head), time);
-        // Signed already: the next block is under way.
-        let signature = signature.ok_or(Refusal::NotTheHead { newest: height + 1 })?;
-        let mut statement = time.to_be_bytes().to_vec();
-        signature.encode(&mut statement);
-        Ok(Response::Statement(statement.into()))
+        if self.disk.is_full() {
+            return Ok(Response::Spread(Room::Full {
+                retry_after_ms: QUOTA_RETRY_MS,
+            }));
+        }
+        let spread = self.intake.take_spread(envelopes).await?;
+        if spread.is_nonsense {
+            self.links.ban(validator);
+        }
+        Ok(Response::Spread(spread.room))
     }
 
     async fn reveal(self: &Arc<Self>, revealed: Revealed) -> Reply {
@@ -199,6 +201,7 @@ impl<T: Tables> Serving<T> {
             Err(EraseError::WrongSecret) => Ok(Err(Refusal::WrongSecret)),
             Err(EraseError::Kept) => Ok(Err(Refusal::NotAllowed)),
             Err(EraseError::NoSuchEntry) => {
+                chain.store().expect_entry(&revealed.log, revealed.index)?;
                 let length = proofs::length(chain, &revealed.log)?;
                 Ok(Err(
                     length.map_or(Refusal::UnknownLog, |length| Refusal::IndexAhead { length })
@@ -209,24 +212,29 @@ impl<T: Tables> Serving<T> {
         .await
     }
 
-    fn report(&self, evidence: Opaque) -> Reply {
-        let report = {
-            let ledger = self.chain.ledger();
-            self.reports.take(&evidence, ledger.keys(), ledger.committee())
-        };
-        match report {
-            Report::Nothing => return Err(Refusal::NoEvidence),
-            Report::Known => {}
-            Report::News => {
-                for connection in self.upstreams.connections() {
-                    let request = Request::Report {
-                        evidence: evidence.clone(),
-                    };
-                    tokio::spawn(async move { connection.request(&request, PATIENCE).await });
-                }
+    fn report(&self, evidence: &Opaque) -> Reply {
+        match self.reports.take(evidence, &self.chain.ledger()) {
+            Report::Nothing => Err(Refusal::NoEvidence),
+            Report::Known | Report::News => Ok(Response::Report),
+        }
+    }
+
+    /// A part of a snapshot, for a node that joins.
+    async fn snapshot(&self, height: u64, part: Opaque) -> Reply {
+        let offers = Arc::clone(&self.offers);
+        self.read(move |chain| offers.part(chain, height, &part)).await
+    }
+
+    /// A row that is missing while the node fills in what came before it joined is one that is not here yet. Any other
+    /// failure stops the node.
+    fn unreadable(&self, error: StoreError) -> Refusal {
+        match (error, self.chain.store().gap()) {
+            (StoreError::Missing(_), Some(gap)) => Refusal::NotHereYet { from: gap.whole_from() },
+            (error, _) => {
+                self.lifeline.fail(Fault::Store(error));
+                Refusal::Broken
             }
         }
-        Ok(Response::Report)
     }
 
     /// Why nothing is answered any more.
@@ -251,10 +259,7 @@ impl<T: Tables> Serving<T> {
         let chain = Arc::clone(&self.chain);
         match tokio::task::spawn_blocking(move || read(&chain)).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                self.lifeline.fail(Fault::Store(error));
-                Err(Refusal::Broken)
-            }
+            Ok(Err(error)) => Err(self.unreadable(error)),
             // The read panicked: a fault of ours that says nothing about the next one.
             Err(_) => Err(Refusal::Broken),
         }

@@ -55,6 +55,7 @@ pub(super) fn receipt<T: Tables>(chain: &Chain<T>, log: &LogId, index: u64) -> A
         Some(length) if index >= length => return Ok(Err(Refusal::IndexAhead { length })),
         Some(_) => {}
     }
+    chain.store().expect_entry(log, index)?;
     let receipt = chain.store().receipt(log, index)?;
     Ok(receipt
         .map(|receipt| Response::Receipt(receipt.to_bytes().into()))
@@ -66,6 +67,9 @@ pub(super) fn headers<T: Tables>(chain: &Chain<T>, from: u64, count: NonZeroU32)
     let newest = chain.tip().height;
     if from > newest {
         return Ok(Err(Refusal::HeightAhead { newest }));
+    }
+    if chain.store().header(from)?.is_none() {
+        chain.store().expect_block(from)?;
     }
     let mut headers = Vec::new();
     for height in (from..=newest).take(usize::try_from(count.get()).unwrap_or(HEADERS_PER_REPLY_MAX)) {
@@ -85,6 +89,9 @@ pub(super) fn history<T: Tables>(chain: &Chain<T>, height: u64, size: u64) -> An
     }
     if size > newest {
         return Ok(Err(Refusal::HeightAhead { newest }));
+    }
+    if chain.store().header(height)?.is_none() {
+        chain.store().expect_block(height)?;
     }
     let (header, proof) = (chain.store().header(height)?, chain.store().history_path(height, size)?);
     Ok(header.zip(proof).map_or(Err(Refusal::Broken), |(header, proof)| {

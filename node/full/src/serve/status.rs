@@ -1,18 +1,17 @@
 //! What a node says about itself: to its peers, who do not believe it, and to its operator, who has to act on it.
 
 use serde::Serialize;
+use waxwing_core::evidence::Evidence;
 use waxwing_net::wire::limits::{POLICY_BYTES_MAX, SOFTWARE_BYTES_MAX};
 use waxwing_net::wire::{Access, List, Peer, Progress, Reply, Response, Retention, Role, Status, Submitters, Text};
 use waxwing_store::Tables;
 
-use super::{Serving, Submissions};
+use super::{CommitteeReport, Serving};
 use crate::meter::Levels;
 
 /// What does not change while a node runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// Whether it votes.
-    pub(crate) role: Role,
     /// Name and version of the program.
     pub(crate) software: Text<SOFTWARE_BYTES_MAX>,
     /// Whose envelopes it takes.
@@ -42,10 +41,15 @@ pub struct NodeStatus {
     pub entries: u64,
     /// Logs in the ledger.
     pub logs: u64,
-    /// "verifying" while upstream nodes have shown newer blocks, else "verified".
+    /// "joined" while what came before a snapshot is filled in, "verifying" while upstream nodes have shown newer blocks,
+    /// else "verified".
     pub progress: &'static str,
     /// The height that it aims for; `height` if there is none beyond.
     pub target: u64,
+    /// Height of the snapshot that it joined at, while what came before is filled in.
+    pub joined: Option<u64>,
+    /// Height up to which everything since the genesis was checked here.
+    pub verified: u64,
     /// What waits for a block.
     pub pool: PoolStatus,
     /// Bytes that the database takes on disk.
@@ -54,6 +58,48 @@ pub struct NodeStatus {
     pub is_halted: bool,
     /// Upstream nodes.
     pub upstreams: Vec<UpstreamReport>,
+    /// Who votes on the next block.
+    pub committee: CommitteeReport,
+    /// The other validators, if this node is one.
+    pub links: Vec<LinkReport>,
+    /// Signed contradictions that this node has heard of since it started, newest last.
+    pub evidence: Vec<EvidenceReport>,
+}
+
+/// Another validator, for the operator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LinkReport {
+    /// Its vote key.
+    pub validator: String,
+    /// Whether it listens to this node.
+    pub listens: bool,
+    /// Where this node listens to it: key and place. Nothing if it does not at the moment.
+    pub heard_at: Option<String>,
+}
+
+/// A signed contradiction, for the operator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct EvidenceReport {
+    /// "two_votes" names a validator, "two_heads" the committee.
+    pub kind: &'static str,
+    /// The height that it is about.
+    pub height: u64,
+    /// The vote key of the validator that contradicted itself, if it is known which one did.
+    pub validator: Option<String>,
+}
+
+impl EvidenceReport {
+    fn of(evidence: &Evidence) -> Self {
+        let (kind, validator) = match evidence {
+            Evidence::TwoVotes(votes) => ("two_votes", Some(votes.validator.to_string())),
+            Evidence::TwoHeads(_) => ("two_heads", None),
+        };
+        Self {
+            kind,
+            height: evidence.height(),
+            validator,
+        }
+    }
 }
 
 /// What waits for a block.
@@ -93,7 +139,7 @@ impl<T: Tables> Serving<T> {
             height: tip.height,
             head: tip.id,
             software: facts.software,
-            role: facts.role,
+            role: self.role(),
             progress: self.progress(tip.height),
             access: Access {
                 submit: facts.submitters,
@@ -105,9 +151,21 @@ impl<T: Tables> Serving<T> {
         })))
     }
 
+    fn role(&self) -> Role {
+        let votes = *self.votes.borrow();
+        if votes { Role::Validator } else { Role::Follower }
+    }
+
     /// How far this node is. Blocks are checked as they come, so there are none that are only downloaded.
     fn progress(&self, height: u64) -> Progress {
         let target = self.upstreams.announced_height();
+        if let Some(gap) = self.chain.store().gap() {
+            // Whatever was joined is certified, and what came before is not checked here yet.
+            return Progress::Joined {
+                joined: gap.joined,
+                verified: gap.filled,
+            };
+        }
         if target > height {
             Progress::Verifying {
                 verified: height,
@@ -141,7 +199,9 @@ impl<T: Tables> Serving<T> {
             Progress::Downloading { target, .. } => ("downloading", target),
             Progress::Verifying { target, .. } => ("verifying", target),
             Progress::Verified { height } => ("verified", height),
+            Progress::Joined { .. } => ("joined", self.upstreams.announced_height().max(tip.height)),
         };
+        let gap = self.chain.store().gap();
         let (envelopes, bytes) = self.pool_level();
         let upstreams = self.upstreams.status().into_iter().map(|upstream| UpstreamReport {
             address: upstream.address.to_string(),
@@ -156,7 +216,7 @@ impl<T: Tables> Serving<T> {
             schema: "waxwing.status/1",
             software: self.facts.software.to_string(),
             network: self.chain.store().keys().network().to_string(),
-            role: match self.facts.role {
+            role: match self.role() {
                 Role::Validator => "validator",
                 Role::Follower => "follower",
             },
@@ -167,10 +227,15 @@ impl<T: Tables> Serving<T> {
             logs: tip.logs,
             progress,
             target,
+            joined: gap.map(|gap| gap.joined),
+            verified: gap.map_or(tip.height, |gap| gap.filled),
             pool: PoolStatus { envelopes, bytes },
             disk_bytes: self.disk.used_bytes(),
             is_halted,
             upstreams: upstreams.collect(),
+            committee: self.committee(),
+            links: self.links.report(),
+            evidence: self.reports.shown().iter().map(EvidenceReport::of).collect(),
         }
     }
 
@@ -178,6 +243,9 @@ impl<T: Tables> Serving<T> {
     pub(crate) fn levels(&self) -> Levels {
         let tip = self.chain.tip();
         let (pool_envelopes, pool_bytes) = self.pool_level();
+        let committee = self.committee();
+        let certificate = committee.certificate.as_ref();
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         Levels {
             height: tip.height,
             entries: tip.entries,
@@ -187,14 +255,18 @@ impl<T: Tables> Serving<T> {
             disk_bytes: self.disk.used_bytes(),
             upstreams_connected: u64::try_from(self.upstreams.connections().len()).unwrap_or(u64::MAX),
             wal_syncs: self.chain.store().syncs(),
+            committee_term: committee.term,
+            committee_members: count(committee.members.len()),
+            certificate_round: certificate.map_or(0, |certificate| u64::from(certificate.round)),
+            certificate_signers: certificate.map_or(0, |certificate| count(certificate.signers.len())),
+            order_round: committee.round.map_or(0, u64::from),
+            links: count(self.links.connections().len()),
+            evidence: count(self.reports.shown().len()),
             ..Levels::default()
         }
     }
 
     fn pool_level(&self) -> (u64, u64) {
-        match &self.submissions {
-            Submissions::Here(intake) => intake.waiting.level(),
-            Submissions::Elsewhere(_) => (0, 0),
-        }
+        self.intake.waiting.level()
     }
 }

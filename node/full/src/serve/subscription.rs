@@ -13,7 +13,7 @@ use waxwing_core::certificate::Beacon;
 use waxwing_core::codec::Encode;
 use waxwing_core::keys::LogId;
 use waxwing_net::quic::{Gone, Pushes, Responder};
-use waxwing_net::wire::{Bodies, FollowLog, Push, Refusal, Watch};
+use waxwing_net::wire::{Bodies, FollowLog, Opaque, Push, Refusal, Watch};
 use waxwing_store::{StoreError, Tables};
 
 use super::Serving;
@@ -95,6 +95,7 @@ enum Event {
     Head,
     Beacon,
     Revealed(Result<Revealed, broadcast::error::RecvError>),
+    Reported(Result<Opaque, broadcast::error::RecvError>),
     End(End),
 }
 
@@ -115,6 +116,16 @@ impl<T: Tables> Subscription<T> {
             }
             Watch::Logs | Watch::Heads | Watch::HeadsAndBeacons => None,
         };
+        let mut reported = match self.watch {
+            Watch::Ledger => {
+                let (spread, known) = self.serving.reports.follow();
+                if let Err(gone) = self.push_reported(known).await {
+                    return gone.into();
+                }
+                Some(spread)
+            }
+            Watch::Logs | Watch::Heads | Watch::HeadsAndBeacons => None,
+        };
         let mut event = Event::Entries;
         loop {
             let done = match event {
@@ -127,12 +138,18 @@ impl<T: Tables> Subscription<T> {
                     revealed = Some(spread);
                     self.push_revealed(recent).await.map_err(End::from)
                 }
+                Event::Reported(Ok(one)) => self.push_reported(vec![one]).await.map_err(End::from),
+                Event::Reported(Err(_)) => {
+                    let (spread, known) = self.serving.reports.follow();
+                    reported = Some(spread);
+                    self.push_reported(known).await.map_err(End::from)
+                }
                 Event::End(end) => Err(end),
             };
             if let Err(end) = done {
                 return end;
             }
-            event = self.wait(&mut tips, &mut beacons, &mut revealed).await;
+            event = self.wait(&mut tips, &mut beacons, &mut revealed, &mut reported).await;
         }
     }
 
@@ -141,6 +158,7 @@ impl<T: Tables> Subscription<T> {
         tips: &mut watch::Receiver<Tip>,
         beacons: &mut Option<watch::Receiver<Option<Beacon>>>,
         revealed: &mut Option<broadcast::Receiver<Revealed>>,
+        reported: &mut Option<broadcast::Receiver<Opaque>>,
     ) -> Event {
         // Without a head that can be shown nothing is looked at, or this would go round and round until there is one.
         let can_show = self.can_show(&tips.borrow());
@@ -149,6 +167,7 @@ impl<T: Tables> Subscription<T> {
             _ = tips.changed(), if self.watch != Watch::Logs || !can_show => Event::Head,
             _ = changed(beacons) => Event::Beacon,
             one = received(revealed) => Event::Revealed(one),
+            one = received(reported) => Event::Reported(one),
             () = self.pushes.gone() => Event::End(End::Gone),
             () = self.serving.lifeline.stopped() => Event::End(End::Refused(self.serving.refusal())),
         }
@@ -171,11 +190,13 @@ impl<T: Tables> Subscription<T> {
         if self.watch == Watch::Logs || tip.height <= self.shown {
             return Ok(());
         }
-        let (held, newest) = (self.shown, tip.height);
-        let update = self.read(move |chain| chain.store().head_update(held, newest)).await?;
-        if let Some(update) = update {
+        // One push, unless more terms have passed than one message leads over.
+        while self.shown < tip.height {
+            let (held, newest) = (self.shown, tip.height);
+            let update = self.read(move |chain| chain.store().head_update(held, newest)).await?;
+            let Some(update) = update else { break };
             self.push(&Push::Head(update.to_bytes().into())).await?;
-            self.shown = newest;
+            self.shown = update.head.header.height;
         }
         Ok(())
     }
@@ -219,6 +240,13 @@ impl<T: Tables> Subscription<T> {
         Ok(())
     }
 
+    async fn push_reported(&mut self, reported: Vec<Opaque>) -> Result<(), Gone> {
+        for evidence in reported {
+            self.push(&Push::Reported(evidence)).await?;
+        }
+        Ok(())
+    }
+
     async fn push(&mut self, push: &Push) -> Result<(), Gone> {
         self.serving.meter.pushes.inc();
         self.pushes.send(push).await
@@ -242,11 +270,10 @@ async fn changed(beacons: &mut Option<watch::Receiver<Option<Beacon>>>) {
     std::future::pending().await
 }
 
-async fn received(
-    revealed: &mut Option<broadcast::Receiver<Revealed>>,
-) -> Result<Revealed, broadcast::error::RecvError> {
-    match revealed {
-        Some(revealed) => revealed.recv().await,
+/// Never, if it is not asked for.
+async fn received<V: Clone>(told: &mut Option<broadcast::Receiver<V>>) -> Result<V, broadcast::error::RecvError> {
+    match told {
+        Some(told) => told.recv().await,
         None => std::future::pending().await,
     }
 }
@@ -264,11 +291,13 @@ struct News {
 
 /// What a log has beyond an index, and the proof, for a subscriber that holds the head at `held`.
 fn news_of<T: Tables>(chain: &Chain<T>, log: LogId, from: u64, held: u64) -> Result<Option<News>, StoreError> {
-    let (proof, head) = {
+    let proof = {
         let ledger = chain.ledger();
-        (chain.store().head_proof(&ledger, &log, held)?, ledger.head().height)
+        chain.store().head_proof(&ledger, &log, held)?
     };
     let Some(proof) = proof else { return Ok(None) };
+    // Not the newest one if more terms have passed than one message leads over.
+    let head = proof.update.head.header.height;
     let length = proof.log.leaf.map_or(0, |leaf| leaf.length);
     if length <= from {
         return Ok(None);

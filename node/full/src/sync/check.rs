@@ -23,41 +23,61 @@ use super::faults::{Lie, UpstreamFault};
 
 /// A block whose parts verify; whether it follows is for the ledger to say.
 #[derive(Debug)]
-pub(super) struct Checked {
-    pub(super) head: Head,
-    pub(super) entries: Vec<Arc<Verified<Carried>>>,
-    pub(super) evidence: Vec<Evidence>,
+pub(crate) struct Checked {
+    pub(crate) head: Verified<Head>,
+    pub(crate) entries: Vec<Arc<Verified<Carried>>>,
+    pub(crate) evidence: Vec<Evidence>,
     /// Bodies that are absent without an excuse.
-    pub(super) withheld: usize,
+    pub(crate) withheld: usize,
 }
 
 /// What blocks are checked against.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
-    pub(super) keys: HashKeys,
-    pub(super) committee: Committee,
-    pub(super) stamp_bits: u8,
+pub(crate) struct Rules {
+    pub(crate) keys: HashKeys,
+    /// Who certifies the next block.
+    pub(crate) committee: Committee,
+    /// Who will from a height on, if that is known.
+    pub(crate) next: Option<(u64, Committee)>,
+    pub(crate) stamp_bits: u8,
     /// The newest certified time known: bodies may have expired up to it.
-    pub(super) newest_time: u64,
+    pub(crate) newest_time: u64,
+}
+
+impl Rules {
+    fn committee(&self, height: u64) -> &Committee {
+        match &self.next {
+            Some((from, next)) if height >= *from => next,
+            _ => &self.committee,
+        }
+    }
+}
+
+/// How a batch ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// All of it was checked.
+    Whole,
+    /// A block names a later term than is known here: the blocks before it have to be part of the ledger first, because they
+    /// say who certifies it.
+    LaterTerm,
+    /// The other node is at fault.
+    Fault(UpstreamFault),
 }
 
 /// What is done about bodies that are absent without an excuse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Absent {
+pub(crate) enum Absent {
     /// The block is asked of somebody else.
     Refused,
     /// Nobody has the body: the block counts without it, as far as this height.
     AcceptedAt(u64),
 }
 
-/// Checks blocks that should have the heights from `from` on. Those before the first fault are good all the same.
-pub(super) fn check(
-    rules: &Rules,
-    from: u64,
-    blocks: &[Opaque],
-    absent: Absent,
-) -> (Vec<Checked>, Result<(), UpstreamFault>) {
-    let outcomes: Vec<Result<Checked, UpstreamFault>> = blocks
+/// Checks blocks that should have the heights from `from` on. Those before the first fault are good all the same. If `from`
+/// is the `next` height of the ledger, its term must be known.
+pub(crate) fn check(rules: &Rules, from: u64, blocks: &[Opaque], absent: Absent) -> (Vec<Checked>, Ended) {
+    let outcomes: Vec<Result<Checked, Ended>> = blocks
         .par_iter()
         .enumerate()
         .map(|(number, bytes)| {
@@ -69,20 +89,20 @@ pub(super) fn check(
     for outcome in outcomes {
         match outcome {
             Ok(checked) => good.push(checked),
-            Err(fault) => return (good, Err(fault)),
+            Err(ended) => return (good, ended),
         }
     }
     // Who announces a block and has none to give does not deliver.
-    let delivered = if good.is_empty() {
-        Err(UpstreamFault::Stalled { height: from })
+    let ended = if good.is_empty() {
+        Ended::Fault(UpstreamFault::Stalled { height: from })
     } else {
-        Ok(())
+        Ended::Whole
     };
-    (good, delivered)
+    (good, ended)
 }
 
-fn check_block(rules: &Rules, height: u64, bytes: &[u8], absent: Absent) -> Result<Checked, UpstreamFault> {
-    let nonsense = UpstreamFault::Lied(Lie::Nonsense);
+fn check_block(rules: &Rules, height: u64, bytes: &[u8], absent: Absent) -> Result<Checked, Ended> {
+    let nonsense = Ended::Fault(UpstreamFault::Lied(Lie::Nonsense));
     let CertifiedBlock {
         head,
         entries,
@@ -91,11 +111,15 @@ fn check_block(rules: &Rules, height: u64, bytes: &[u8], absent: Absent) -> Resu
     if head.header.height != height {
         return Err(nonsense);
     }
+    let committee = rules.committee(height);
+    if head.header.term > committee.term() {
+        return Err(Ended::LaterTerm);
+    }
     // Before the signatures of thousands of entries: a block that is not certified is not worth their time.
     let head = head
-        .verify(&rules.keys, &rules.committee)
-        .map_err(|error| UpstreamFault::Lied(Lie::Certificate { height, error }))?;
-    let withheld = excused(rules, head.header.time, height, &entries, absent)?;
+        .verify(&rules.keys, committee)
+        .map_err(|error| Ended::Fault(UpstreamFault::Lied(Lie::Certificate { height, error })))?;
+    let withheld = excused(rules, head.header.time, height, &entries, absent).map_err(Ended::Fault)?;
     let entries = entries
         .into_par_iter()
         .enumerate()
@@ -103,11 +127,11 @@ fn check_block(rules: &Rules, height: u64, bytes: &[u8], absent: Absent) -> Resu
             let verified = entry.verify(&rules.keys, rules.stamp_bits);
             verified
                 .map(Arc::new)
-                .map_err(|error| UpstreamFault::Lied(Lie::Entry { height, place, error }))
+                .map_err(|error| Ended::Fault(UpstreamFault::Lied(Lie::Entry { height, place, error })))
         })
         .collect::<Result<_, _>>()?;
     Ok(Checked {
-        head: head.into_inner(),
+        head,
         entries,
         evidence,
         withheld,

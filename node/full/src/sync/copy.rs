@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Between the stages at most one batch waits, so memory is bounded by a few batches whatever the network delivers. The last
-//! stage is the same one that a validator runs: whoever stops in the middle goes on there after a restart.
+//! stage is the thread that orders, the same one on every node: whoever stops in the middle goes on there after a restart.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -14,17 +14,18 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use waxwing_core::block::CertifiedBlock;
+use waxwing_core::certificate::HeadError;
 use waxwing_core::codec::Decode;
-use waxwing_core::ledger::BlockError;
 use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::limits::BLOCKS_PER_REPLY_MAX;
 use waxwing_net::wire::{Opaque, Request, Response};
 use waxwing_store::Tables;
 
 use super::Copying;
-use super::check::{Absent, Checked, Rules, check};
+use super::check::{Absent, Checked, Ended, Rules, check};
 use super::faults::{Lie, RuleBroken, UpstreamFault};
 use crate::faults::{BODY_WITHHELD, Fault};
+use crate::order::event::CopiedBlock;
 
 /// Bytes of blocks that are fetched at once.
 const BATCH_BYTES: NonZeroU32 = NonZeroU32::new(2 << 20).expect("two million are not zero");
@@ -50,13 +51,19 @@ pub(super) async fn copy<T: Tables>(copying: Arc<Copying<T>>) {
             () = tokio::time::sleep(pause(choice.faults_in_a_row)) => {}
             () = copying.lifeline.stopped() => return,
         }
-        match run(&copying, &choice.connection, next, choice.announced).await {
+        let absent = if copying.upstreams.is_withheld_by_all(next) {
+            Absent::AcceptedAt(next)
+        } else {
+            Absent::Refused
+        };
+        match run(&copying, &choice.connection, (next, choice.announced), absent).await {
             Ok(()) => copying.upstreams.delivered(choice.index),
             Err(Trouble::Upstream(fault)) => {
                 look_for_fork(&copying, &choice.connection, &fault).await;
                 copying.fault(choice.index, &fault);
             }
             Err(Trouble::Own(fault)) => copying.lifeline.fail(fault),
+            Err(Trouble::Stopped) => return,
         }
         copying.compare();
     }
@@ -64,7 +71,7 @@ pub(super) async fn copy<T: Tables>(copying: Arc<Copying<T>>) {
 
 /// A certified block that does not follow the certified block held here: the committee has certified two histories, and
 /// the other node can show it.
-async fn look_for_fork<T: Tables>(copying: &Copying<T>, connection: &Connection, fault: &UpstreamFault) {
+pub(super) async fn look_for_fork<T: Tables>(copying: &Copying<T>, connection: &Connection, fault: &UpstreamFault) {
     let UpstreamFault::Lied(Lie::Rule {
         error: RuleBroken::NotNext,
         ..
@@ -86,9 +93,10 @@ fn pause(faults_in_a_row: u32) -> Duration {
 }
 
 /// Whose fault it was that copying ended early.
-enum Trouble {
+pub(super) enum Trouble {
     Upstream(UpstreamFault),
     Own(Fault),
+    Stopped,
 }
 
 impl From<UpstreamFault> for Trouble {
@@ -101,17 +109,12 @@ impl From<UpstreamFault> for Trouble {
 ///
 /// A stage that fails lets go of its channels; the stages behind it finish what they have, the one before it stops. So when
 /// this returns nothing is under way any more, and the next run starts from what is true then.
-async fn run<T: Tables>(
+pub(super) async fn run<T: Tables>(
     copying: &Arc<Copying<T>>,
     connection: &Connection,
-    first: u64,
-    last: u64,
+    (first, last): (u64, u64),
+    absent: Absent,
 ) -> Result<(), Trouble> {
-    let absent = if copying.upstreams.is_withheld_by_all(first) {
-        Absent::AcceptedAt(first)
-    } else {
-        Absent::Refused
-    };
     let (fetched, to_check) = mpsc::channel(1);
     let (checked, to_apply) = mpsc::channel(1);
     let (fetching, checking, applying) = tokio::join!(
@@ -185,62 +188,59 @@ async fn check_all<T: Tables>(
     checked: mpsc::Sender<Vec<Checked>>,
 ) -> Result<(), Trouble> {
     while let Some((from, blocks)) = batches.recv().await {
-        let rules = rules(copying);
+        let (rules, next) = rules(copying);
         let workers = Arc::clone(&copying.workers);
         let work = move || workers.run_here(|| check(&rules, from, &blocks, absent));
-        let Ok((good, outcome)) = tokio::task::spawn_blocking(work).await else {
+        let Ok((good, ended)) = tokio::task::spawn_blocking(work).await else {
             return Err(Trouble::Own(Fault::Broken("checking a block panicked")));
         };
+        let first = good.is_empty().then_some(from);
         if checked.send(good).await.is_err() {
             break;
         }
-        outcome?;
+        match ended {
+            Ended::Whole => {}
+            Ended::Fault(fault) => return Err(fault.into()),
+            // Whoever offers a block right behind the ledger's own end has no term to wait for.
+            Ended::LaterTerm if first == Some(next) => {
+                let error = HeadError::WrongCommittee;
+                return Err(UpstreamFault::Lied(Lie::Certificate { height: next, error }).into());
+            }
+            // The next run begins when what is good so far is part of the ledger.
+            Ended::LaterTerm => break,
+        }
     }
     Ok(())
 }
 
-fn rules<T: Tables>(copying: &Copying<T>) -> Rules {
+/// What to check against, and the height of the block that comes next.
+fn rules<T: Tables>(copying: &Copying<T>) -> (Rules, u64) {
     let ledger = copying.chain.ledger();
-    Rules {
+    let rules = Rules {
         keys: ledger.keys().clone(),
         committee: ledger.committee().clone(),
+        next: ledger.pending().map(|change| (change.from_height, change.next.clone())),
         stamp_bits: ledger.parameters().stamp_bits,
         newest_time: copying.upstreams.newest_time(),
-    }
+    };
+    (rules, ledger.head().height + 1)
 }
 
+/// Hands blocks to the thread that orders, one after the other: it alone changes the ledger.
 async fn apply_all<T: Tables>(
     copying: &Arc<Copying<T>>,
     mut batches: mpsc::Receiver<Vec<Checked>>,
 ) -> Result<(), Trouble> {
     while let Some(blocks) = batches.recv().await {
-        let here = Arc::clone(copying);
-        let work = move || blocks.into_iter().try_for_each(|block| apply(&here, block));
-        match tokio::task::spawn_blocking(work).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(Trouble::Own(Fault::Broken("applying a block panicked"))),
+        for block in blocks {
+            apply(copying, block).await?;
         }
     }
     Ok(())
 }
 
-/// One block: the rules on state, then the one way in which the ledger changes.
-fn apply<T: Tables>(copying: &Copying<T>, block: Checked) -> Result<(), Trouble> {
-    let started = copying.clock.steady_us();
-    let (header, count) = (&block.head.header, block.entries.len());
-    let height = header.height;
-    let checked = copying
-        .chain
-        .ledger()
-        .check(copying.chain.store(), header, block.entries, block.evidence);
-    let step = match checked {
-        Ok(step) => step,
-        Err(BlockError::Read(error)) => return Err(Trouble::Own(Fault::Store(error))),
-        Err(error) => {
-            let error = RuleBroken::of(&error).unwrap_or(RuleBroken::NotNext);
-            return Err(Trouble::Upstream(UpstreamFault::Lied(Lie::Rule { height, error })));
-        }
-    };
+async fn apply<T: Tables>(copying: &Arc<Copying<T>>, block: Checked) -> Result<(), Trouble> {
+    let (height, entries) = (block.head.header.height, block.entries.clone());
     if block.withheld > 0 {
         let bodies = block.withheld;
         tracing::warn!(
@@ -250,11 +250,27 @@ fn apply<T: Tables>(copying: &Copying<T>, block: Checked) -> Result<(), Trouble>
             "bodies are withheld by all upstream nodes"
         );
     }
-    copying
-        .chain
-        .apply(step, &block.head.certificate)
-        .map_err(|error| Trouble::Own(Fault::Store(error)))?;
-    copying.erasures.retry();
-    copying.meter.block(count, copying.clock.steady_us() - started);
-    Ok(())
+    let copied = CopiedBlock {
+        head: block.head,
+        entries: block.entries,
+        evidence: block.evidence,
+    };
+    match copying.inbox.copied(copied).await {
+        // The node stops.
+        None => return Err(Trouble::Stopped),
+        Some(Ok(())) => {}
+        // A validator that was behind may have decided it by itself meanwhile.
+        Some(Err(_)) if copying.chain.tip().height >= height => {}
+        Some(Err(error)) => {
+            let error = RuleBroken::of(&error).unwrap_or(RuleBroken::NotNext);
+            return Err(Trouble::Upstream(UpstreamFault::Lied(Lie::Rule { height, error })));
+        }
+    }
+    copying.memory.settle(&entries);
+    let here = Arc::clone(copying);
+    // It may read the disk.
+    let retried = tokio::task::spawn_blocking(move || here.erasures.retry());
+    retried
+        .await
+        .map_err(|_| Trouble::Own(Fault::Broken("erasing a body panicked")))
 }

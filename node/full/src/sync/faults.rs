@@ -6,6 +6,7 @@ use waxwing_core::certificate::HeadError;
 use waxwing_core::envelope::EnvelopeError;
 use waxwing_core::follow::FollowError;
 use waxwing_core::ledger::{BlockError, EntryFault, HeaderField};
+use waxwing_core::snapshot::SnapshotError;
 use waxwing_net::quic::{ConnectError, RequestError};
 use waxwing_net::wire::Refusal;
 
@@ -68,6 +69,8 @@ pub enum Lie {
         /// Which.
         error: RuleBroken,
     },
+    /// A part of a snapshot that does not fit its head.
+    Snapshot(SnapshotError),
 }
 
 /// The rule that a block breaks.
@@ -92,7 +95,7 @@ pub enum RuleBroken {
 
 impl RuleBroken {
     /// The rule, or `None` if the state could not be read.
-    pub(super) fn of<E>(error: &BlockError<E>) -> Option<Self> {
+    pub(crate) fn of<E>(error: &BlockError<E>) -> Option<Self> {
         Some(match error {
             BlockError::ForeignNetwork | BlockError::NotNext => Self::NotNext,
             BlockError::TimeRunsBack => Self::TimeRunsBack,
@@ -166,6 +169,7 @@ impl fmt::Display for Lie {
                 write!(f, "entry {place} of its block {height} does not verify: {error}")
             }
             Self::Rule { height, error } => write!(f, "its block {height} breaks a rule: {error}"),
+            Self::Snapshot(error) => write!(f, "it sent a snapshot that does not hold: {error}"),
         }
     }
 }

@@ -8,8 +8,11 @@
 //! copy (one)                        fetch ── check ── apply
 //! ```
 //!
+//! A node that votes does not: it decides blocks itself, and copies only what it missed ([`behind`]).
+//!
 //! Nothing is called final here that this node has not verified itself; what an upstream node claims is shown as a claim.
 
+mod behind;
 mod check;
 mod copy;
 mod faults;
@@ -18,9 +21,10 @@ mod standing;
 mod upstreams;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use waxwing_core::certificate::Head;
 use waxwing_core::codec::Encode;
 use waxwing_core::committee::Committee;
@@ -29,6 +33,8 @@ use waxwing_core::hash::HashKeys;
 use waxwing_net::quic::{Closed, Dialer, RequestError};
 use waxwing_store::Tables;
 
+pub(crate) use behind::Lacking;
+pub(crate) use check::{Absent, Checked, Ended, Rules, check};
 pub use faults::{Lie, RuleBroken, UpstreamFault};
 pub use upstreams::UpstreamStatus;
 pub(crate) use upstreams::Upstreams;
@@ -38,6 +44,9 @@ use crate::clock::Clock;
 use crate::erasures::Erasures;
 use crate::faults::{FORKED, Lifeline};
 use crate::meter::Meter;
+use crate::order::Inbox;
+use crate::reports::Reports;
+use crate::serve::Memory;
 use crate::workers::Workers;
 
 /// The end of a loop in good order.
@@ -48,6 +57,7 @@ pub(crate) struct Copying<T> {
     pub(crate) chain: Arc<Chain<T>>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) erasures: Arc<Erasures<T>>,
+    pub(crate) reports: Arc<Reports>,
     pub(crate) workers: Arc<Workers>,
     pub(crate) clock: Clock,
     pub(crate) lifeline: Lifeline,
@@ -55,16 +65,24 @@ pub(crate) struct Copying<T> {
     /// Where evidence is kept.
     pub(crate) directory: PathBuf,
     pub(crate) halted: Arc<AtomicBool>,
+    /// The thread that orders.
+    pub(crate) inbox: Arc<Inbox>,
+    /// What was passed on and is not final yet.
+    pub(crate) memory: Arc<Memory>,
+    /// Whether this node votes.
+    pub(crate) votes: watch::Receiver<bool>,
+    pub(crate) is_catching_up: AtomicBool,
+    pub(crate) lacking: Mutex<Lacking>,
 }
 
 impl<T: Tables> Copying<T> {
-    /// Begins to copy, on tasks of the caller's runtime, until the node stops.
-    pub(crate) fn begin(self, dialer: Dialer) {
-        let (copying, dialer) = (Arc::new(self), Arc::new(dialer));
-        for index in 0..copying.upstreams.addresses().len() {
-            tokio::spawn(session::attend(Arc::clone(&copying), Arc::clone(&dialer), index));
+    /// Begins to copy, on tasks of the caller's runtime, until the node stops. It pauses while the node votes.
+    pub(crate) fn begin(self: &Arc<Self>, dialer: Dialer) {
+        let dialer = Arc::new(dialer);
+        for index in 0..self.upstreams.addresses().len() {
+            tokio::spawn(session::attend(Arc::clone(self), Arc::clone(&dialer), index));
         }
-        tokio::spawn(copy::copy(copying));
+        tokio::spawn(copy::copy(Arc::clone(self)));
     }
 
     fn fault(&self, index: usize, fault: &UpstreamFault) {
@@ -98,13 +116,13 @@ impl<T: Tables> Copying<T> {
 
     /// Halts if a head that somebody showed is certified and is not the block held here at its height.
     fn contradicts(&self, theirs: Head) {
-        let (keys, committee) = self.certifiers();
+        let (keys, _) = self.certifiers();
         let Ok(Some(own)) = self.chain.store().certified(theirs.header.height) else {
             return;
         };
         let evidence = Evidence::of_heads(&keys, own, theirs);
         // Two certified heads of one height, or it is no evidence of anything.
-        if evidence.verify(&keys, &committee).is_ok() {
+        if self.chain.ledger().check_evidence(&evidence).is_ok() {
             self.halt(&evidence);
         }
     }
@@ -116,6 +134,9 @@ impl<T: Tables> Copying<T> {
             return;
         }
         let height = evidence.height();
+        if self.reports.found(self.chain.store().keys(), evidence) {
+            self.reports.pass_on(evidence);
+        }
         let file = self.directory.join(format!("fork-at-{height}.evidence"));
         let kept = std::fs::write(&file, evidence.to_bytes());
         tracing::error!(
@@ -126,6 +147,11 @@ impl<T: Tables> Copying<T> {
             "two certified blocks of one height exist; nothing more is copied"
         );
     }
+}
+
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    // A height and a set that are exchanged as a whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T> std::fmt::Debug for Copying<T> {

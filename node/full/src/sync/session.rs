@@ -42,11 +42,20 @@ fn waits() -> ExponentialBackoff {
 /// Stays with one upstream node until this node stops.
 pub(super) async fn attend<T: Tables>(copying: Arc<Copying<T>>, dialer: Arc<Dialer>, index: usize) {
     let mut waits = waits();
+    let mut votes = copying.votes.clone();
     loop {
+        // Whoever votes decides blocks itself; whoever does not any more goes on here.
+        tokio::select! {
+            follows = votes.wait_for(|votes| !votes) => if follows.is_err() { return },
+            () = copying.lifeline.stopped() => return,
+        }
         let before = copying.clock.steady_ms();
-        match converse(&copying, &dialer, index).await {
-            Ok(Stop) => return,
-            Err(fault) => copying.fault(index, &fault),
+        tokio::select! {
+            outcome = converse(&copying, &dialer, index) => match outcome {
+                Ok(Stop) => return,
+                Err(fault) => copying.fault(index, &fault),
+            },
+            _ = votes.wait_for(|votes| *votes) => {}
         }
         copying.upstreams.disconnected(index);
         // Whoever was of use for a while is tried again soon.
@@ -105,7 +114,7 @@ async fn status(connection: &Connection) -> Result<Box<Status>, UpstreamFault> {
 }
 
 /// Follows from the head that is true here.
-fn follow<T: Tables>(copying: &Copying<T>) -> Follow {
+pub(super) fn follow<T: Tables>(copying: &Copying<T>) -> Follow {
     let ledger = copying.chain.ledger();
     let header = ledger.head().clone();
     let held = Held {
@@ -171,7 +180,10 @@ async fn listen<T: Tables>(
                 copying.erasures.heard_later(Revealed { log, index, secret })
             }
             Some(Push::Beacon(_) | Push::Lagged { .. }) => {}
-            Some(Push::Reported(_)) => {}
+            Some(Push::Reported(evidence)) => {
+                // Evidence about a term that this node has not reached proves nothing here yet; it comes with a block then.
+                copying.reports.take(&evidence, &copying.chain.ledger());
+            }
             Some(Push::Entries { .. } | Push::Order(_)) => return Err(UpstreamFault::Lied(Lie::Nonsense)),
             Some(Push::Ended(refusal)) => return Err(UpstreamFault::Ended(Some(refusal))),
             None => return Err(UpstreamFault::Ended(None)),
@@ -181,7 +193,7 @@ async fn listen<T: Tables>(
 
 /// A head that does not continue what is held here is a lie, or, if the committee certified it, a fork: then the node
 /// stops copying and keeps the evidence.
-async fn refused<T: Tables>(
+pub(super) async fn refused<T: Tables>(
     copying: &Copying<T>,
     connection: &Connection,
     offered: &Head,

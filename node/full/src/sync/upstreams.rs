@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use waxwing_core::certificate::Head;
+use waxwing_core::keys::NodeId;
 use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::{Request, Response, Role};
 
@@ -45,6 +46,8 @@ pub(super) struct Choice {
 struct State {
     standings: Vec<Standing>,
     connections: Vec<Option<Connection>>,
+    /// How often each was connected.
+    sessions: Vec<u64>,
     /// The newest head that each showed: compared with the ledger as soon as it is as high.
     heads: Vec<Option<Head>>,
     in_use: Option<usize>,
@@ -68,6 +71,7 @@ impl Upstreams {
         let state = State {
             standings: vec![Standing::default(); addresses.len()],
             connections: vec![None; addresses.len()],
+            sessions: vec![0; addresses.len()],
             heads: vec![None; addresses.len()],
             ..State::default()
         };
@@ -101,9 +105,14 @@ impl Upstreams {
     }
 
     pub(super) fn connected(&self, index: usize, connection: &Connection, role: Role) {
-        if let Some(slot) = self.state().connections.get_mut(index) {
+        let mut state = self.state();
+        if let Some(slot) = state.connections.get_mut(index) {
             *slot = Some(connection.clone());
         }
+        if let Some(number) = state.sessions.get_mut(index) {
+            *number += 1;
+        }
+        drop(state);
         self.change(index, |standing| {
             standing.is_connected = true;
             standing.is_validator = role == Role::Validator;
@@ -143,6 +152,19 @@ impl Upstreams {
         }
         let now = self.clock.now_ms();
         self.change(index, |standing| standing.note(fault.clone(), now));
+    }
+
+    /// The same for who knows the node by its key.
+    pub(crate) fn blame(&self, node: NodeId, fault: &UpstreamFault) {
+        if let Some(index) = self.addresses.iter().position(|address| address.node == node) {
+            self.fault(index, fault);
+        }
+    }
+
+    /// Keeps a fault that was met, and told, before there were connections.
+    pub(crate) fn remember(&self, index: usize, fault: UpstreamFault) {
+        let now = self.clock.now_ms();
+        self.change(index, |standing| standing.note(fault, now));
     }
 
     pub(super) fn disconnected(&self, index: usize) {
@@ -193,7 +215,7 @@ impl Upstreams {
     }
 
     /// Newest certified time that was seen.
-    pub(super) fn newest_time(&self) -> u64 {
+    pub(crate) fn newest_time(&self) -> u64 {
         self.state().newest_time
     }
 
@@ -216,6 +238,23 @@ impl Upstreams {
             .into_iter()
             .filter_map(|index| state.connections.get(index)?.clone())
             .collect()
+    }
+
+    /// The same with the node's key and the number of the connection to it: another number, another connection, behind which
+    /// may be a node that has forgotten everything.
+    pub(crate) fn sessions(&self) -> Vec<((NodeId, u64), Connection)> {
+        let state = self.state();
+        let sessions = order(&state.standings).into_iter().filter_map(|index| {
+            let connection = state.connections.get(index)?.clone()?;
+            Some(((connection.node(), *state.sessions.get(index)?), connection))
+        });
+        sessions.collect()
+    }
+
+    /// Notes a certified time that somebody showed.
+    pub(super) fn note_time(&self, time: u64) {
+        let mut state = self.state();
+        state.newest_time = state.newest_time.max(time);
     }
 
     /// Asks one after the other until one answers.
