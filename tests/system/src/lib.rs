@@ -7,6 +7,7 @@
 pub mod command;
 pub mod conversation;
 pub mod heads;
+pub mod hosts;
 pub mod kills;
 pub mod load;
 pub mod node;

@@ -15,7 +15,8 @@ use waxwing_core::genesis::Genesis;
 use waxwing_core::keys::NodeId;
 use waxwing_node::NodeAddress;
 
-use crate::command::{done, number, text, waxwing};
+use crate::command::{done, json, number, text, waxwing};
+use crate::hosts::Hosts;
 use crate::process::Running;
 use crate::until::until;
 
@@ -51,6 +52,26 @@ impl Network {
         let folder = folder.to_owned();
         done(waxwing(&folder).args(["network", "new", name]).args(options));
         Self { folder }
+    }
+
+    /// Founds one of several validators, as their operators would: everybody makes a key, somebody puts the public lines
+    /// together. Stamps cost next to nothing. The vote keys stay in `homes`.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn found_together(folder: &Path, name: &str, homes: &[PathBuf]) -> Self {
+        let mut command = waxwing(folder);
+        command.args(["network", "new", name, "--stamp-bits", "2", "--new-log-bits", "0"]);
+        command.args(["--validators", &homes.len().to_string()]);
+        for home in homes {
+            done(waxwing(home).args(["network", "key"]));
+            command.arg("--key").arg(home.join("vote.pub"));
+        }
+        done(&mut command);
+        Self {
+            folder: folder.to_owned(),
+        }
     }
 
     /// The file with its founding facts.
@@ -98,6 +119,8 @@ pub struct Node {
     running: Option<Running>,
     /// Known from the first start on.
     place: Option<Place>,
+    /// A host of its own, if it has one.
+    host: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +142,18 @@ impl Node {
             .args(["node", "init", "--vote-key"])
             .arg(network.vote_key_file());
         Self::init(home, command, network)
+    }
+
+    /// Makes a validator of a network that was founded together, in the home that holds its vote key; returns its node's
+    /// key as well, which the others have to know.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn member(home: &Path, network: &Network) -> (Self, String) {
+        let mut command = waxwing(home);
+        let made = json(command.args(["node", "init", "--genesis"]).arg(network.genesis_file()));
+        (Self::in_home(home), text(&made, "/node").to_owned())
     }
 
     /// Makes a follower of other nodes, in a new home.
@@ -145,7 +180,15 @@ impl Node {
             settings: Vec::new(),
             running: None,
             place: None,
+            host: None,
         }
+    }
+
+    /// Runs it on one of [`Hosts`], from its next start on.
+    #[must_use]
+    pub const fn on_host(mut self, host: u8) -> Self {
+        self.host = Some(host);
+        self
     }
 
     /// Runs it with a setting, as `("block-pause-ms", "5")`, from its next start on.
@@ -159,14 +202,18 @@ impl Node {
     #[must_use]
     pub fn command(&self) -> Command {
         let any = "127.0.0.1:0".to_owned();
-        let (listen, http) = match &self.place {
-            Some(place) => (place.listen.clone(), place.http.clone()),
-            None => (any.clone(), any),
+        let (listen, http) = match (&self.place, self.host) {
+            (Some(place), _) => (place.listen.clone(), place.http.clone()),
+            (None, Some(host)) => (Hosts::listens(host).to_string(), any),
+            (None, None) => (any.clone(), any),
         };
         let mut command = waxwing(&self.home);
         command.args(["node", "run", "--json", "--listen", &listen, "--http", &http]);
         command.args(&self.settings);
-        command
+        match self.host {
+            Some(host) => through(&["ip", "netns", "exec", &Hosts::name(host)], &command),
+            None => command,
+        }
     }
 
     /// Starts it, and returns when it serves.
@@ -242,7 +289,10 @@ impl Node {
     /// One of its pages; `None` while it does not answer.
     #[must_use]
     pub fn page(&self, path: &str) -> Option<(u16, String)> {
-        page(&self.place().http, path)
+        match self.host {
+            Some(host) => page_on(host, &self.place().http, path),
+            None => page(&self.place().http, path),
+        }
     }
 
     /// What it says of itself.
@@ -310,6 +360,46 @@ impl Node {
     }
 }
 
+/// The same command, started by another program that is given it as its last arguments.
+#[must_use]
+pub fn through(starter: &[&str], command: &Command) -> Command {
+    let (program, arguments) = starter.split_first().expect("somebody has to start it");
+    let mut starting = Command::new(program);
+    starting
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => starting.env(name, value),
+            None => starting.env_remove(name),
+        };
+    }
+    starting
+}
+
+/// A page that a node shows on the loopback of its own host only: somebody who is there has to look.
+fn page_on(host: u8, address: &str, path: &str) -> Option<(u16, String)> {
+    let script = r#"exec 3<>"/dev/tcp/${1%:*}/${1##*:}" && printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" "$1" >&3 && cat <&3"#;
+    let look = Command::new("ip")
+        .args([
+            "netns",
+            "exec",
+            &Hosts::name(host),
+            "timeout",
+            "10",
+            "bash",
+            "-c",
+            script,
+            "bash",
+            address,
+            path,
+        ])
+        .output();
+    look.ok()
+        .and_then(|output| answer(&String::from_utf8_lossy(&output.stdout)))
+}
+
 /// A page over HTTP; `None` if nobody answers.
 fn page(host: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(host).ok()?;
@@ -318,6 +408,11 @@ fn page(host: &str, path: &str) -> Option<(u16, String)> {
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
+    self::answer(&answer)
+}
+
+/// Code and page in an answer.
+fn answer(answer: &str) -> Option<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let code = head.split(' ').nth(1)?.parse().ok()?;
     Some((code, body.to_owned()))
