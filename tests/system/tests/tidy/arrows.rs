@@ -48,7 +48,10 @@ const MUST_NOT_REACH: [(&str, &[&str]); 8] = [
     ("waxwing-net", &["rocksdb", "rusqlite", "waxwing-seal"]),
     // The agreement: no socket, disk or chance, so that a simulation decides what happens. The engine names tokio and
     // uses nothing of it.
-    ("waxwing-order", &["quinn", "mio", "socket2", "rocksdb", "getrandom", "rand"]),
+    (
+        "waxwing-order",
+        &["quinn", "mio", "socket2", "rocksdb", "getrandom", "rand"],
+    ),
     // A node that cannot decrypt.
     ("waxwing-node", &["waxwing-seal", "waxwing-light", "rusqlite"]),
     // A client without a ledger's database.
