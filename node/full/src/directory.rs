@@ -143,6 +143,23 @@ impl Directory {
         sync_directory(path)
     }
 
+    /// Gives a node a vote key: it follows until a committee names that key. A node that has one keeps it.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Empty`] if there is no node, [`DirectoryError::System`] if the key cannot be written.
+    pub fn add_vote(path: &Path, vote: &VoteKey) -> Result<(), DirectoryError> {
+        if !path.join("genesis").exists() {
+            return Err(DirectoryError::Empty(path.to_owned()));
+        }
+        let keys = path.join("keys");
+        let file = keys.join("vote");
+        if !file.exists() {
+            write_secret(&file, &vote.seed())?;
+            sync_directory(&keys)?;
+        }
+        Ok(())
+    }
+
     /// Opens a directory for one process.
     ///
     /// # Errors
@@ -392,6 +409,24 @@ mod tests {
         assert!(matches!(again, Err(DirectoryError::Occupied(_))));
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(Directory::open(empty.path()), Err(DirectoryError::Empty(_))));
+    }
+
+    #[test]
+    fn a_node_is_given_a_vote_key_once() {
+        let (directory, vote) = founded();
+        let (other, empty) = (new_vote_key().unwrap(), tempfile::tempdir().unwrap());
+        Directory::add_vote(directory.path(), &other).unwrap();
+        let kept = Directory::open(directory.path()).unwrap();
+        assert_eq!(kept.vote().unwrap().public(), vote.public());
+        drop(kept);
+        fs::remove_file(directory.path().join("keys/vote")).unwrap();
+        Directory::add_vote(directory.path(), &other).unwrap();
+        let given = Directory::open(directory.path()).unwrap();
+        assert_eq!(given.vote().unwrap().public(), other.public());
+        assert!(matches!(
+            Directory::add_vote(empty.path(), &other),
+            Err(DirectoryError::Empty(_))
+        ));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! ```text
 //! HOME/
 //!   genesis.wxg     the founding facts of the network; public
-//!   vote.key        the right to vote, where this machine founded the network; secret
+//!   vote.key        the right to vote, until there is a node that takes it into its directory; secret
 //!   node/           a node's data directory
 //!   chat/           a person's channels and messages, encrypted
 //! ```

@@ -22,7 +22,7 @@ use crate::output::{Output, Tone};
 use crate::{Done, clock};
 
 #[cfg(feature = "node")]
-pub(crate) use key::read_vote_key;
+pub(crate) use key::{own_key_file, read_vote_key};
 
 /// A genesis of 100 validators takes less than 4 kB.
 const GENESIS_FILE_MAX: u64 = 64 << 10;

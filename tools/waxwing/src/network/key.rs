@@ -65,7 +65,7 @@ pub(super) fn run(out: Option<&Path>, home: &Home, output: &Output) -> Done {
     Ok(0)
 }
 
-/// Where a home keeps its vote key: beside the node, or inside its directory.
+/// Where a home keeps its vote key: beside the node while there is none yet, then inside its directory.
 pub(crate) fn own_key_file(folder: &Path) -> Option<PathBuf> {
     let places = [
         folder.join(VOTE_KEY_FILE),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use waxwing_core::codec::Encode;
 use waxwing_core::genesis::{Genesis, Parameters};
-use waxwing_core::keys::VoteKey;
+use waxwing_core::keys::{ValidatorId, VoteKey};
 use waxwing_node::config::{Layers, Loaded, NodeConfig};
 use waxwing_node::directory::{Directory, DirectoryError, new_vote_key};
 
@@ -69,7 +69,43 @@ pub(super) fn make(options: &InitNode, settings: &Settings, home: &Home) -> Resu
         .map_err(|error| Failure::usage(error.to_string()))?
         .config;
     let (genesis, vote) = network(options, home)?;
-    Directory::found(&folder, &genesis, vote.as_ref(), &config).map_err(|error| fault(&error))
+    Directory::found(&folder, &genesis, vote.as_ref(), &config).map_err(|error| fault(&error))?;
+    if options.vote_key.is_none() {
+        remove_moved(&home.folder()?.join(VOTE_KEY_FILE), &folder)?;
+    }
+    Ok(())
+}
+
+/// Moves a vote key that was made in the home after its node into the node's directory: there the node finds it, and
+/// destroys it when it stops voting.
+///
+/// # Errors
+/// If it cannot be moved.
+pub(super) fn adopt_key(home: &Home) -> Result<Option<ValidatorId>, Failure> {
+    let (folder, path) = (folder(home)?, home.folder()?.join(VOTE_KEY_FILE));
+    if !path.exists() || folder.join("keys").join("vote").exists() {
+        return Ok(None);
+    }
+    let key = read_vote_key(&path)?;
+    Directory::add_vote(&folder, &key).map_err(|error| fault(&error))?;
+    remove_moved(&path, &folder)?;
+    Ok(Some(key.public()))
+}
+
+/// A vote key lies in one place: a copy would outlive the day on which the node destroys its own.
+fn remove_moved(path: &Path, folder: &Path) -> Result<(), Failure> {
+    let moved = folder.join("keys").join("vote");
+    if !path.exists() || !moved.exists() {
+        return Ok(());
+    }
+    std::fs::remove_file(path).map_err(|error| {
+        Failure::failed(format!(
+            "{} was copied into {} and cannot be removed: {}; remove it yourself",
+            path.display(),
+            moved.display(),
+            files::reason(&error)
+        ))
+    })
 }
 
 /// The network and this node's part in it.
@@ -126,7 +162,7 @@ pub(super) fn facts(directory: &Directory, config: &NodeConfig, output: &Output)
     );
     let mut facts = vec![
         ("node", output.id(Kind::Node, node.as_bytes())),
-        ("role", role(directory).to_owned()),
+        ("role", role_in_words(directory).to_owned()),
         (
             "network",
             format!("{}  {}", genesis.name, output.id(Kind::Network, network.as_bytes())),
@@ -145,11 +181,19 @@ pub(super) fn facts(directory: &Directory, config: &NodeConfig, output: &Output)
     facts
 }
 
+/// By the founding facts: whom a committee of later took in, the node itself finds out.
 fn role(directory: &Directory) -> &'static str {
-    if directory.vote().is_some() {
-        "validator"
-    } else {
-        "follower"
+    let validators = &directory.genesis().validators;
+    match directory.vote() {
+        Some(key) if validators.contains(&key.public()) => "validator",
+        _ => "follower",
+    }
+}
+
+fn role_in_words(directory: &Directory) -> &'static str {
+    match (role(directory), directory.vote()) {
+        ("follower", Some(_)) => "follower, and validator whenever a committee names its key",
+        (role, _) => role,
     }
 }
 

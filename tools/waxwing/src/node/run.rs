@@ -18,6 +18,7 @@ use crate::args::{RunNode, Settings};
 use crate::failure::Failure;
 use crate::files;
 use crate::home::Home;
+use crate::ids::{self, Kind};
 use crate::output::Output;
 use crate::signals::Signals;
 use crate::words::count;
@@ -47,6 +48,12 @@ pub(crate) fn run(options: &RunNode, honesty: Honesty, home: &Home, output: &Out
         // Flags are for this run alone, so a directory that is made on the way gets the settings that nobody gave.
         init::make(&options.init, &Settings::default(), home)?;
         output.note(&format!("made a new node in {}", folder.display()));
+    }
+    if let Some(key) = init::adopt_key(home)? {
+        output.note(&format!(
+            "took the vote key {} into the node's directory; it votes when a committee names it",
+            ids::short(Kind::Validator, key.as_bytes())
+        ));
     }
     log::start(&config)?;
     let mut directory = init::open(&folder)?;

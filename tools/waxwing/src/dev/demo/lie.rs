@@ -20,7 +20,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::files::{self, Readers};
 use crate::ids::{self, Kind};
-use crate::network::{read_genesis, read_vote_key};
+use crate::network::{own_key_file, read_genesis, read_vote_key};
 use crate::output::Tone;
 use crate::words::count;
 
@@ -59,7 +59,8 @@ pub(super) async fn tell(
         ),
     )?;
     replay.rest(story).await?;
-    let key = read_vote_key(&dir.join(&name).join("vote.key"))?.public();
+    let key = own_key_file(&dir.join(&name)).ok_or_else(|| Failure::failed("the liar has no vote key"))?;
+    let key = read_vote_key(&key)?.public();
     for witness in &others {
         let heard = until(&format!("{} has found the liar out", witness.name), || {
             accuses(&witness.status()?, &key.to_string())
