@@ -45,5 +45,7 @@ pub use clock::Clock;
 pub use faults::{CODES, Code, Fault};
 pub use join::JoinError;
 pub use node::{NodeHandle, StartError, Stopped, start, start_on};
-pub use serve::{CertificateReport, CommitteeReport, EvidenceReport, LinkReport, NodeStatus, PoolStatus, UpstreamReport};
+pub use serve::{
+    CertificateReport, CommitteeReport, EvidenceReport, LinkReport, NodeStatus, PoolStatus, UpstreamReport,
+};
 pub use sync::{Lie, RuleBroken, UpstreamFault, UpstreamStatus};

@@ -76,6 +76,13 @@ pub(crate) struct Levels {
     pub(crate) requests_refused: u64,
     pub(crate) upstreams_connected: u64,
     pub(crate) wal_syncs: u64,
+    pub(crate) committee_term: u64,
+    pub(crate) committee_members: u64,
+    pub(crate) certificate_round: u64,
+    pub(crate) certificate_signers: u64,
+    pub(crate) order_round: u64,
+    pub(crate) links: u64,
+    pub(crate) evidence: u64,
 }
 
 impl Levels {
@@ -117,7 +124,7 @@ struct Level {
     read: fn(&Levels) -> u64,
 }
 
-const LEVELS: [Level; 11] = [
+const LEVELS: [Level; 18] = [
     Level {
         name: "ledger_height",
         help: "Height of the newest block",
@@ -172,6 +179,41 @@ const LEVELS: [Level; 11] = [
         name: "wal_syncs",
         help: "Writes that the database made durable since the start: never fewer than blocks",
         read: |levels| levels.wal_syncs,
+    },
+    Level {
+        name: "committee_term",
+        help: "Term of the committee of the next block",
+        read: |levels| levels.committee_term,
+    },
+    Level {
+        name: "committee_members",
+        help: "Validators in the committee of the next block",
+        read: |levels| levels.committee_members,
+    },
+    Level {
+        name: "certificate_round",
+        help: "Round in which the newest block became final",
+        read: |levels| levels.certificate_round,
+    },
+    Level {
+        name: "certificate_signers",
+        help: "Validators whose signatures are in the newest block's certificate",
+        read: |levels| levels.certificate_signers,
+    },
+    Level {
+        name: "order_round",
+        help: "Round under way at the next height, 0 at rest",
+        read: |levels| levels.order_round,
+    },
+    Level {
+        name: "links_connected",
+        help: "Other validators that this one hears",
+        read: |levels| levels.links,
+    },
+    Level {
+        name: "evidence_seen",
+        help: "Signed contradictions seen since the start, the newest 64 at most",
+        read: |levels| levels.evidence,
     },
 ];
 

@@ -57,7 +57,9 @@ impl<T: Tables> Serving<T> {
             own: own.map(|own| own.to_string()),
             proposer: ledger.turns().first().map(ToString::to_string),
             next_term_from: ledger.pending().map(|change| change.from_height),
-            round: under_way.filter(|(begun, _)| *begun == height + 1).map(|(_, round)| round),
+            round: under_way
+                .filter(|(begun, _)| *begun == height + 1)
+                .map(|(_, round)| round),
             certificate: certified.map(|head| CertificateReport {
                 round: head.certificate.round,
                 signers: (head.certificate.signatures.signers())

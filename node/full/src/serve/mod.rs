@@ -24,8 +24,8 @@ use waxwing_net::wire::{
 };
 use waxwing_store::{EraseError, StoreError, Tables};
 
-pub use committee::{CertificateReport, CommitteeReport};
 pub(crate) use beacons::{Beacons, Makers};
+pub use committee::{CertificateReport, CommitteeReport};
 pub(crate) use relay::{Memory, Relay};
 pub(crate) use status::Facts;
 pub use status::{EvidenceReport, LinkReport, NodeStatus, PoolStatus, UpstreamReport};

@@ -31,7 +31,9 @@ async fn until_entries(nodes: &[&Running], entries: u64) {
             }
         });
         let tip = || node.handle.tip();
-        waited.await.unwrap_or_else(|_| panic!("{} of {entries} entries at {}", tip().entries, tip().height));
+        waited
+            .await
+            .unwrap_or_else(|_| panic!("{} of {entries} entries at {}", tip().entries, tip().height));
     }
 }
 
@@ -41,7 +43,10 @@ async fn four_validators_order_what_is_submitted_to_any_of_them() {
     let nodes = world.committee().await;
     let follower = world.follower(&[nodes[0].address(), nodes[1].address()]).await;
     let writers: Vec<u8> = vec![1, 2, 3, 4];
-    let submissions = nodes.iter().zip(&writers).map(|(node, seed)| submit(&world, node, *seed, 25));
+    let submissions = nodes
+        .iter()
+        .zip(&writers)
+        .map(|(node, seed)| submit(&world, node, *seed, 25));
     for submitted in submissions {
         submitted.await;
     }
@@ -62,7 +67,17 @@ async fn four_validators_order_what_is_submitted_to_any_of_them() {
     for node in &nodes {
         let status = node.handle.status().unwrap();
         assert_eq!(status.role, "validator");
+        let committee = status.committee;
+        assert_eq!(
+            (committee.members.len(), committee.quorum, committee.tolerated),
+            (4, 3, 1)
+        );
+        assert!(committee.members.contains(&committee.own.unwrap()));
+        assert!(committee.certificate.unwrap().signers.len() >= 3);
+        assert_eq!(committee.round, None, "at rest");
+        assert_eq!(status.links.len(), 3);
     }
+    assert_eq!(follower.handle.status().unwrap().committee.own, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,7 +123,9 @@ async fn a_follower_becomes_a_validator_and_a_validator_a_follower() {
     let mut committee_log = Writer::new(&world, 0);
     committee_log.key = world.genesis.committee_log();
     let client = Client::to(&world, &nodes[1]).await;
-    let admissions = client.submit_for(&[committee_log.seal(&change.to_bytes())], Promise::Word).await;
+    let admissions = client
+        .submit_for(&[committee_log.seal(&change.to_bytes())], Promise::Word)
+        .await;
     assert_eq!(admissions, [Admission::Taken]);
     until_entries(&all, 4).await;
     let mut entries = 4;

@@ -42,7 +42,9 @@ impl World {
     pub(crate) fn of(validators: u8) -> Self {
         let ahead_ms = Arc::new(AtomicU64::new(0));
         let clock = Clock::ahead_by(Arc::clone(&ahead_ms));
-        let votes: Vec<_> = (0..validators).map(|number| VoteKey::from_seed(&[7 + number; 32])).collect();
+        let votes: Vec<_> = (0..validators)
+            .map(|number| VoteKey::from_seed(&[7 + number; 32]))
+            .collect();
         let members = votes.iter().map(VoteKey::public).collect();
         let parameters = Parameters {
             stamp_bits: STAMP_BITS,

@@ -1,5 +1,6 @@
 //! A committee in good order, and one whose members come and go.
 
+use waxwing_order::Guard;
 use waxwing_store::Store;
 use waxwing_store::fixture::{self, Note};
 use waxwing_store::memory::MemoryTables;
@@ -136,13 +137,15 @@ fn without_a_quorum_nothing_is_final_and_with_one_again_it_is() {
 }
 
 #[test]
-fn a_key_without_a_seat_follows_and_does_not_vote() {
+fn a_key_without_a_seat_copies_and_does_not_vote() {
     let mut world = World::new(4);
     let store = Store::create_on(MemoryTables::new(), &fixture::genesis(4)).unwrap();
     let follower = world.add(fixture::validator(9), store);
     world.submit(&Note::new(0, 0), &ALL);
     world.run(1000);
-    assert!(world.machines[follower].roles.is_empty() && !world.machines[follower].is_key_destroyed);
-    assert_eq!(world.height(follower), 0, "nobody told it to copy");
+    assert_eq!(world.entries(follower), 1);
+    let machine = &world.machines[follower];
+    assert!(machine.roles.is_empty() && !machine.is_key_destroyed);
+    assert_eq!(machine.guard, Guard::default());
     world.check();
 }

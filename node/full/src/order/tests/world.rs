@@ -49,6 +49,9 @@ pub(super) struct Machine {
     pub(super) dies_in: Option<u64>,
 }
 
+/// Where a vote was cast: by whom, height, round, whether it was the second one.
+type Place = (ValidatorId, u64, u32, bool);
+
 /// All of them, and what is under way between them.
 pub(super) struct World {
     pub(super) machines: Vec<Machine>,
@@ -63,7 +66,7 @@ pub(super) struct World {
     pub(super) copied: u64,
     pub(super) evidence: u64,
     /// Every vote that was ever sent: two for one step would be the end.
-    votes: BTreeMap<(ValidatorId, u64, u32, bool), Hash>,
+    votes: BTreeMap<Place, Hash>,
     pub(super) contradictions: u64,
     /// Changes what one machine sends on its way.
     pub(super) liar: Option<(usize, fn(&mut Frame))>,

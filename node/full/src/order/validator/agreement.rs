@@ -75,9 +75,11 @@ impl<T: Tables> Validator<T> {
 
     fn note_signed(&mut self) {
         if let Some(seat) = &self.seat {
-            let signed = seat.host.signed();
+            let (signed, at) = (seat.host.signed(), seat.host.at());
             self.guard = self.guard.max(signed);
-            self.voter().signed(signed);
+            let mut voter = self.voter();
+            voter.signed(signed);
+            voter.go_on(at);
         }
     }
 
