@@ -311,3 +311,37 @@ fn a_ledger_restored_from_what_was_stored_goes_on_and_wrong_state_is_refused() {
         RestoreError::WrongHistory
     );
 }
+
+#[test]
+fn a_block_carries_no_more_evidence_than_the_limit() {
+    use crate::certificate::{VoteKind, vote_message};
+    use crate::evidence::TwoVotes;
+    let world = World::new();
+    let network = world.ledger.keys().network();
+    let vote = |block: u8| {
+        let message = vote_message(network, VoteKind::Prevote, 1, 0, Hash([block; 32]));
+        (Hash([block; 32]), world.validator.sign(&message))
+    };
+    let piece = |number: u8| {
+        Evidence::TwoVotes(Box::new(TwoVotes {
+            validator: world.validator.public(),
+            kind: VoteKind::Prevote,
+            height: 1,
+            round: 0,
+            first: vote(number),
+            second: vote(number + 1),
+        }))
+    };
+    let check = |count: u8| {
+        let evidence: Vec<Evidence> = (0..count).map(piece).collect();
+        let step = world
+            .ledger
+            .draft(&world.rows, 2_000)
+            .finish(world.validator.public(), evidence.clone());
+        let checked = world.ledger.check(&world.rows, &step.header, Vec::new(), evidence);
+        checked.map(|_| ())
+    };
+    let most = u8::try_from(EVIDENCE_MAX).unwrap();
+    assert_eq!(check(most), Ok(()));
+    assert_eq!(check(most + 1), Err(BlockError::Evidence(EvidenceError::TooMany)));
+}

@@ -1,6 +1,7 @@
 //! Histories in which the committee changes: each block is judged by the committee of its time and no other.
 
 use waxwing_audit::audit;
+use waxwing_audit::bundle::{Bundle, export};
 use waxwing_audit::directory::Directory;
 use waxwing_audit::finding::{Coverage, Fault};
 use waxwing_audit::report::Report;
@@ -47,6 +48,11 @@ fn a_history_of_four_terms_is_verified_from_memory_and_from_its_tables() {
     let report = History::of(&world).verdict();
     assert_eq!((report.verdict, report.terms), (Verdict::Verified, 4), "{report}");
     assert_eq!(in_tables(&world).verdict, Verdict::Verified);
+    let (history, mut bytes) = (History::of(&world), Vec::new());
+    export(&mut history.source(), &mut bytes, &mut |_| ()).unwrap();
+    let mut bundle = Bundle::read(std::io::Cursor::new(&bytes)).unwrap();
+    let report = audit(&mut bundle, Some(&history.policy()), &mut |_| ()).unwrap();
+    assert_eq!((report.verdict, report.terms), (Verdict::Verified, 4), "{report}");
 }
 
 fn in_tables(world: &World<MemoryTables>) -> Report {
