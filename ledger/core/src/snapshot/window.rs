@@ -180,6 +180,7 @@ impl Lowest {
 #[derive(Debug)]
 pub(super) struct Chain {
     head_time: u64,
+    head_height: u64,
     /// The newest height that can be an anchor: such a block can be named however old it is.
     newest_anchor: u64,
     /// Down to here proposers must be known.
@@ -199,6 +200,7 @@ impl Chain {
     pub(super) fn new(keys: &HashKeys, head: &BlockHeader, first_proposer: u64, genesis: (&BlockHeader, Hash)) -> Self {
         let mut chain = Self {
             head_time: head.time,
+            head_height: head.height,
             newest_anchor: head.height - head.height % ANCHOR_INTERVAL,
             first_proposer,
             lowest: Lowest::of(head),
@@ -216,7 +218,10 @@ impl Chain {
         let is_done = self.is_settled && self.lowest.height <= self.first_proposer;
         let newest = self.lowest.height.checked_sub(1);
         let newest = newest.filter(|newest| *newest > 0 && !is_done)?;
-        let count = newest.min(u64::from(HEADERS_PER_PART_MAX));
+        // More at a time the further it goes: a quiet ledger needs few, and no more than half as many again are for nothing.
+        let taken = self.head_height.saturating_sub(self.lowest.height);
+        let count = (2 * ANCHOR_INTERVAL + taken / 2).min(u64::from(HEADERS_PER_PART_MAX));
+        let count = count.min(newest);
         Some((newest + 1 - count, u32::try_from(count).unwrap_or(HEADERS_PER_PART_MAX)))
     }
 
