@@ -206,6 +206,7 @@ impl Fault {
             Self::Head(FollowError::Head(_)) => "uncertified-head",
             Self::Head(FollowError::NotExtending(_)) => "other-history",
             Self::Head(FollowError::Fork(_)) => "fork",
+            Self::Head(FollowError::BadLadder) => "wrong-ladder",
             Self::Head(_) => "wrong-head",
             Self::History(_) => "wrong-history",
             Self::LogProof(_) => "wrong-log-proof",

@@ -4,12 +4,14 @@ use serde::Serialize;
 use waxwing_core::Hash;
 use waxwing_core::codec::Encode;
 use waxwing_core::evidence::Evidence;
+use waxwing_core::evidence_file::EvidenceFile;
 use waxwing_core::follow::Freshness;
 
 use crate::client::Client;
 use crate::clock::ClockVerdict;
 use crate::error::Error;
 use crate::store::networks::{self, KeptFault, Node, Source};
+use crate::trust;
 
 /// Reasons that are shown.
 const FAULTS_SHOWN: u32 = 50;
@@ -145,13 +147,27 @@ impl Client {
         })
     }
 
-    /// All evidence about a ledger: each piece convinces anybody who has its genesis.
+    /// All evidence about a ledger: each piece convinces anybody who knows its validators of that time.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn evidence(&self, network: Hash) -> Result<Vec<Vec<u8>>, Error> {
         let evidence = self.core.read(move |tx| networks::evidence(tx, network)).await?;
         Ok(evidence.iter().map(Encode::to_bytes).collect())
+    }
+
+    /// The same as files, each of which convinces anybody who knows the genesis. If the committee has changed, nodes are
+    /// asked for the changes up to the accused one.
+    ///
+    /// # Errors
+    /// If the store fails, or no node tells how the committee came about.
+    pub async fn evidence_files(&self, network: Hash) -> Result<Vec<EvidenceFile>, Error> {
+        let evidence = self.core.read(move |tx| networks::evidence(tx, network)).await?;
+        let mut files = Vec::with_capacity(evidence.len());
+        for piece in evidence {
+            files.push(trust::evidence_file(&self.core, network, piece).await?);
+        }
+        Ok(files)
     }
 }
 

@@ -8,7 +8,7 @@
 use waxwing_core::certificate::{Beacon, HeadError};
 use waxwing_core::envelope::Anchor;
 use waxwing_core::evidence::Evidence;
-use waxwing_core::evidence_file::Rung;
+use waxwing_core::evidence_file::{EvidenceFile, Rung};
 use waxwing_core::follow::{BeaconError, Follow, FollowError, HeadUpdate};
 use waxwing_core::genesis::Genesis;
 use waxwing_core::history;
@@ -229,6 +229,44 @@ fn climb(ladder: &mut Ladder, keys: &HashKeys, update: &HeadUpdate) -> Result<()
     rungs
         .try_for_each(|rung| ladder.climb_rung(keys, rung))
         .map_err(Fault::Head)
+}
+
+/// Evidence with everything that a stranger needs to check it: the founding facts, and the changes of the committee up to
+/// the accused one. Nodes are asked for the latter, where there were any.
+pub(crate) async fn evidence_file(core: &Core, network: Hash, evidence: Evidence) -> Result<EvidenceFile, Error> {
+    let row = core.read(move |tx| networks::load(tx, network)).await?;
+    let genesis = row.ok_or(Error::UnknownNetwork(network))?.genesis;
+    let mut file = EvidenceFile {
+        genesis,
+        ladder: Vec::new(),
+        evidence,
+    };
+    if file.verify().is_ok() {
+        return Ok(file);
+    }
+    let (height, mut faults) = (file.evidence.height(), Vec::new());
+    for node in core.nodes(network).await? {
+        let asked = async {
+            let peer = core.peer(network, &node.address).await?;
+            changes(&peer, &file.genesis, height).await
+        };
+        match asked.await {
+            Ok((_, mut rungs)) => {
+                rungs.retain(|rung| rung.head.header.height < height);
+                file.ladder = rungs;
+                match file.verify() {
+                    Ok(_) => return Ok(file),
+                    Err(_) => faults.push((node.address.id(), Fault::WrongAnswer)),
+                }
+            }
+            Err(fault) => faults.push((node.address.id(), fault)),
+        }
+    }
+    Err(if faults.is_empty() {
+        Error::NoNodes
+    } else {
+        Error::NobodyServed(faults)
+    })
 }
 
 /// The newest block that envelopes may name, checked against the held history. Fetched only when it changed.

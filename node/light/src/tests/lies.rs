@@ -14,16 +14,16 @@ use crate::nodes::Fault;
 const SAID: [&str; 4] = ["one", "two", "three", "four"];
 
 /// Ada has said four things through an honest node; Ben knows that node and a liar, which he asks first.
-struct Stage {
-    world: Arc<World>,
-    honest: TestNode,
-    liar: TestNode,
-    ada: Person,
-    ben: Person,
-    channel: (ChannelId, ChannelId),
+pub(super) struct Stage {
+    pub(super) world: Arc<World>,
+    pub(super) honest: TestNode,
+    pub(super) liar: TestNode,
+    pub(super) ada: Person,
+    pub(super) ben: Person,
+    pub(super) channel: (ChannelId, ChannelId),
 }
 
-async fn stage() -> Stage {
+pub(super) async fn stage() -> Stage {
     let Pair {
         world,
         node: honest,
@@ -53,24 +53,29 @@ async fn stage() -> Stage {
 async fn lies_are_seen_through(lie: Lie, code: &str) {
     let stage = stage().await;
     stage.liar.lie(lie.clone());
+    is_seen_through(&stage, &format!("{lie:?}"), code).await;
+}
+
+/// The same with whatever the node does: it is named, it loses its standing, and the honest one serves.
+pub(super) async fn is_seen_through(stage: &Stage, lie: &str, code: &str) {
     let served = stage.ben.client.refresh().await.unwrap();
-    assert_eq!(stage.ben.reads(stage.channel.1).await, SAID, "{lie:?}");
+    assert_eq!(stage.ben.reads(stage.channel.1).await, SAID, "{lie}");
     let status = stage.ben.client.status(stage.world.network()).await.unwrap();
     let liar = stage.liar.address().id().to_string();
     let kept: Vec<_> = status.faults.iter().filter(|fault| fault.node == liar).collect();
-    assert!(kept.iter().any(|fault| fault.code == code), "{lie:?}: {kept:?}");
+    assert!(kept.iter().any(|fault| fault.code == code), "{lie}: {kept:?}");
     let standing = status.nodes.iter().find(|node| node.node == liar).unwrap();
-    assert_ne!(standing.standing, "fine", "{lie:?}");
+    assert_ne!(standing.standing, "fine", "{lie}");
     let honest = stage.honest.address().id();
     assert!(
         status.faults.iter().all(|fault| fault.node != honest.to_string()),
-        "{lie:?}"
+        "{lie}"
     );
-    assert_eq!(served[0].node, honest, "{lie:?}");
+    assert_eq!(served[0].node, honest, "{lie}");
     assert_eq!(
         served[0].left.first().map(|(_, fault)| fault.code()),
         Some(code),
-        "{lie:?}"
+        "{lie}"
     );
 }
 

@@ -5,6 +5,7 @@ mod clock;
 mod forks;
 mod home;
 mod lies;
+mod malicious;
 mod node;
 mod once;
 mod terms;

@@ -79,10 +79,14 @@ pub(crate) enum Lie {
     Behind,
 }
 
+/// Makes another answer of an honest one.
+pub(crate) type Forgery = Arc<dyn Fn(&World, &Request, Reply) -> Reply + Send + Sync>;
+
 /// What a node and its server share.
 struct Inner {
     world: Mutex<Arc<World>>,
     lies: Mutex<Vec<Lie>>,
+    forgery: Mutex<Option<Forgery>>,
     key: NodeKey,
     peers: Mutex<Vec<Peer>>,
     submitted: AtomicU32,
@@ -106,6 +110,7 @@ impl TestNode {
         let inner = Arc::new(Inner {
             world: Mutex::new(Arc::clone(world)),
             lies: Mutex::default(),
+            forgery: Mutex::default(),
             key: key.clone(),
             peers: Mutex::default(),
             submitted: AtomicU32::new(0),
@@ -126,6 +131,11 @@ impl TestNode {
 
     pub(crate) fn lie(&self, lie: Lie) {
         self.inner.lies.lock().unwrap_or_else(PoisonError::into_inner).push(lie);
+    }
+
+    /// Answers everything in another way than an honest node from now on.
+    pub(crate) fn forges(&self, forgery: impl Fn(&World, &Request, Reply) -> Reply + Send + Sync + 'static) {
+        *self.inner.forgery.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(forgery));
     }
 
     pub(crate) fn repent(&self) {
@@ -227,7 +237,11 @@ impl Inner {
         if let Some(refusal) = refusal {
             return Err(refusal);
         }
-        let reply = self.honest(request);
+        let forgery = self.forgery.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reply = match forgery {
+            Some(forge) => forge(&self.world(), &request, self.honest(request.clone())),
+            None => self.honest(request),
+        };
         if self.lies(&Lie::Garbled(kind)) {
             return reply.map(garble);
         }

@@ -194,6 +194,20 @@ async fn a_fork_in_an_earlier_term_is_evidence_against_its_committee() {
     assert_eq!(evidence.height(), 6);
     assert_eq!(evidence.verify(&world.keys, &world.committee_at(6)), Ok(()));
     assert!(evidence.verify(&world.keys, &world.genesis.committee()).is_err());
+    let files = ada.client.evidence_files(world.network()).await.unwrap();
+    assert_eq!(files[0].evidence, evidence);
+    assert_eq!(files[0].verify(), Ok(world.committee_at(6)));
+    // Where there was no change before, nobody has to be asked.
+    drop((first, second));
+    let (world, other) = forked_at_the_end_of_a_term(4..8);
+    let (first, second) = (TestNode::honest(&world), TestNode::honest(&other));
+    let ada = Person::on("Ada", &world, &[&first]).await;
+    ada.client.refresh().await.unwrap();
+    ada.client.add_node(world.network(), second.address()).await.unwrap();
+    assert!(ada.client.compare(world.network()).await.is_err());
+    drop((first, second));
+    let files = ada.client.evidence_files(world.network()).await.unwrap();
+    assert_eq!(files[0].verify(), Ok(world.genesis.committee()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
