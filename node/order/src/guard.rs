@@ -5,6 +5,7 @@
 //! restored copy, a moved key. Nothing at or before it is signed unless the journal shows that it was signed here, and
 //! then it is the same again.
 
+use waxwing_core::certificate::VoteKind;
 use waxwing_core::codec::{CodecError, Decode, Encode, Reader};
 
 /// The steps of a round in which something is signed, in their order.
@@ -17,6 +18,17 @@ pub enum Step {
     Prevote,
     /// Second vote, the one that certificates consist of.
     Precommit,
+}
+
+impl Step {
+    /// The step in which votes of this kind are cast.
+    #[must_use]
+    pub const fn of_vote(kind: VoteKind) -> Self {
+        match kind {
+            VoteKind::Prevote => Self::Prevote,
+            VoteKind::Precommit => Self::Precommit,
+        }
+    }
 }
 
 /// Where a vote key has last signed. The default stands for a key that has signed nothing: there is no agreement about

@@ -9,6 +9,7 @@ use waxwing_core::codec::{CodecError, Decode, Encode, Reader};
 use waxwing_core::keys::ValidatorId;
 
 use crate::event::{Timer, TimerKind};
+use crate::guard::{Guard, Step};
 use crate::message::{Polka, Proposal, Vote};
 
 /// One record of the journal of a height.
@@ -50,6 +51,21 @@ impl Record {
             Self::Judged(judged) => judged.header.height,
             Self::Timeout(timer) => timer.height,
         }
+    }
+
+    /// The step in which it shows `validator` to have signed something.
+    #[must_use]
+    pub fn signed_by(&self, validator: &ValidatorId) -> Option<Guard> {
+        let (signer, round, step) = match self {
+            Self::Proposal(proposal) => (proposal.validator, proposal.round, Step::Propose),
+            Self::Vote(vote) => (vote.validator, vote.round, Step::of_vote(vote.kind)),
+            Self::Polka(_) | Self::Judged(_) | Self::Timeout(_) => return None,
+        };
+        (signer == *validator).then(|| Guard {
+            height: self.height(),
+            round,
+            step,
+        })
     }
 }
 

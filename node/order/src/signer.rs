@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use waxwing_core::certificate::{VoteKind, beacon_message};
+use waxwing_core::certificate::beacon_message;
 use waxwing_core::keys::{Signature, ValidatorId, VoteKey};
 use waxwing_core::{Hash, HashKeys};
 
@@ -150,10 +150,7 @@ impl Signer {
 
 const fn step_of(message: &Message) -> Step {
     match message {
-        Message::Vote(vote) => match vote.kind {
-            VoteKind::Prevote => Step::Prevote,
-            VoteKind::Precommit => Step::Precommit,
-        },
+        Message::Vote(vote) => Step::of_vote(vote.kind),
         Message::Proposal(_) | Message::Polka(_) | Message::Round(_) => Step::Propose,
     }
 }

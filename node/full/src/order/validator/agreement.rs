@@ -98,10 +98,15 @@ impl<T: Tables> Validator<T> {
         match output {
             // Whoever is alone publishes nothing but finished blocks: what the machine forgets, nobody has seen.
             Output::Record(_) | Output::Flush | Output::Publish(_) if is_alone => {}
-            Output::Record(recorded) => self.append(record::host(&recorded)),
+            Output::Record(recorded) => {
+                let me = self.seat.as_ref().map(|seat| seat.me);
+                let signed = me.and_then(|me| recorded.signed_by(&me));
+                self.recorded = self.recorded.max(signed.unwrap_or_default());
+                self.append(record::host(&recorded));
+            }
             Output::Flush => {
                 self.out.push(Action::Flush);
-                self.note_beside_the_key();
+                self.note_beside_the_key(self.recorded);
             }
             Output::Publish(message) => self.publish(message),
             Output::Set(timer, after) => {
@@ -167,11 +172,12 @@ impl<T: Tables> Validator<T> {
         }
     }
 
-    /// Notes where the key has signed, if that is news.
-    fn note_beside_the_key(&mut self) {
-        if self.guard > self.noted {
-            self.noted = self.guard;
-            self.out.push(Action::Signed(self.guard));
+    /// Notes where the key has signed, if that is news. The note never says more than what is durable: of a signature that
+    /// neither the journal nor anybody else knows, it would be all that is left after a crash, and forbid to sign again.
+    fn note_beside_the_key(&mut self, signed: Guard) {
+        if signed > self.noted {
+            self.noted = signed;
+            self.out.push(Action::Signed(signed));
         }
     }
 
@@ -232,7 +238,7 @@ impl<T: Tables> Validator<T> {
         self.voter().head((height, id));
         self.shared.chain.apply(step, certificate)?;
         // Never ahead of what is durable; for whoever is alone this is the only note.
-        self.note_beside_the_key();
+        self.note_beside_the_key(self.guard);
         let now_us = self.steady_us();
         self.shared.meter.commit(now_us - began);
         let took = now_us - self.began_us.take().unwrap_or(began);

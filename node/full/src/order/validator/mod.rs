@@ -93,7 +93,9 @@ pub struct Validator<T> {
     settings: Settings,
     /// The newest thing the key signed, as far as this process or the notes know.
     guard: Guard,
-    /// What was noted of it.
+    /// The newest thing that the journal shows.
+    recorded: Guard,
+    /// What was noted beside the key.
     noted: Guard,
     seat: Option<Seat>,
     pace: Pace,
@@ -151,6 +153,7 @@ impl<T: Tables> Validator<T> {
             key,
             settings,
             guard,
+            recorded: guard,
             noted: guard,
             seat: None,
             pace,
