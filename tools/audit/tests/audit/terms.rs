@@ -156,7 +156,8 @@ fn without_the_body_of_a_change_the_audit_ends_there_and_blames_nobody() {
 
 #[test]
 fn the_committees_in_a_directory_are_those_that_the_blocks_lead_to() {
-    let damage: [&dyn Fn(&World<MemoryTables>); 3] = [
+    type Damage<'a> = &'a dyn Fn(&World<MemoryTables>);
+    let damage: [Damage<'_>; 3] = [
         &|world| world.store.raw().delete(Family::Meta, &meta::term_key(5)).unwrap(),
         &|world| {
             let other = world
@@ -219,12 +220,7 @@ fn evidence_is_judged_by_the_committee_of_its_height() {
         world.ledger.advance(step);
         let report = History::of(&world).verdict();
         assert_eq!(report.verdict == Verdict::Verified, holds, "{report}");
-        assert_eq!(
-            report
-                .findings
-                .iter()
-                .all(|found| matches!(found.fault, Fault::Evidence(_))),
-            true
-        );
+        let mut faults = report.findings.iter().map(|found| &found.fault);
+        assert!(faults.all(|fault| matches!(fault, Fault::Evidence(_))));
     }
 }
