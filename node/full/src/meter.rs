@@ -108,6 +108,8 @@ pub(crate) struct Meter {
     ordered: Counter,
     block_seconds: Histogram,
     commit_seconds: Histogram,
+    /// Envelopes whose signatures were checked here before they waited, each once.
+    pub(crate) verified: Counter,
     /// Beacons signed or fetched.
     pub(crate) beacons: Counter,
     /// Subscriptions that are open.
@@ -231,6 +233,7 @@ impl Meter {
             ordered: Counter::default(),
             block_seconds: durations(),
             commit_seconds: durations(),
+            verified: Counter::default(),
             beacons: Counter::default(),
             subscriptions: Gauge::default(),
             pushes: Counter::default(),
@@ -266,6 +269,11 @@ impl Meter {
         );
         registry.register("blocks", "Blocks made durable", self.blocks.clone());
         registry.register("ordered_entries", "Entries made durable", self.ordered.clone());
+        registry.register(
+            "intake_verified",
+            "Envelopes whose signatures held when they were checked, before they waited",
+            self.verified.clone(),
+        );
         registry.register("beacons", "Beacons signed or fetched", self.beacons.clone());
         registry.register(
             "subscriptions",

@@ -171,6 +171,7 @@ impl<T: Tables> Intake<T> {
     fn admit(&self, examined: Vec<Looked<Claim, Elsewhere>>) -> Vec<Result<Verdict, Hash>> {
         let candidate = |one: &Looked<Claim, Elsewhere>| one.as_ref().ok()?.0.candidate().cloned();
         let fit: Vec<Candidate> = examined.iter().filter_map(candidate).collect();
+        self.meter.verified.inc_by(u64::try_from(fit.len()).unwrap_or(u64::MAX));
         let mut outcomes = self.waiting.admit(fit).into_iter();
         let verdicts = examined.into_iter().map(|one| {
             let (examined, _claim) = one.map_err(|elsewhere| elsewhere.stamp)?;

@@ -4,6 +4,7 @@
 //! date. What it is shown of a log goes exactly as far as the head that comes with it.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -99,75 +100,77 @@ enum Event {
     End(End),
 }
 
+/// Where a subscription hears of what is new.
+struct Ears {
+    tips: watch::Receiver<Tip>,
+    beacons: Option<watch::Receiver<Option<Beacon>>>,
+    revealed: Option<broadcast::Receiver<Revealed>>,
+    reported: Option<broadcast::Receiver<Opaque>>,
+}
+
 impl<T: Tables> Subscription<T> {
     async fn run(&mut self) -> End {
-        let mut tips = self.serving.chain.tips();
-        let mut beacons = match self.watch {
-            Watch::HeadsAndBeacons => Some(self.serving.beacons.watch()),
-            Watch::Logs | Watch::Heads | Watch::Ledger => None,
-        };
-        let mut revealed = match self.watch {
-            Watch::Ledger => {
-                let (spread, recent) = self.serving.erasures.follow();
-                if let Err(gone) = self.push_revealed(recent).await {
-                    return gone.into();
-                }
-                Some(spread)
-            }
-            Watch::Logs | Watch::Heads | Watch::HeadsAndBeacons => None,
-        };
-        let mut reported = match self.watch {
-            Watch::Ledger => {
-                let (spread, known) = self.serving.reports.follow();
-                if let Err(gone) = self.push_reported(known).await {
-                    return gone.into();
-                }
-                Some(spread)
-            }
-            Watch::Logs | Watch::Heads | Watch::HeadsAndBeacons => None,
-        };
-        let mut event = Event::Entries;
-        loop {
-            let done = match event {
-                Event::Entries | Event::Head => self.push_news(&mut tips).await,
-                Event::Beacon => self.push_beacon(beacons.as_mut()).await,
-                Event::Revealed(Ok(one)) => self.push_revealed(vec![one]).await.map_err(End::from),
-                // Too many at once: the recent ones again, which hold what was missed.
-                Event::Revealed(Err(_)) => {
-                    let (spread, recent) = self.serving.erasures.follow();
-                    revealed = Some(spread);
-                    self.push_revealed(recent).await.map_err(End::from)
-                }
-                Event::Reported(Ok(one)) => self.push_reported(vec![one]).await.map_err(End::from),
-                Event::Reported(Err(_)) => {
-                    let (spread, known) = self.serving.reports.follow();
-                    reported = Some(spread);
-                    self.push_reported(known).await.map_err(End::from)
-                }
-                Event::End(end) => Err(end),
-            };
-            if let Err(end) = done {
-                return end;
-            }
-            event = self.wait(&mut tips, &mut beacons, &mut revealed, &mut reported).await;
+        match self.listen().await {
+            Ok(never) => match never {},
+            Err(end) => end,
         }
     }
 
-    async fn wait(
-        &mut self,
-        tips: &mut watch::Receiver<Tip>,
-        beacons: &mut Option<watch::Receiver<Option<Beacon>>>,
-        revealed: &mut Option<broadcast::Receiver<Revealed>>,
-        reported: &mut Option<broadcast::Receiver<Opaque>>,
-    ) -> Event {
+    async fn listen(&mut self) -> Result<Infallible, End> {
+        let copies = self.watch == Watch::Ledger;
+        let mut ears = Ears {
+            tips: self.serving.chain.tips(),
+            beacons: (self.watch == Watch::HeadsAndBeacons).then(|| self.serving.beacons.watch()),
+            revealed: if copies {
+                Some(self.follow_revealed().await?)
+            } else {
+                None
+            },
+            reported: if copies {
+                Some(self.follow_reported().await?)
+            } else {
+                None
+            },
+        };
+        let mut event = Event::Entries;
+        loop {
+            match event {
+                Event::Entries | Event::Head => self.push_news(&mut ears.tips).await?,
+                Event::Beacon => self.push_beacon(ears.beacons.as_mut()).await?,
+                Event::Revealed(Ok(one)) => self.push_revealed(vec![one]).await?,
+                // Too many at once: the recent ones again, which hold what was missed.
+                Event::Revealed(Err(_)) => ears.revealed = Some(self.follow_revealed().await?),
+                Event::Reported(Ok(one)) => self.push_reported(vec![one]).await?,
+                Event::Reported(Err(_)) => ears.reported = Some(self.follow_reported().await?),
+                Event::End(end) => return Err(end),
+            }
+            event = self.wait(&mut ears).await;
+        }
+    }
+
+    /// Tells the secrets that were revealed lately, and goes on with those that will be.
+    async fn follow_revealed(&mut self) -> Result<broadcast::Receiver<Revealed>, Gone> {
+        let (spread, recent) = self.serving.erasures.follow();
+        self.push_revealed(recent).await?;
+        Ok(spread)
+    }
+
+    /// The same with evidence.
+    async fn follow_reported(&mut self) -> Result<broadcast::Receiver<Opaque>, Gone> {
+        let (spread, known) = self.serving.reports.follow();
+        self.push_reported(known).await?;
+        Ok(spread)
+    }
+
+    async fn wait(&mut self, ears: &mut Ears) -> Event {
         // Without a head that can be shown nothing is looked at, or this would go round and round until there is one.
-        let can_show = self.can_show(&tips.borrow());
+        let can_show = self.can_show(&ears.tips.borrow());
         tokio::select! {
             () = self.registered.due.some(), if can_show => Event::Entries,
-            _ = tips.changed(), if self.watch != Watch::Logs || !can_show => Event::Head,
-            _ = changed(beacons) => Event::Beacon,
-            one = received(revealed) => Event::Revealed(one),
-            one = received(reported) => Event::Reported(one),
+            _ = ears.tips.changed(), if self.watch != Watch::Logs || !can_show => Event::Head,
+            _ = changed(&mut ears.beacons) => Event::Beacon,
+            one = received(&mut ears.revealed) => Event::Revealed(one),
+            one = received(&mut ears.reported) => Event::Reported(one),
             () = self.pushes.gone() => Event::End(End::Gone),
             () = self.serving.lifeline.stopped() => Event::End(End::Refused(self.serving.refusal())),
         }

@@ -13,7 +13,11 @@ mod join;
 #[cfg(test)]
 mod liar;
 #[cfg(test)]
+mod links;
+#[cfg(test)]
 mod live;
+#[cfg(test)]
+mod relay;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

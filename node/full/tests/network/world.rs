@@ -83,22 +83,31 @@ impl World {
 
     /// The whole committee. Each node is told where those before it are, and introduces itself to them.
     pub(crate) async fn committee(&self) -> Vec<Running> {
+        self.committee_with(|_| {}).await
+    }
+
+    pub(crate) async fn committee_with(&self, change: impl Fn(&mut NodeConfig)) -> Vec<Running> {
         let mut nodes: Vec<Running> = Vec::new();
         for vote in &self.votes {
             let others: Vec<NodeAddress> = nodes.iter().map(Running::address).collect();
-            nodes.push(self.member(vote, &others).await);
+            nodes.push(self.member_with(vote, &others, &change).await);
         }
         nodes
     }
 
     /// A node with a vote key that knows some others.
     pub(crate) async fn member(&self, vote: &VoteKey, others: &[NodeAddress]) -> Running {
+        self.member_with(vote, others, |_| {}).await
+    }
+
+    async fn member_with(&self, vote: &VoteKey, others: &[NodeAddress], change: impl Fn(&mut NodeConfig)) -> Running {
         let place = tempfile::tempdir().unwrap();
-        let config = NodeConfig {
+        let mut config = NodeConfig {
             validators: others.to_vec(),
             upstreams: others.to_vec(),
             ..config()
         };
+        change(&mut config);
         Directory::found(place.path(), &self.genesis, Some(vote), &config).unwrap();
         self.run(place, config).await
     }

@@ -17,8 +17,9 @@ const ENVELOPES_MAX: usize = 65_536;
 /// The same in bytes.
 const BYTES_MAX: usize = 64 << 20;
 
-/// Blocks that may pass before a further node is given an envelope. One block was perhaps under way already.
-pub(super) const OVERDUE_BLOCKS: u64 = 2;
+/// Blocks that may pass before a further node is given an envelope: one was under way already, and one is the turn of somebody
+/// who does not have it yet.
+pub(super) const OVERDUE_BLOCKS: u64 = 3;
 
 /// The same in time: where nobody has anything else to order there are no blocks to count.
 pub(super) const OVERDUE_MS: u64 = 2000;
@@ -276,8 +277,12 @@ mod tests {
             "nobody has said that it takes it"
         );
         kept.said(&item(1, 1), A, Said::Taken, at(5, 1000));
-        assert_eq!(numbers(&kept.overdue(&both, at(6, 2999))), [0; 0]);
-        assert_eq!(numbers(&kept.overdue(&both, at(7, 1000))), [1], "two blocks without it");
+        assert_eq!(numbers(&kept.overdue(&both, at(7, 2999))), [0; 0]);
+        assert_eq!(
+            numbers(&kept.overdue(&both, at(8, 1000))),
+            [1],
+            "three blocks without it"
+        );
         assert_eq!(numbers(&kept.overdue(&both, at(5, 3000))), [1], "no block at all");
         assert_eq!(
             numbers(&kept.overdue(&BTreeSet::from([A]), at(9, 9000))),

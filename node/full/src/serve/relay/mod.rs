@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! submitted ── checked ── kept ── validator ── refuses, or is silent ──> the next one
-//!                          │          └── takes it ──> final within two blocks or two seconds? else the next one as well
+//!                          │          └── takes it ──> final within three blocks or two seconds? else the next one as well
 //!                          └── until a block orders it; a node that is given a later one of the same log is given it first
 //! ```
 //!
@@ -44,7 +44,7 @@ const RETRY_MS: u64 = 2000;
 /// For how long a node that was silent, or refused to answer, is asked last.
 const PASSED_OVER_MS: u64 = 30_000;
 
-/// How often it is looked whether what is kept is overdue; not at all while nothing is kept.
+/// How often it is looked whether what is kept is overdue, beside after each block; not at all while nothing is kept.
 const TENDING: Duration = Duration::from_millis(250);
 
 /// Bytes and envelopes in one submission: a request takes a megabyte.
@@ -297,12 +297,14 @@ impl<T: Tables> Relay<T> {
     /// Looks after what is kept, until the node stops: gives it to a further node when it is overdue, and to another one when
     /// whoever had it is gone. Sleeps without a timer while nothing is kept.
     pub(crate) async fn tend(self: Arc<Self>) {
+        let mut tips = self.chain.tips();
         loop {
             let next = async {
                 while lock(&self.memory.kept).is_empty() {
                     self.memory.tend.notified().await;
                 }
-                tokio::time::sleep(TENDING).await;
+                // A node that stops ends the wait below; here it is only one look more.
+                let _ = tokio::time::timeout(TENDING, tips.changed()).await;
             };
             tokio::select! {
                 () = next => self.look().await,
