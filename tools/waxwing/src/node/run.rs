@@ -67,9 +67,14 @@ pub(crate) fn run(options: &RunNode, honesty: Honesty, home: &Home, output: &Out
         .map_err(|error| Failure::failed(format!("the system gives no threads: {}", files::reason(&error))))?;
     let done = runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let node = waxwing_node::start(directory, &config, Clock::system())
-            .await
-            .map_err(|error| refused(&error))?;
+        // A node that joins may wait for others, and whoever waits may change their mind.
+        let node = tokio::select! {
+            started = waxwing_node::start(directory, &config, Clock::system()) => started.map_err(|error| refused(&error))?,
+            () = signals.next() => {
+                output.note("stopped before it had started; the next start begins where this one did");
+                return Ok(0);
+            }
+        };
         let note = Note::write(folder, &node)?;
         announce(&node, facts, &mut object, home, output)?;
         serve(node, &mut signals, options.with_parent, output).await?;
