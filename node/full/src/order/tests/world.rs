@@ -143,7 +143,7 @@ impl World {
         self.carry_out(at, actions);
     }
 
-    /// Dies now, with everything that was not on disk, and starts again after a while.
+    /// Loses its power now, with everything that was not on disk, and starts again after a while.
     pub(super) fn crash(&mut self, at: usize, back_after: u64) {
         let machine = &mut self.machines[at];
         machine.validator = None;
@@ -151,6 +151,8 @@ impl World {
         machine.timers.clear();
         machine.dies_in = None;
         machine.tables = machine.tables.crash(0);
+        // It is not synced: the journal has to do without.
+        machine.guard = Guard::default();
         for other in 0..self.machines.len() {
             let me = self.id(at);
             self.tell(other, Event::PeerDown(me), LATENCY);
