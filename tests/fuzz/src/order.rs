@@ -39,14 +39,18 @@ pub fn run(data: &[u8]) {
     let Some((chosen, bytes)) = data.split_first() else {
         return;
     };
-    match chosen % 5 {
+    match chosen % 7 {
         0 => message(bytes),
         1 => answered(again::<Record>(bytes)),
         2 => answered(again::<Guard>(bytes)),
+        #[cfg(not(test))]
+        3 => crate::frames::frame(bytes),
+        #[cfg(not(test))]
+        4 => crate::frames::journal(bytes),
         game => {
             let mut script = Script::new(bytes);
             let member = script.place(4);
-            let mut play = if game == 3 {
+            let mut play = if game == 5 {
                 Play::new(4, member)
             } else {
                 Play::new(1, 0)
@@ -553,11 +557,18 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds.push(seed(0, &Message::Vote(vote.clone()).to_bytes()));
     seeds.push(seed(0, &Message::Polka(polka.clone()).to_bytes()));
     seeds.push(seed(0, &Message::Round(round).to_bytes()));
-    seeds.push(seed(1, &Record::Vote(vote).to_bytes()));
+    seeds.push(seed(1, &Record::Vote(vote.clone()).to_bytes()));
     seeds.push(seed(1, &Record::Polka(polka).to_bytes()));
     seeds.push(seed(1, &Record::Timeout(timer).to_bytes()));
     seeds.push(seed(2, &Guard::default().to_bytes()));
-    for game in [3, 4] {
+    #[cfg(not(test))]
+    {
+        let frames = crate::frames::frames(&Message::Vote(vote.clone()));
+        seeds.extend(frames.iter().map(|frame| seed(3, frame)));
+        let records = [Record::Vote(vote), Record::Timeout(timer)];
+        seeds.push(seed(4, &crate::frames::journals(&records)));
+    }
+    for game in [5, 6] {
         for start in 0..12_u8 {
             let script: Vec<u8> = (0..250_u8)
                 .map(|at| start.wrapping_mul(at).wrapping_add(at / 3))

@@ -182,7 +182,7 @@ decoders! {
 
 /// What a joining node asks of others: their answers come from strangers.
 const QUESTIONS: [Ask; 5] = [
-    Ask::Opening,
+    Ask::Opening { size: 9 },
     Ask::Outline { first: 0 },
     Ask::Logs(Span::ALL),
     Ask::Headers { from: 1, count: 9 },
