@@ -17,6 +17,7 @@ pub(crate) use compare::history;
 pub(crate) use directory::database_in;
 #[cfg(feature = "node")]
 pub(crate) use evidence::evidence_in;
+pub(crate) use evidence::hand_out;
 pub(crate) use nodes::Caller;
 pub(crate) use run::open as open_source;
 #[cfg(feature = "node")]

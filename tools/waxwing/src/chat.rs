@@ -64,6 +64,7 @@ async fn act(chat: &Chat, session: &Session<'_>) -> Done {
         } => messages::read(channel, *last, *proofs, *offline, session).await,
         ChatVerb::Tail { channel, last, proofs } => messages::tail(channel, *last, *proofs, session).await,
         ChatVerb::Why { message } => proof::why(message, session).await,
+        ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
         ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), session).await,
     }
 }

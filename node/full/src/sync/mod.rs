@@ -29,9 +29,10 @@ use waxwing_core::certificate::Head;
 use waxwing_core::codec::Encode;
 use waxwing_core::committee::Committee;
 use waxwing_core::evidence::Evidence;
+use waxwing_core::evidence_file::{EvidenceFile, Rung};
 use waxwing_core::hash::HashKeys;
 use waxwing_net::quic::{Closed, Dialer, RequestError};
-use waxwing_store::Tables;
+use waxwing_store::{StoreError, Tables};
 
 pub(crate) use behind::Lacking;
 pub(crate) use check::{Absent, Checked, Ended, Rules, check};
@@ -137,15 +138,38 @@ impl<T: Tables> Copying<T> {
         if self.reports.found(self.chain.store().keys(), evidence) {
             self.reports.pass_on(evidence);
         }
-        let file = self.directory.join(format!("fork-at-{height}.evidence"));
-        let kept = std::fs::write(&file, evidence.to_bytes());
+        let file = self.directory.join(format!("fork-at-{height}.wxe"));
+        let kept = self.portable(evidence);
+        let kept = kept.map(|evidence| std::fs::write(&file, evidence.to_bytes()));
         tracing::error!(
             code = FORKED,
             height,
             file = %file.display(),
-            is_kept = kept.is_ok(),
+            is_kept = matches!(kept, Ok(Ok(()))),
             "two certified blocks of one height exist; nothing more is copied"
         );
+    }
+}
+
+impl<T: Tables> Copying<T> {
+    /// Evidence with the changes of the committee that lead to the accused one: what a stranger needs to check it.
+    fn portable(&self, evidence: &Evidence) -> Result<EvidenceFile, StoreError> {
+        let (store, mut held, mut ladder) = (self.chain.store(), 0, Vec::new());
+        // As clients climb: some changes at a time, each time from the last one.
+        while let Some(update) = store.head_update(held, store.applied())? {
+            let top = update.ladder.last().map_or(held, |last| last.head.header.height);
+            ladder.extend(update.ladder.into_iter().map(Rung::from));
+            if top <= held {
+                break;
+            }
+            held = top;
+        }
+        ladder.retain(|rung| rung.head.header.height < evidence.height());
+        Ok(EvidenceFile {
+            genesis: store.genesis().clone(),
+            ladder,
+            evidence: evidence.clone(),
+        })
     }
 }
 

@@ -107,6 +107,16 @@ pub(crate) enum ChatVerb {
         message: String,
     },
 
+    /// Write the evidence that this device has met, each piece as a file that anybody can check
+    ///
+    /// Where two different blocks of one height were certified, this device stopped believing that network, and keeps
+    /// both of them.
+    Evidence {
+        /// Folder for the files [default: the current one]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+
     /// Fetch a message's receipt: it convinces anybody, offline, that it is final and where it stands
     Receipt {
         /// The message, as `read` and `send` print it

@@ -20,12 +20,33 @@ use crate::words::count;
 
 pub(super) fn run(source: &Path, out: Option<&Path>, output: &Output) -> Done {
     let pieces = evidence_in(source)?;
+    let object = json!({ "source": source.to_string_lossy() });
+    hand_out(
+        &pieces,
+        out,
+        ("audit.evidence", object),
+        &source.to_string_lossy(),
+        output,
+    )
+}
+
+/// Writes pieces of evidence into a folder, each as a file, and lists them. `schema` comes with what the object begins with.
+///
+/// # Errors
+/// If they cannot be written.
+pub(crate) fn hand_out(
+    pieces: &[EvidenceFile],
+    out: Option<&Path>,
+    (schema, mut object): (&str, Value),
+    place: &str,
+    output: &Output,
+) -> Done {
     let folder = out.map_or_else(PathBuf::new, Path::to_owned);
     if !pieces.is_empty() && !folder.as_os_str().is_empty() {
         files::create_folder(&folder)?;
     }
     let (mut facts, mut listed) = (Vec::new(), Vec::new());
-    for piece in &pieces {
+    for piece in pieces {
         let path = write_evidence(piece, &folder)?;
         let height = piece.evidence.height();
         let (kind, who) = match &piece.evidence {
@@ -49,14 +70,16 @@ pub(super) fn run(source: &Path, out: Option<&Path>, output: &Output) -> Done {
     }
     let number = u64::try_from(pieces.len()).unwrap_or(u64::MAX);
     let heading = match number {
-        0 => format!("{} holds no evidence against validators", source.display()),
+        0 => format!("{place} holds no evidence against validators"),
         _ => format!(
             "{} against validators",
             count(number, "piece of evidence", "pieces of evidence")
         ),
     };
-    let object = json!({ "source": source.to_string_lossy(), "pieces": Value::from(listed) });
-    output.result("audit.evidence", object, &output.facts(&heading, &facts))?;
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("pieces".to_owned(), Value::from(listed));
+    }
+    output.result(schema, object, &output.facts(&heading, &facts))?;
     if number > 0 {
         output.next("waxwing-verify FILE --policy FILE")?;
     }

@@ -30,6 +30,9 @@ use crate::files;
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it may take to reach it.
+const CONNECT: Duration = Duration::from_secs(5);
+
 /// Bytes of blocks asked for at once.
 const BATCH_BYTES: NonZeroU32 = NonZeroU32::MIN.saturating_add((1 << 20) - 1);
 
@@ -101,7 +104,7 @@ async fn connect(address: &NodeAddress) -> Result<(Connection, Dialer), String> 
         .map_err(|_| "no such host; check the address".to_owned())?;
     let socket: SocketAddr = found.next().ok_or("no such host; check the address")?;
     let dialer = Dialer::new(Shown::Ephemeral).map_err(|error| format!("no socket: {}", files::reason(&error)))?;
-    let connected = dialer.connect(socket, address.id(), PATIENCE).await;
+    let connected = dialer.connect(socket, address.id(), CONNECT).await;
     connected
         .map(|connection| (connection, dialer))
         .map_err(|error| error.to_string())

@@ -4,10 +4,12 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use waxwing_core::evidence_file::EVIDENCE_FILE_MAGIC;
 use waxwing_core::policy::Policy;
 use waxwing_verify::{BodyCheck, Finding, Outcome};
 
 use super::policy::read_policy;
+use crate::failure::Failure;
 use crate::ids::Kind;
 use crate::output::{Output, Tone};
 use crate::{Done, clock, files};
@@ -21,7 +23,15 @@ const BODY_FILE_MAX: u64 = 1 << 20;
 pub(super) fn check(receipt: &Path, policy: Option<&Path>, body: Option<&Path>, output: &Output) -> Done {
     let policy = policy.map(read_policy).transpose()?;
     let body = body.map(|body| files::read(body, "body", BODY_FILE_MAX)).transpose()?;
-    let receipt = files::read(receipt, "receipt", RECEIPT_FILE_MAX)?;
+    let path = receipt;
+    let receipt = files::read(path, "receipt", RECEIPT_FILE_MAX)?;
+    if receipt.starts_with(&EVIDENCE_FILE_MAGIC) {
+        return Err(Failure::usage(format!(
+            "{} is evidence and no receipt: check it with `waxwing-verify`, or hold it against a history with `waxwing audit \
+             compare`",
+            path.display()
+        )));
+    }
     let outcome = waxwing_verify::verify(&receipt, policy.as_ref(), body.as_deref());
     let text = as_text(&outcome, policy.as_ref(), output);
     output.result("audit.receipt", as_json(&outcome), &text)?;

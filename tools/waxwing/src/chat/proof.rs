@@ -57,6 +57,17 @@ fn line(check: &Check, output: &Output) -> String {
     format!("{}\n{says}\n", head.trim_end())
 }
 
+pub(super) async fn evidence(out: Option<&Path>, session: &Session<'_>) -> Done {
+    let client = session.open().await?;
+    let mut pieces = Vec::new();
+    for network in client.networks().await.map_err(|error| fault(&error))? {
+        let files = client.evidence_files(network).await;
+        pieces.extend(files.map_err(|error| fault(&error))?);
+    }
+    let object = json!({});
+    crate::audit::hand_out(&pieces, out, ("chat.evidence", object), "this device", session.output)
+}
+
 pub(super) async fn receipt(message: &str, out: Option<&Path>, session: &Session<'_>) -> Done {
     let client = session.open().await?;
     let message = find_message(&client, message).await?;
