@@ -30,6 +30,7 @@ mod nodes;
 mod open;
 mod others;
 mod outbox;
+mod parting;
 mod peer;
 mod receipt;
 mod status;

@@ -21,6 +21,7 @@ use waxwing_core::{Hash, HashKeys};
 use crate::core::Core;
 use crate::error::{Error, Trouble};
 use crate::nodes::Fault;
+use crate::parting;
 use crate::peer::Peer;
 use crate::store::networks::{Halts, KnownAnchor, Network};
 use crate::store::{StoreError, Transaction, networks};
@@ -163,10 +164,14 @@ async fn look_into(
     let taken = core
         .write(move |tx| take(tx, network, from, base, &beside, now))
         .await?;
-    Ok(match taken {
-        Taken::Refused(fork @ Fault::Head(FollowError::Fork(_))) => fork.into(),
-        _ => fault.into(),
-    })
+    if let Taken::Refused(fork @ Fault::Head(FollowError::Fork(_))) = taken {
+        return Ok(fork.into());
+    }
+    // Of another committee at that height: then the histories parted before.
+    match parting::look(core, network, peer, held).await {
+        Ok(()) => Ok(fault.into()),
+        Err(error) => Ok(error.into()),
+    }
 }
 
 /// A node is behind. If its head is certified and yet not in the held history, that is evidence too: it is kept and
@@ -195,11 +200,13 @@ pub(crate) async fn compare_behind(core: &Core, network: Hash, behind: &Peer, ah
     }
     let ours = ahead.certified(height).await?;
     let evidence = Evidence::of_heads(held.keys(), ours, theirs.into_inner());
-    // If a fork before it also changed who votes, the two were certified by different committees: no evidence by itself.
     if evidence.verify(held.keys(), committee).is_ok() {
         let now = core.clock.now();
         core.write(move |tx| networks::add_evidence(tx, network, &evidence, Halts::No, now))
             .await?;
+    } else {
+        // Of different committees: then the histories parted before.
+        parting::look_with(core, network, (ahead, behind), &held).await?;
     }
     Err(Fault::Head(FollowError::NotExtending(ProofError::WrongRoot)).into())
 }

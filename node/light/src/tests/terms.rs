@@ -237,3 +237,35 @@ async fn receipts_count_with_the_committee_of_their_time() {
         assert_eq!(committee, world.committee_at(fetched.height));
     }
 }
+
+/// By the time anybody compares, the two histories have nobody in common who votes: where they parted, they had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_that_also_changed_the_committee_is_traced_back_to_where_it_began() {
+    // A head of the founders' own is evidence as it is; behind it the way leads back.
+    for (blocks, others, parted) in [(0, 3, 9), (3, 9, 8), (9, 3, 8)] {
+        let world = World::new("test");
+        world.order_many(7);
+        let other = world.branch(7);
+        world.order_many(2);
+        world.change_committee(4..8);
+        world.order_many(others);
+        other.clock.shift(1_000);
+        other.order();
+        other.change_committee(8..12);
+        other.order_many(blocks);
+        let (first, second) = (TestNode::honest(&world), TestNode::honest(&other));
+        let ada = Person::on("Ada", &world, &[&first]).await;
+        ada.client.create_channel(world.network(), "plans").await.unwrap();
+        ada.client.refresh().await.unwrap();
+        ada.client.start();
+        ada.client.add_node(world.network(), second.address()).await.unwrap();
+        until("the parting is found", async || {
+            !ada.client.evidence(world.network()).await.unwrap().is_empty()
+        })
+        .await;
+        let files = ada.client.evidence_files(world.network()).await.unwrap();
+        assert_eq!(files[0].evidence.height(), parted, "{blocks} and {others} blocks");
+        assert_eq!(files[0].verify(), Ok(world.genesis.committee()));
+        assert_eq!(ada.client.status(world.network()).await.unwrap().forked_at, None);
+    }
+}

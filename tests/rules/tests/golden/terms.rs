@@ -398,26 +398,7 @@ pub(crate) fn receipt_files() -> Cases {
     let twice = [ladder[0].clone(), ladder[0].clone()];
     let rule = "Rung { index: 1, fault: Head(WrongCommittee) }";
     refuse(rule, "a change counts once in a ladder too", &file(&twice, 4));
-    let mut made_up = ladder.clone();
-    made_up[0].next = Committee::new(1, world.genesis.validators.clone()).unwrap();
-    let rule = "Rung { index: 0, fault: WrongCommittee }";
-    refuse(rule, "a rung brings the committee its block names", &file(&made_up, 4));
-    let mut few = ladder.clone();
-    few[0].head = world.certify_with(&world.header(2), 2);
-    let rule = "Rung { index: 0, fault: Head(Quorum(TooFew)) }";
-    refuse(rule, "a rung's block is certified", &file(&few, 4));
-    let mut founding = ladder.clone();
-    let named = BlockHeader {
-        next_committee: ladder[0].next.hash(world.keys()),
-        ..world.genesis.block()
-    };
-    founding[0].head = world.certify(&named);
-    let rule = "Rung { index: 0, fault: NotLater }";
-    refuse(
-        rule,
-        "the founding facts alone say who votes first",
-        &file(&founding, 4),
-    );
+    made_up_changes(&mut cases, &world, &ladder);
     cases.cut_and_extended(check, &file(&ladder, 4).to_bytes());
     let mut empty = RECEIPT_FILE_MAGIC.to_vec();
     empty.extend([0; 4]);
@@ -427,4 +408,29 @@ pub(crate) fn receipt_files() -> Cases {
     let other = json!({"bytes": hex(*b"WXRECLA\x02rest")});
     cases.refuse("Codec(WrongMagic)", "a file has its magic and version", check, other);
     cases
+}
+
+/// Ladders of which one rung is not what it should be.
+fn made_up_changes(cases: &mut Cases, world: &World, ladder: &[Rung]) {
+    let mut refuse = |rule: &str, name: &str, ladder: Vec<Rung>| {
+        let receipt = world.receipt(4, 0);
+        let bytes = ReceiptFile { ladder, receipt }.to_bytes();
+        cases.refuse(rule, name, "receipt file", json!({"bytes": hex(bytes)}));
+    };
+    let mut made_up = ladder.to_vec();
+    made_up[0].next = Committee::new(1, world.genesis.validators.clone()).unwrap();
+    let rule = "Rung { index: 0, fault: WrongCommittee }";
+    refuse(rule, "a rung brings the committee its block names", made_up);
+    let mut few = ladder.to_vec();
+    few[0].head = world.certify_with(&world.header(2), 2);
+    let rule = "Rung { index: 0, fault: Head(Quorum(TooFew)) }";
+    refuse(rule, "a rung's block is certified", few);
+    let mut founding = ladder.to_vec();
+    let named = BlockHeader {
+        next_committee: ladder[0].next.hash(world.keys()),
+        ..world.genesis.block()
+    };
+    founding[0].head = world.certify(&named);
+    let rule = "Rung { index: 0, fault: NotLater }";
+    refuse(rule, "the founding facts alone say who votes first", founding);
 }
