@@ -5,12 +5,12 @@
 //!
 //! ```text
 //! bytes ──> intake ──> pool ──> order ──> chain ──> serve ──> clients, other nodes
-//!                                          ↑
-//!           upstream nodes ──> sync ───────┘
+//!                                 ↑ ↑
+//!       other validators ── peers ┘ └ sync ── nodes that are further
 //! ```
 //!
-//! Read in this order: `chain` (the one way in which the ledger changes), `intake`, `pool`, `order`, `serve`, `sync`, and
-//! `node`, which puts them together. The pure parts (`pool`, `order::pace`, `order::voter`, `sync::standing`, `config`) know
+//! Read in this order: `chain` (the one way in which the ledger changes), `intake`, `pool`, `order`, `peers`, `serve`,
+//! `sync`, and `node`, which puts them together. The pure parts (`pool`, `order::validator`, `sync::standing`, `config`) know
 //! no clock, socket or thread.
 //!
 //! [`start`] runs a node on a [`directory::Directory`] with a [`config::NodeConfig`], on the caller's tokio runtime.

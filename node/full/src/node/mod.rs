@@ -4,39 +4,38 @@
 //!  tokio (the caller's)   QUIC server ── serve ──┬── reads ──> blocking threads ──> Chain (ledger + store)
 //!                                                ├── submit ─> workers (rayon, one per core) ──> Waiting (pool)
 //!                                                └── subscriptions, beacons, erasures
-//!                         sync: upstream nodes ──> workers ──> blocking threads ──> Chain        (followers)
+//!                         links: the other validators ──> Inbox                          (validators)
+//!                         sync: nodes that are further ──> workers ──> Inbox             (followers, and who was away)
 //!                         HTTP on loopback, sweeper
-//!  one thread             order: Waiting ──> Chain                                               (validators)
+//!  one thread             order: Inbox, Waiting ──> Validator ──> journal, Chain, links, sync
 //! ```
 
 mod errors;
 mod handle;
+mod ordering;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering as Access};
 use std::sync::{Arc, Mutex, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot, watch};
-use waxwing_core::keys::{NodeKey, VoteKey};
-use waxwing_core::ledger::Ledger;
+use waxwing_core::keys::NodeKey;
 use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
 use waxwing_net::wire::{Submitters, Text};
-use waxwing_order::{Guard, Settings};
 use waxwing_store::{OpenError, Options, RocksTables, Store, StoreError, Tables};
 
 pub use errors::StartError;
 use handle::Inside;
 pub use handle::{NodeHandle, Stopped};
+use ordering::Ordering;
 
 use crate::chain::{Chain, open_announced};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, Submit};
-use crate::directory::{Directory, Signed};
+use crate::directory::Directory;
 use crate::disk::Disk;
 use crate::erasures::Erasures;
 use crate::faults::{Lifeline, Seldom};
@@ -44,8 +43,7 @@ use crate::http::{self, Pages};
 use crate::intake::{Claims, Intake};
 use crate::join::{self, Backfill, Entrance, Offers};
 use crate::meter::Meter;
-use crate::order::event::{self, Action, Now};
-use crate::order::{Beginning, Driver, Inbox, Journal, Lookup, Outlets, Pace, Shared, Validator, Voter};
+use crate::order::{Inbox, Lookup, Voter};
 use crate::peers::{self, Greet, Links};
 use crate::pool::{PoolLimits, Waiting};
 use crate::reports::{Others, Reports};
@@ -113,36 +111,6 @@ pub async fn start_on<T: Tables>(
         parts.upstreams.remember(index, fault);
     }
     parts.run(config, closed, ordering).await
-}
-
-/// What the thread that orders begins with.
-struct Ordering {
-    key: Option<VoteKey>,
-    /// Whether the key belongs to the committee of the next block.
-    votes_at_start: bool,
-    guard: Guard,
-    signed: Signed,
-    journal: Journal,
-    recovered: Vec<Vec<u8>>,
-    voter: Arc<Mutex<Voter>>,
-}
-
-impl Ordering {
-    fn open(directory: &mut Directory, ledger: &Ledger) -> Result<Self, StartError> {
-        let key = directory.take_vote();
-        let members = ledger.committee().members();
-        let (signed, guard) = Signed::open(directory.path()).map_err(StartError::System)?;
-        let (journal, recovered) = Journal::open(directory.path()).map_err(StartError::System)?;
-        Ok(Self {
-            votes_at_start: key.as_ref().is_some_and(|key| members.contains(&key.public())),
-            voter: Arc::new(Mutex::new(Voter::new((ledger.head().height, ledger.id()), guard))),
-            key,
-            guard,
-            signed,
-            journal,
-            recovered,
-        })
-    }
 }
 
 /// The parts of a node, before they run.
@@ -369,83 +337,6 @@ impl<T: Tables> Parts<T> {
         Box::new(move |connection| {
             erasures.tell(connection.clone());
             reports.tell(connection);
-        })
-    }
-
-    /// Starts the thread that orders, or applies what is copied.
-    fn order(
-        &self,
-        config: &NodeConfig,
-        ordering: Ordering,
-        outside: Box<dyn FnMut(Action) + Send>,
-    ) -> Result<JoinHandle<()>, StartError> {
-        let inbox = Arc::clone(&self.inbox);
-        self.waiting.tell(Box::new(move || inbox.work()));
-        let shared = Shared {
-            chain: Arc::clone(&self.chain),
-            waiting: Arc::clone(&self.waiting),
-            reports: Arc::clone(&self.reports),
-            voter: ordering.voter,
-            lookup: Arc::clone(&self.lookup),
-            meter: Arc::clone(&self.meter),
-            watch: Some(self.clock.clone()),
-        };
-        let beginning = Beginning {
-            key: ordering.key,
-            settings: Settings::DEFAULT,
-            pace: Pace::new(config.block_pause_ms),
-            guard: ordering.guard,
-            journal: ordering.recovered,
-        };
-        let now = Now {
-            wall_ms: self.clock.now_ms(),
-            steady_ms: self.clock.steady_ms(),
-        };
-        let outlets = Outlets {
-            journal: ordering.journal,
-            signed: ordering.signed,
-            outside,
-            timers: BTreeMap::new(),
-        };
-        let (inbox, clock, lifeline) = (Arc::clone(&self.inbox), self.clock.clone(), self.lifeline.clone());
-        let thread = std::thread::Builder::new().name("order".to_owned());
-        let runtime = tokio::runtime::Handle::current();
-        let run = move || {
-            // What links and copying do, they do on the runtime's tasks.
-            let _entered = runtime.enter();
-            let (validator, first) = Validator::new(shared, beginning, now);
-            let driver = Driver {
-                validator,
-                inbox,
-                outlets,
-                clock,
-                lifeline,
-            };
-            driver.run(first);
-        };
-        thread.spawn(run).map_err(StartError::System)
-    }
-
-    /// What the validator wants of the rest of the node.
-    fn outside(&self, copying: &Arc<Copying<T>>) -> Box<dyn FnMut(Action) + Send> {
-        let (links, copying, votes) = (Arc::clone(&self.links), Arc::clone(copying), self.votes.clone());
-        let reports = Arc::clone(&self.reports);
-        Box::new(move |action| match action {
-            Action::Send { to, frame } => links.send(to, &frame),
-            Action::Pull { block, from, stamps } => links.pull(block, from, stamps),
-            Action::CatchUp { from, .. } => {
-                if let Some(connection) = links.connection(&from) {
-                    copying.catch_up(connection, links.connections().len());
-                }
-            }
-            Action::Role(role) => {
-                votes.send_replace(role == event::Role::Validator);
-                tracing::info!(?role, "the committee of the next block");
-            }
-            Action::DestroyKey => links.leave(),
-            Action::Evidence(evidence) => reports.pass_on(&evidence),
-            // Carried out by the thread that orders itself.
-            _ => {}
         })
     }
 

@@ -57,10 +57,8 @@ impl<T: Tables> Validator<T> {
         }
         let outputs = self.tell_host(Input::Message(message));
         self.carry_out(outputs, now)?;
-        let next = self.height() + 1;
-        let Some(seat) = &mut self.seat else { return Ok(()) };
-        if seat.begun.is_none() && seat.host.is_awaited(next) {
-            self.begin(now)?;
+        if self.seat.as_ref().is_some_and(|seat| seat.begun.is_none()) {
+            self.wake(now)?;
         }
         if has_work { self.thaw(now) } else { Ok(()) }
     }
@@ -276,7 +274,7 @@ impl<T: Tables> Validator<T> {
         if self.seat.is_none() {
             return;
         }
-        match self.pace.next(now.steady_ms, self.shared.waiting.backlog()) {
+        match self.next(now, self.shared.waiting.backlog()) {
             Next::Rest => {}
             Next::Pause(ms) => self.set_pace(ms),
             Next::Propose => self.set_pace(0),

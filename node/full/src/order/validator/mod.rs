@@ -283,13 +283,24 @@ impl<T: Tables> Validator<T> {
                 self.resume(now)
             };
         }
-        match self.pace.next(now.steady_ms, backlog) {
+        match self.next(now, backlog) {
             Next::Rest => Ok(()),
             Next::Pause(ms) => {
                 self.set_pace(ms);
                 Ok(())
             }
             Next::Propose => self.begin(now),
+        }
+    }
+
+    /// When the next height begins: at once if others have begun it.
+    fn next(&self, now: Now, backlog: Backlog) -> Next {
+        let height = self.height() + 1;
+        let is_awaited = self.seat.as_ref().is_some_and(|seat| seat.host.is_awaited(height));
+        if is_awaited {
+            Next::Propose
+        } else {
+            self.pace.next(now.steady_ms, backlog)
         }
     }
 
