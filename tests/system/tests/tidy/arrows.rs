@@ -25,7 +25,13 @@ const MAY_USE: [(&str, &[&str]); 9] = [
 ];
 
 /// Programs and tests of whole systems may use all of the above.
-const MAY_USE_ALL: [&str; 4] = ["waxwing", "waxwing-bench", "waxwing-rules", "waxwing-system"];
+const MAY_USE_ALL: [&str; 5] = [
+    "waxwing",
+    "waxwing-bench",
+    "waxwing-rules",
+    "waxwing-sim",
+    "waxwing-system",
+];
 
 /// What a crate must not reach, through however many others.
 const MUST_NOT_REACH: [(&str, &[&str]); 8] = [
