@@ -106,12 +106,14 @@ impl<T: Tables> Erasures<T> {
         tokio::task::spawn_blocking(move || here.heard(revealed));
     }
 
-    /// After a new block: its entries may be ones whose secrets came before them.
+    /// After a new block: its entries may be ones whose secrets came before them. Does not wait for the disk.
     pub(crate) fn retry(self: &Arc<Self>) {
         let early = std::mem::take(&mut *lock(&self.early));
-        for revealed in early {
-            self.heard(revealed);
+        if early.is_empty() {
+            return;
         }
+        let here = Arc::clone(self);
+        tokio::task::spawn_blocking(move || early.into_iter().for_each(|revealed| here.heard(revealed)));
     }
 
     /// Secrets revealed from now on, and the recent ones. A subscriber that is too slow for the former asks again.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use waxwing_core::block::CertifiedBlock;
-use waxwing_core::certificate::HeadError;
+use waxwing_core::certificate::{Head, HeadError};
 use waxwing_core::codec::Decode;
 use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::limits::BLOCKS_PER_REPLY_MAX;
@@ -240,7 +240,8 @@ async fn apply_all<T: Tables>(
 }
 
 async fn apply<T: Tables>(copying: &Arc<Copying<T>>, block: Checked) -> Result<(), Trouble> {
-    let (height, entries) = (block.head.header.height, block.entries.clone());
+    let (theirs, entries) = (Head::clone(&block.head), block.entries.clone());
+    let height = theirs.header.height;
     if block.withheld > 0 {
         let bodies = block.withheld;
         tracing::warn!(
@@ -259,8 +260,8 @@ async fn apply<T: Tables>(copying: &Arc<Copying<T>>, block: Checked) -> Result<(
         // The node stops.
         None => return Err(Trouble::Stopped),
         Some(Ok(())) => {}
-        // A validator that was behind may have decided it by itself meanwhile.
-        Some(Err(_)) if copying.chain.tip().height >= height => {}
+        // A validator that was behind may have decided it by itself meanwhile; if it was another one, that is a fork.
+        Some(Err(_)) if copying.chain.tip().height >= height => copying.contradicts(theirs),
         Some(Err(error)) => {
             let error = RuleBroken::of(&error).unwrap_or(RuleBroken::NotNext);
             return Err(Trouble::Upstream(UpstreamFault::Lied(Lie::Rule { height, error })));

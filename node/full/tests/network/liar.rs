@@ -9,6 +9,7 @@ use waxwing_core::certificate::Certificate;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::Body;
 use waxwing_core::evidence::Evidence;
+use waxwing_core::evidence_file::EvidenceFile;
 use waxwing_core::keys::{NodeKey, VoteKey};
 use waxwing_net::quic::{Connection, Dialer, Identity, PeerInfo, Responder, Server, ServerLimits, Service, Shown};
 use waxwing_net::wire::{Admission, List, Push, Request, Response};
@@ -231,19 +232,22 @@ async fn a_body_that_everybody_withholds_does_not_hold_up_the_ledger() {
     assert_eq!(copied.len(), 3);
 }
 
-/// Waits until a node has noticed that there are two histories; returns the evidence it kept.
+/// Waits until a node has noticed that there are two histories and has kept the evidence; returns it.
 async fn until_halted(node: &Running) -> Evidence {
-    let halted = async {
-        while !node.handle.status().unwrap().is_halted {
+    let kept = async {
+        loop {
+            let files = std::fs::read_dir(node.place.path()).unwrap().filter_map(Result::ok);
+            let file = files
+                .map(|file| file.path())
+                .find(|path| path.extension().is_some_and(|kind| kind == "wxe"));
+            let file = file.and_then(|file| EvidenceFile::from_bytes(&std::fs::read(file).unwrap()).ok());
+            if let Some(file) = file.filter(|_| node.handle.status().unwrap().is_halted) {
+                return file.evidence;
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(SOON, halted).await.unwrap();
-    let kept = std::fs::read_dir(node.place.path()).unwrap().filter_map(Result::ok);
-    let file = kept
-        .map(|file| file.path())
-        .find(|path| path.extension().is_some_and(|kind| kind == "evidence"));
-    Evidence::from_bytes(&std::fs::read(file.unwrap()).unwrap()).unwrap()
+    tokio::time::timeout(SOON, kept).await.unwrap()
 }
 
 /// Two validators with the same vote key, each with a history of its own: what a careless copy of a machine leads to.
