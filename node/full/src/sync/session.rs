@@ -78,10 +78,25 @@ async fn converse<T: Tables>(copying: &Arc<Copying<T>>, dialer: &Dialer, index: 
     if status.network != copying.chain.store().keys().network() {
         return Err(UpstreamFault::OtherNetwork);
     }
+    compare_older(copying, &connection, &status).await;
     let follow = follow(copying);
     let subscription = subscribe(&connection, follow.header().height).await?;
     copying.upstreams.connected(index, &connection, status.role);
     listen(copying, index, &connection, follow, subscription).await
+}
+
+/// A node that is behind shows no newer head, and may be behind in another history: its head is compared with the block
+/// that is held here at that height.
+async fn compare_older<T: Tables>(copying: &Copying<T>, connection: &Connection, status: &Status) {
+    if status.height == 0 || status.height > copying.chain.tip().height {
+        return;
+    }
+    let store = copying.chain.store();
+    if matches!(store.header(status.height), Ok(Some(header)) if header.id(store.keys()) != status.head)
+        && let Ok(theirs) = first_block(connection, status.height).await
+    {
+        copying.contradicts(theirs.head);
+    }
 }
 
 async fn connect<T: Tables>(copying: &Copying<T>, dialer: &Dialer, index: usize) -> Result<Connection, UpstreamFault> {
