@@ -88,8 +88,8 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "validators",
-        meaning: "The other validators of the committee, each <key>@<host>:<port>. For validators alone; of two of them one\n\
-                  has to know the other.",
+        meaning: "The other validators of the committee, each <key>@<host>:<port>. Of two validators one has to know\n\
+                  the other. While this node does not vote it copies from them as from `upstreams`.",
         set: |config, value| addresses(value).map(|addresses| config.validators = addresses),
         show: |config| show_addresses(&config.validators),
     },

@@ -32,6 +32,7 @@ use handle::Inside;
 pub use handle::{NodeHandle, Stopped};
 use ordering::Ordering;
 
+use crate::address::NodeAddress;
 use crate::chain::{Chain, open_announced};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, Submit};
@@ -49,7 +50,7 @@ use crate::pool::{PoolLimits, Waiting};
 use crate::reports::{Others, Reports};
 use crate::serve::{Beacons, Facts, Makers, Memory, NodeStatus, READS_MAX, Relay, Served, Serving, Subscribers};
 use crate::sweep::Sweeper;
-use crate::sync::{Copying, Upstreams};
+use crate::sync::{CatchingUp, Copying, Upstreams};
 use crate::workers::Workers;
 
 /// Silence after which an upstream node counts as lost. A follower only listens, so it learns that the other was killed,
@@ -152,7 +153,7 @@ impl<T: Tables> Parts<T> {
         let workers = Workers::new(usize::try_from(config.threads).unwrap_or(0)).map_err(StartError::System)?;
         let workers = Arc::new(workers);
         let (chain, lifeline, meter) = (Arc::new(chain), Lifeline::default(), Arc::new(Meter::new()));
-        let upstreams = Arc::new(Upstreams::new(config.upstreams.clone(), clock.clone()));
+        let upstreams = Arc::new(Upstreams::new(sources(config), clock.clone()));
         let waiting = Arc::new(Waiting::new(PoolLimits {
             entries: usize::try_from(config.pool_entries).unwrap_or(usize::MAX),
             bytes: config.pool_mib << 20,
@@ -355,7 +356,7 @@ impl<T: Tables> Parts<T> {
             inbox: Arc::clone(&self.inbox),
             memory: Arc::clone(&self.memory),
             votes: self.votes.subscribe(),
-            is_catching_up: AtomicBool::new(false),
+            catching_up: CatchingUp::default(),
             lacking: Mutex::default(),
         }
     }
@@ -409,6 +410,17 @@ impl<T: Tables> Inside for Within<T> {
     fn sweep(&self) -> Result<u64, StoreError> {
         self.sweeper.sweep()
     }
+}
+
+/// Where blocks are copied from while this node does not vote: a validator that leaves goes on with those it knows.
+fn sources(config: &NodeConfig) -> Vec<NodeAddress> {
+    let mut sources = config.upstreams.clone();
+    for validator in &config.validators {
+        if !sources.iter().any(|source| source.node == validator.node) {
+            sources.push(validator.clone());
+        }
+    }
+    sources
 }
 
 /// Everybody this node speaks to among other nodes.

@@ -100,10 +100,45 @@ async fn three_go_on_without_the_fourth_and_it_catches_up() {
     until_entries(&nodes.iter().collect::<Vec<_>>(), 25).await;
 }
 
+/// Has the committee replaced from a height on; `entries` are there before, and one more after.
+async fn change(world: &World, nodes: &[&Running], signers: &[VoteKey], members: &[VoteKey], from: u64) {
+    let committee = world.genesis.committee();
+    let members = members.iter().map(VoteKey::public).collect();
+    let mut change = CommitteeChange::propose(&world.keys, &committee, from, members).unwrap();
+    for key in signers {
+        change.sign(&committee, key).unwrap();
+    }
+    let entries = nodes[0].handle.tip().entries;
+    let mut writer = Writer::new(world, 0);
+    writer.key = world.genesis.committee_log();
+    let client = Client::to(world, nodes[0]).await;
+    let sealed = writer.seal(&change.to_bytes());
+    assert_eq!(client.submit_for(&[sealed], Promise::Word).await, [Admission::Taken]);
+    until_entries(nodes, entries + 1).await;
+    // Blocks come with work only.
+    for seed in 10.. {
+        if nodes[0].handle.tip().height >= from + 3 {
+            return;
+        }
+        let entries = nodes[0].handle.tip().entries;
+        submit(world, nodes[1], seed, 1).await;
+        until_entries(nodes, entries + 1).await;
+    }
+}
+
+async fn until_role(node: &Running, role: &str) {
+    let waited = tokio::time::timeout(SOON, async {
+        while node.handle.status().unwrap().role != role {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_becomes_a_validator_and_a_validator_a_follower() {
     let world = World::of(4);
-    let nodes = world.committee().await;
+    let mut nodes = world.committee().await;
     let addresses: Vec<_> = nodes.iter().map(Running::address).collect();
     let joins = VoteKey::from_seed(&[99; 32]);
     let newcomer = world.member(&joins, &addresses).await;
@@ -112,44 +147,45 @@ async fn a_follower_becomes_a_validator_and_a_validator_a_follower() {
     until_entries(&all, 3).await;
     assert_eq!(newcomer.handle.status().unwrap().role, "follower");
 
-    // The first one leaves, so that it has nobody's address: the newcomer takes its place.
-    let members = world.votes[1..].iter().chain([&joins]).map(VoteKey::public).collect();
-    let committee = world.genesis.committee();
+    let members = [&world.votes[..3], std::slice::from_ref(&joins)].concat();
     let from = newcomer.handle.tip().height + 4;
-    let mut change = CommitteeChange::propose(&world.keys, &committee, from, members).unwrap();
-    for key in &world.votes[..3] {
-        change.sign(&committee, key).unwrap();
-    }
-    let mut committee_log = Writer::new(&world, 0);
-    committee_log.key = world.genesis.committee_log();
-    let client = Client::to(&world, &nodes[1]).await;
-    let admissions = client
-        .submit_for(&[committee_log.seal(&change.to_bytes())], Promise::Word)
-        .await;
-    assert_eq!(admissions, [Admission::Taken]);
-    until_entries(&all, 4).await;
-    let mut entries = 4;
-    for seed in 10.. {
-        if newcomer.handle.tip().height >= from + 3 {
-            break;
-        }
-        submit(&world, &newcomer, seed, 1).await;
-        entries += 1;
-        until_entries(&all[1..], entries).await;
-    }
-    assert_eq!(newcomer.handle.status().unwrap().role, "validator");
+    change(&world, &all, &world.votes[..3], &members, from).await;
+    until_role(&newcomer, "validator").await;
     assert!(newcomer.place.path().join("keys/vote").exists());
-    let left = &nodes[0];
-    let waited = tokio::time::timeout(SOON, async {
-        while left.handle.status().unwrap().role == "validator" {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    waited.await.unwrap();
+    let left = nodes.remove(3);
+    until_role(&left, "follower").await;
     assert!(!left.place.path().join("keys/vote").exists(), "its key is destroyed");
-    // With one of the others gone the newcomer is needed for a quorum.
-    let mut nodes = nodes;
-    let (_place, _config) = nodes.remove(3).stop().await;
-    submit(&world, &nodes[1], 200, 3).await;
-    until_entries(&[&nodes[1], &nodes[2], &newcomer], entries + 3).await;
+    // With one of the others gone the newcomer is needed for a quorum, and the one that left still hears of everything.
+    let entries = left.handle.tip().entries;
+    nodes.remove(2).stop().await;
+    submit(&world, &left, 200, 3).await;
+    until_entries(&[&nodes[0], &nodes[1], &newcomer, &left], entries + 3).await;
+    let (place, config) = left.stop().await;
+    let back = world.run(place, config).await;
+    assert_eq!(back.handle.status().unwrap().role, "follower");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_validator_becomes_four_and_they_can_do_without_it() {
+    let world = World::new();
+    let first = world.validator().await;
+    let mut nodes = vec![first];
+    let mut votes = vec![world.vote.clone()];
+    for seed in 50..53 {
+        let vote = VoteKey::from_seed(&[seed; 32]);
+        let others: Vec<_> = nodes.iter().map(Running::address).collect();
+        nodes.push(world.member(&vote, &others).await);
+        votes.push(vote);
+    }
+    submit(&world, &nodes[0], 1, 3).await;
+    until_entries(&nodes.iter().collect::<Vec<_>>(), 3).await;
+    let from = nodes[3].handle.tip().height + 3;
+    change(&world, &nodes.iter().collect::<Vec<_>>(), &world.votes, &votes, from).await;
+    for node in &nodes {
+        until_role(node, "validator").await;
+    }
+    let entries = nodes[1].handle.tip().entries;
+    nodes.remove(0).stop().await;
+    submit(&world, &nodes[2], 200, 3).await;
+    until_entries(&nodes.iter().collect::<Vec<_>>(), entries + 3).await;
 }

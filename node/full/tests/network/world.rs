@@ -100,11 +100,15 @@ impl World {
         self.member_with(vote, others, |_| {}).await
     }
 
-    async fn member_with(&self, vote: &VoteKey, others: &[NodeAddress], change: impl Fn(&mut NodeConfig)) -> Running {
+    pub(crate) async fn member_with(
+        &self,
+        vote: &VoteKey,
+        others: &[NodeAddress],
+        change: impl Fn(&mut NodeConfig),
+    ) -> Running {
         let place = tempfile::tempdir().unwrap();
         let mut config = NodeConfig {
             validators: others.to_vec(),
-            upstreams: others.to_vec(),
             ..config()
         };
         change(&mut config);
