@@ -22,11 +22,13 @@ use waxwing_core::logmap::{MapLeaf, MapProof, ProofEnd};
 use waxwing_core::merkle::{ConsistencyProof, Frontier, InclusionProof, LEAVES_MAX, RangeProof};
 use waxwing_core::receipt::{Acknowledgement, Receipt};
 use waxwing_core::receipt_file::ReceiptFile;
+use waxwing_core::snapshot::{Ask, LogRow, Opening, Slot, WindowBlock};
 use waxwing_seal::{Content, StandIn};
 
 use crate::chance::Chance;
 
 mod sealed;
+mod snapshots;
 
 /// One format of the ledger: how to make a value of it, and how to read one.
 pub struct Format {
@@ -92,6 +94,11 @@ formats! {
     "stand-in state": sealed::stand_in => StandIn,
     "committee change": change => CommitteeChange,
     "receipt file": receipt_file => ReceiptFile,
+    "question for a snapshot": snapshots::ask => Ask,
+    "slot": snapshots::slot => Slot,
+    "log row": snapshots::log_row => LogRow,
+    "window block": snapshots::window_block => WindowBlock,
+    "opening": snapshots::opening => Opening,
 }
 
 /// A hundred keys that could vote, ascending: computing one takes longer than encoding a block.

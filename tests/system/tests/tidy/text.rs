@@ -6,7 +6,7 @@ use crate::{Source, findings, nothing_found};
 const LINES_MAX: usize = 600;
 
 /// Where a clock may be read, and why there. Everywhere else time is an argument.
-const CLOCKS: [(&str, &str); 10] = [
+const CLOCKS: [(&str, &str); 11] = [
     (
         "ledger/core/examples/log_map_rate.rs",
         "measures how fast the log map is, by hand; no part of the crate",
@@ -14,6 +14,10 @@ const CLOCKS: [(&str, &str); 10] = [
     (
         "ledger/store/examples/commit_rate.rs",
         "measures how fast blocks are written and read, by hand; no part of the crate",
+    ),
+    (
+        "ledger/store/examples/join_rate.rs",
+        "measures how long joining takes, by hand; no part of the crate",
     ),
     (
         "net/examples/loopback.rs",

@@ -1,3 +1,5 @@
+//! The laws of outlines: every map is cut in one way, and no other cut of it is believed.
+
 use super::*;
 use crate::genesis::{Genesis, Parameters};
 use crate::keys::VoteKey;
