@@ -34,9 +34,15 @@ fn the_demonstration_comes_out_as_it_says_and_leaves_a_folder_to_look_around_in(
     );
     for line in [
         "✓ final  block",
-        "killed       follower-1",
-        "VERIFIED",
+        "killed       validator-2",
+        "came back    process",
+        "every block checked",
+        "lies         validator-4",
+        "found out    validator-1 shows",
+        "VERIFIED  a validator cast two contradicting",
         "found none",
+        "VERIFIED     to height",
+        "validator-1 and validator-2: one history",
         "TAMPERED",
         "the same words, names and order",
     ] {
@@ -99,6 +105,54 @@ fn a_folder_of_other_logs_can_be_replayed_and_json_gives_the_figures() {
     );
     assert_eq!(figures.get("messages").and_then(Value::as_u64), Some(12));
     assert_eq!(figures.get("people").and_then(Value::as_u64), Some(8));
+}
+
+#[test]
+fn a_committee_runs_with_its_followers_and_only_with_as_many_as_founded_it() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let mut command = waxwing(folder.path());
+    let size = ["--validators", "4", "--followers", "2"];
+    let mut running = Running::start(command.args(["--json", "dev", "up", "--dir", "d"]).args(size));
+    let said: Value = serde_json::from_str(&running.line_with("waxwing.dev.up/1")).expect("it is JSON");
+    let nodes = said.get("nodes").and_then(Value::as_array).expect("nodes are listed");
+    let names: Vec<_> = nodes.iter().filter_map(|node| node.get("name")?.as_str()).collect();
+    let expected = [
+        "validator-1",
+        "validator-2",
+        "validator-3",
+        "validator-4",
+        "follower-1",
+        "follower-2",
+    ];
+    assert_eq!(names, expected);
+    // Each validator has a key of its own, in its own home.
+    let keys: std::collections::BTreeSet<_> = names
+        .iter()
+        .take(4)
+        .map(|name| {
+            let mut command = waxwing(folder.path());
+            let home = folder.path().join("d").join(name);
+            let output = command.args(["--json", "network", "key", "--home"]).arg(home).output();
+            let key: Value = serde_json::from_slice(&output.expect("the program starts").stdout).expect("it is JSON");
+            assert_eq!(key.get("new"), Some(&Value::Bool(false)), "{key}");
+            key.get("line").and_then(Value::as_str).map(str::to_owned)
+        })
+        .collect();
+    assert_eq!(keys.len(), 4);
+    terminate(running.id());
+    let (status, said) = running.end();
+    assert!(status.success(), "{said}");
+    let mut other = waxwing(folder.path());
+    let other = other
+        .args(["dev", "up", "--validators", "3", "--dir", "d"])
+        .stdin(Stdio::null())
+        .output();
+    let other = other.expect("the program starts");
+    let told = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(
+        other.status.code() == Some(2) && told.contains("holds a network of 4 validators, not of 3"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -58,12 +58,13 @@ fn check(folder: &Path, arguments: &[&str], schema: &str, fields: &[&str]) -> Va
     value
 }
 
-const NETWORK: [&str; 8] = [
+const NETWORK: [&str; 9] = [
     "fingerprint: text",
     "founded: text",
     "name: text",
     "network: text",
     "new_log_bits: number",
+    "own_validator: null",
     "quorum: number",
     "stamp_bits: number",
     "validators: list",
@@ -73,8 +74,13 @@ const NETWORK: [&str; 8] = [
 fn schemas_of_networks_and_policies_are_stable() {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let at = folder.path();
-    let mut founded: Vec<&str> = NETWORK.to_vec();
-    founded.extend(["genesis: text", "vote_key: text"]);
+    let mut founded: Vec<&str> = NETWORK
+        .iter()
+        .copied()
+        .filter(|field| !field.starts_with("own_validator"))
+        .collect();
+    // Whoever founds alone is the only validator.
+    founded.extend(["genesis: text", "own_validator: number", "vote_key: text"]);
     founded.sort_unstable();
     let new = check(
         at,
@@ -120,6 +126,32 @@ fn schemas_of_networks_and_policies_are_stable() {
         "waxwing.audit.policy.new/1",
         &inline,
     );
+}
+
+#[test]
+fn schemas_of_the_ceremony_are_stable() {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let at = folder.path();
+    let key = ["line: text", "new: bool", "public: text", "vote_key: text"];
+    for home in ["a", "b"] {
+        check(at, &["network", "key", "--out", home], "waxwing.network.key/1", &key);
+    }
+    let together = [
+        "network",
+        "new",
+        "two",
+        "--key",
+        "a/vote.pub",
+        "--key",
+        "b/vote.pub",
+        "--out",
+        "n",
+    ];
+    let mut founded: Vec<&str> = NETWORK.to_vec();
+    founded.extend(["genesis: text", "vote_key: null"]);
+    founded.sort_unstable();
+    let new = check(at, &together, "waxwing.network.new/1", &founded);
+    assert_eq!(new.get("validators").and_then(Value::as_array).map(Vec::len), Some(2));
 }
 
 #[test]

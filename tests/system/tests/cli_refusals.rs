@@ -33,6 +33,54 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (&["network", "show", "DIR/cut.wxg"], &["is no genesis"]),
     (&["network", "show", "DIR/long.wxg"], &["is no genesis"]),
     (&["network", "new", "x", "--out", "DIR/net"], &["is not overwritten"]),
+    // Founding together.
+    (
+        &["network", "new", "x", "--validators", "4"],
+        &["takes 4 keys", "waxwing network key"],
+    ),
+    (&["network", "new", "x", "--validators", "0"], &["--validators"]),
+    (
+        &["network", "new", "x", "--validators", "4", "--key", "DIR/ann/vote.pub"],
+        &["1 of 4 keys", "who is missing runs `waxwing network key`"],
+    ),
+    (
+        &[
+            "network",
+            "new",
+            "x",
+            "--key",
+            "DIR/ann/vote.pub",
+            "--key",
+            "DIR/ann/vote.pub",
+        ],
+        &["key 1", "key 2", "are the same key"],
+    ),
+    (
+        &["network", "new", "x", "--key", "DIR/ann/vote.key"],
+        &["never pass vote.key around", "waxwing network key"],
+    ),
+    (
+        &["network", "new", "x", "--key", "vote1qqqq"],
+        &["key 1", "mistyped or cut off"],
+    ),
+    (&["network", "new", "x", "--key", "DIR/rubbish"], &["not a text file"]),
+    (&["network", "new", "x", "--key", "DIR/text"], &["key 1", "not an id"]),
+    (
+        &["network", "new", "x", "--key", "DIR/ann/vote.pub", "--out", "DIR/net"],
+        &["is not overwritten"],
+    ),
+    (&["network", "key", "--out", "DIR/rubbish/x"], &["rubbish"]),
+    // The committee.
+    (&["network", "committee", "show"], &["no such file"]),
+    (&["network", "committee", "show", "DIR/empty"], &["holds no ledger"]),
+    (&["network", "committee", "show", "x@y"], &["KEY@HOST:PORT"]),
+    (
+        &["network", "committee", "propose", "--source", "DIR/empty"],
+        &["holds no ledger"],
+    ),
+    (&["network", "committee", "sign", "DIR/missing"], &["no such file"]),
+    (&["audit", "evidence", "DIR/missing"], &["no such file"]),
+    (&["audit", "compare", "DIR/empty", "DIR/empty"], &["holds no ledger"]),
     (&["network", "new", "x", "--out", "DIR/rubbish/x"], &["rubbish"]),
     (&["audit", "policy", "new", "DIR/rubbish"], &["is no genesis"]),
     (&["audit", "policy", "new", "DIR/net", "--head", "12"], &["HEIGHT:ID"]),
@@ -76,6 +124,7 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (&["dev", "demo", "--corpus", "DIR/missing"], &["no such file"]),
     (&["dev", "demo", "--dir", "DIR"], &["is not empty"]),
     (&["dev", "up", "--followers", "99"], &["0 to 16"]),
+    (&["dev", "up", "--validators", "99"], &["1 to 16"]),
     (
         &["dev", "tamper", "body-bit", "DIR/empty", "--yes"],
         &["holds no ledger"],
@@ -139,6 +188,8 @@ fn files() -> tempfile::TempDir {
     let path = |name: &str| folder.path().join(name);
     let made = waxwing(folder.path(), &["network", "new", "table", "--out", "DIR/net"]).output();
     assert!(made.expect("the program starts").status.success());
+    let made = waxwing(folder.path(), &["network", "key", "--out", "DIR/ann"]).output();
+    assert!(made.expect("the program starts").status.success());
     let genesis = std::fs::read(path("net/genesis.wxg")).expect("the network was founded");
     let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).expect("a new file can be written");
     write("rubbish", &[0xff; 100]);
@@ -146,7 +197,7 @@ fn files() -> tempfile::TempDir {
     write("other.key", "ab".repeat(32).as_bytes());
     write("typo.toml", b"conections = 3\n");
     write("bad.toml", b"threads = = 3\n");
-    write("huge", &vec![b'x'; 4 << 20]);
+    write("huge", &vec![b'x'; 17 << 20]);
     write("cut.wxg", genesis.split_at(genesis.len() - 1).0);
     write("long.wxg", &[&genesis[..], b"\0"].concat());
     std::fs::create_dir(path("empty")).expect("a folder can be made");
