@@ -4,14 +4,15 @@
 //! it will not decide the next block by itself. What is copied is checked and applied like everything else.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use waxwing_core::codec::Decode;
 use waxwing_core::follow::HeadUpdate;
 use waxwing_core::keys::NodeId;
-use waxwing_net::quic::Connection;
+use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::{Request, Response};
 use waxwing_store::Tables;
 
@@ -25,6 +26,33 @@ use crate::faults::UPSTREAM_LOST;
 /// Time for an answer that needs no disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whom a validator that is behind asks now, and whom next.
+#[derive(Debug, Default)]
+pub(crate) struct CatchingUp {
+    is_running: AtomicBool,
+    next: Mutex<Option<(Connection, usize)>>,
+    /// Somebody may stand there as the next.
+    news: Notify,
+}
+
+impl CatchingUp {
+    /// Who comes next; if nobody does, the run is over.
+    fn whom(&self) -> Option<(Connection, usize)> {
+        let mut next = super::lock(&self.next);
+        let whom = next.take();
+        // Under the lock: whoever is named after this begins a new run.
+        self.is_running.store(whom.is_some(), Ordering::Relaxed);
+        whom
+    }
+
+    /// Waits until there is somebody else to be asked.
+    async fn somebody_else(&self) {
+        while super::lock(&self.next).is_none() {
+            self.news.notified().await;
+        }
+    }
+}
+
 /// Nodes that lacked a body of a block, and its height.
 #[derive(Debug, Default)]
 pub(crate) struct Lacking {
@@ -33,34 +61,53 @@ pub(crate) struct Lacking {
 }
 
 impl<T: Tables> Copying<T> {
-    /// Copies what another validator has and this one lacks. One such run at a time; whoever is told that one is under way
-    /// will ask again if it is still needed then. `others` is how many could be asked.
+    /// Copies what another validator has and this one lacks. One such run at a time. Whoever is named while one is under
+    /// way comes next, and at once if the one before has not even answered: a validator that has just died is as far as the
+    /// others, and waiting for it would keep the whole committee waiting. `others` is how many could be asked.
     pub(crate) fn catch_up(self: &Arc<Self>, connection: Connection, others: usize) {
-        if self.is_halted() || self.is_catching_up.swap(true, Ordering::Relaxed) {
+        if self.is_halted() {
+            return;
+        }
+        let mut next = super::lock(&self.catching_up.next);
+        *next = Some((connection, others));
+        self.catching_up.news.notify_one();
+        let is_running = self.catching_up.is_running.swap(true, Ordering::Relaxed);
+        drop(next);
+        if is_running {
             return;
         }
         let copying = Arc::clone(self);
         tokio::spawn(async move {
-            let outcome = tokio::select! {
-                outcome = copying.copy_from(&connection, others) => outcome,
-                () = copying.lifeline.stopped() => Err(Trouble::Stopped),
-            };
-            match outcome {
-                Ok(()) | Err(Trouble::Stopped) => {}
-                Err(Trouble::Own(fault)) => copying.lifeline.fail(fault),
-                Err(Trouble::Upstream(fault)) => {
-                    look_for_fork(&copying, &connection, &fault).await;
-                    copying.blame(&connection, &fault);
-                }
+            while let Some((connection, others)) = copying.catching_up.whom() {
+                copying.try_with(&connection, others).await;
             }
-            copying.is_catching_up.store(false, Ordering::Relaxed);
         });
+    }
+
+    async fn try_with(self: &Arc<Self>, connection: &Connection, others: usize) {
+        let outcome = tokio::select! {
+            outcome = self.copy_from(connection, others) => outcome,
+            () = self.lifeline.stopped() => Err(Trouble::Stopped),
+        };
+        match outcome {
+            Ok(()) | Err(Trouble::Stopped) => {}
+            Err(Trouble::Own(fault)) => self.lifeline.fail(fault),
+            Err(Trouble::Upstream(fault)) => {
+                look_for_fork(self, connection, &fault).await;
+                self.blame(connection, &fault);
+            }
+        }
     }
 
     async fn copy_from(self: &Arc<Self>, connection: &Connection, others: usize) -> Result<(), Trouble> {
         let mut follow = follow(self);
         let held = follow.header().height;
-        let update = match connection.request(&Request::Head { held }, PATIENCE).await {
+        let request = Request::Head { held };
+        let answer = tokio::select! {
+            answer = connection.request(&request, PATIENCE) => answer,
+            () = self.catching_up.somebody_else() => Err(RequestError::TimedOut),
+        };
+        let update = match answer {
             Ok(Response::Head(update)) => HeadUpdate::from_bytes(&update).ok(),
             Ok(_) => None,
             Err(error) => return Err(UpstreamFault::Request(error).into()),

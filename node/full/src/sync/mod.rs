@@ -34,7 +34,7 @@ use waxwing_core::hash::HashKeys;
 use waxwing_net::quic::{Closed, Dialer, RequestError};
 use waxwing_store::{StoreError, Tables};
 
-pub(crate) use behind::Lacking;
+pub(crate) use behind::{CatchingUp, Lacking};
 pub(crate) use check::{Absent, Checked, Ended, Rules, check};
 pub use faults::{Lie, RuleBroken, UpstreamFault};
 pub use upstreams::UpstreamStatus;
@@ -72,7 +72,7 @@ pub(crate) struct Copying<T> {
     pub(crate) memory: Arc<Memory>,
     /// Whether this node votes.
     pub(crate) votes: watch::Receiver<bool>,
-    pub(crate) is_catching_up: AtomicBool,
+    pub(crate) catching_up: CatchingUp,
     pub(crate) lacking: Mutex<Lacking>,
 }
 
