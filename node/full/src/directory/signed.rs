@@ -1,11 +1,11 @@
 //! Where the vote key has last signed, noted beside it.
 //!
 //! Two machines that vote with one key contradict each other sooner or later, and the contradiction stays as evidence
-//! against their owner for ever. So whoever copies the key (a backup, a move) copies this note with it: a validator signs
-//! nothing at or before it, and copies blocks until the ledger has passed it.
+//! against their owner for ever. So whoever copies the key (a backup, a move) copies this note with it: a validator
+//! signs nothing at or before it, and copies blocks until the ledger has passed it.
 //!
-//! One line of text, `HEIGHT ROUND STEP`, so that an operator can read it and, if it is lost, write one: a height alone will
-//! do. Written before the signature leaves, and not synced: the journal is, and the two are on one disk.
+//! One line of text, `HEIGHT ROUND STEP`, so that an operator can read it and, if it is lost, write one: a height alone
+//! will do. Written before the signature leaves, and not synced: the journal is, and the two are on one disk.
 
 use std::fs;
 use std::io;
@@ -69,8 +69,8 @@ impl Signed {
         let key = self.keys.join("vote");
         match super::options(0o600).open(&key) {
             Ok(file) => {
-                // Over the seed first: removing a file leaves its content on the disk. A disk that moves what is written
-                // over, as flash does, may keep a copy all the same.
+                // Over the seed first: removing a file leaves its content on the disk. A disk that moves what is
+                // written over, as flash does, may keep a copy all the same.
                 let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
                 file.write_all_at(&vec![b'0'; length], 0)?;
                 file.sync_all()?;

@@ -1,7 +1,7 @@
 //! A block made of what waits in the pool.
 //!
-//! Drafting is checking: the same lines check a block that somebody else proposes. An envelope stays in the pool until a
-//! block that holds it is durable, so a failure in between forgets nothing.
+//! Drafting is checking: the same lines check a block that somebody else proposes. An envelope stays in the pool until
+//! a block that holds it is durable, so a failure in between forgets nothing.
 
 use waxwing_core::Hash;
 use waxwing_core::keys::ValidatorId;

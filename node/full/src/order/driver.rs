@@ -4,8 +4,8 @@
 //! links, pool, sync ──> Inbox ──> Validator ──> journal, timers (here), links and sync (given as a function)
 //! ```
 //!
-//! One thread, so that what the ledger becomes is decided in one place, and so that actions are carried out in the order in
-//! which they were wanted: a vote leaves after the journal has it, because the lines stand in that order.
+//! One thread, so that what the ledger becomes is decided in one place, and so that actions are carried out in the
+//! order in which they were wanted: a vote leaves after the journal has it, because the lines stand in that order.
 
 use std::collections::BTreeMap;
 use std::io;

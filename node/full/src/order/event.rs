@@ -93,8 +93,8 @@ pub enum Action {
     Flush,
     /// The journal begins anew: what it holds is about a height that is done.
     Reset,
-    /// Note beside the vote key where it has last signed, before any later action is carried out. It need not be durable
-    /// as long as the journal is.
+    /// Note beside the vote key where it has last signed, before any later action is carried out. It need not be
+    /// durable as long as the journal is.
     Signed(Guard),
     /// Send something, in this order per receiver. Whoever cannot be reached does not get it.
     Send {
@@ -107,8 +107,8 @@ pub enum Action {
     Set(TimerId, u64),
     /// No such event after all.
     Cancel(TimerId),
-    /// Ask another validator for entries of a block under way, by their stamps; verify each as if it had been submitted;
-    /// report with [`Event::Missing`].
+    /// Ask another validator for entries of a block under way, by their stamps; verify each as if it had been
+    /// submitted; report with [`Event::Missing`].
     Pull {
         /// The block.
         block: Hash,

@@ -1,8 +1,8 @@
 //! What waits for the thread that orders.
 //!
-//! Any thread and any task puts events in, one thread takes them out. News from the pool are a flag, not a queue: however
-//! many envelopes came, there is one look to be taken. Frames of one validator are bounded, so that one that floods this
-//! node costs it a few megabytes.
+//! Any thread and any task puts events in, one thread takes them out. News from the pool are a flag, not a queue:
+//! however many envelopes came, there is one look to be taken. Frames of one validator are bounded, so that one that
+//! floods this node costs it a few megabytes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

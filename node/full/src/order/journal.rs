@@ -7,8 +7,8 @@
 //!
 //! Beginning anew goes back to the front of the file and writes over what is there, under the next generation: the file
 //! keeps its length, so making a record durable seldom has to change the file's own record on disk. What is left of an
-//! older generation, or torn by a crash, does not check, and everything from there on is as if it had never been written;
-//! nothing that depended on it has left the machine.
+//! older generation, or torn by a crash, does not check, and everything from there on is as if it had never been
+//! written; nothing that depended on it has left the machine.
 
 use std::fs::File;
 use std::io;

@@ -1,7 +1,7 @@
 //! Entries that this node holds and another validator lacks: asked for by the name of a block that is under way.
 //!
-//! The block comes before the pool: whoever holds a log's key can sign one header twice, and only the block says which of
-//! the two it is about.
+//! The block comes before the pool: whoever holds a log's key can sign one header twice, and only the block says which
+//! of the two it is about.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,8 +5,8 @@
 //! Judge ─────> Question: is this block fit to be voted for? ──────────────────────────┘
 //! ```
 //!
-//! A listing is its sender's word. The header's roots say in the end whether it was true, and a wrong listing says nothing
-//! against the block, so the listings of several validators stand side by side, and each has room for few.
+//! A listing is its sender's word. The header's roots say in the end whether it was true, and a wrong listing says
+//! nothing against the block, so the listings of several validators stand side by side, and each has room for few.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a validator says about the newest block beside agreeing on the next: "this is still the head at time t".
 //!
-//! It may say so only as long as it has not precommitted the block after it: once a quorum has, that block is final, and
-//! a beacon that calls its parent the newest would hide it. The thread that orders notes every signature here before it
-//! leaves the node; whoever collects beacons asks here, on any other thread.
+//! It may say so only as long as it has not precommitted the block after it: once a quorum has, that block is final,
+//! and a beacon that calls its parent the newest would hide it. The thread that orders notes every signature here
+//! before it leaves the node; whoever collects beacons asks here, on any other thread.
 
 use waxwing_core::Hash;
 use waxwing_core::certificate::beacon_message;

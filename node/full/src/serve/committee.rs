@@ -1,4 +1,5 @@
-//! The committee as an operator is shown it: who votes, who certified the newest block, and where the next one is stuck.
+//! The committee as an operator is shown it: who votes, who certified the newest block, and where the next one is
+//! stuck.
 
 use std::sync::PoisonError;
 

@@ -52,6 +52,9 @@ pub(super) struct Machine {
 /// Where a vote was cast: by whom, height, round, whether it was the second one.
 type Place = (ValidatorId, u64, u32, bool);
 
+/// Changes a frame on its way.
+type Lie = fn(&mut Frame);
+
 /// All of them, and what is under way between them.
 pub(super) struct World {
     pub(super) machines: Vec<Machine>,
@@ -69,7 +72,7 @@ pub(super) struct World {
     votes: BTreeMap<Place, Hash>,
     pub(super) contradictions: u64,
     /// Changes what one machine sends on its way.
-    pub(super) liar: Option<(usize, fn(&mut Frame))>,
+    pub(super) liar: Option<(usize, Lie)>,
 }
 
 impl World {

@@ -170,8 +170,9 @@ impl<T: Tables> Validator<T> {
         }
     }
 
-    /// Notes where the key has signed, if that is news. The note never says more than what is durable: of a signature that
-    /// neither the journal nor anybody else knows, it would be all that is left after a crash, and forbid to sign again.
+    /// Notes where the key has signed, if that is news. The note never says more than what is durable: of a signature
+    /// that neither the journal nor anybody else knows, it would be all that is left after a crash, and forbid to sign
+    /// again.
     fn note_beside_the_key(&mut self, signed: Guard) {
         if signed > self.noted {
             self.noted = signed;
@@ -216,7 +217,8 @@ impl<T: Tables> Validator<T> {
         if is_frozen { self.thaw(now) } else { Ok(()) }
     }
 
-    // ---- The end of a height -----------------------------------------------------------------------------------------
+    // ---- The end of a height
+    // -----------------------------------------------------------------------------------------
 
     fn decided(&mut self, id: &Hash, certificate: &Certificate, now: Now) -> Result<(), Fault> {
         match self.under_way.take_ready(id) {

@@ -1,7 +1,7 @@
 //! Blocks under way: our own, and those of others until they can be voted for.
 //!
-//! A block may be voted for when all of it is here, it follows from the ledger by every rule, its time is not ahead of this
-//! clock by more than the skew that is allowed, and all of it is in the journal.
+//! A block may be voted for when all of it is here, it follows from the ledger by every rule, its time is not ahead of
+//! this clock by more than the skew that is allowed, and all of it is in the journal.
 
 use std::sync::Arc;
 
@@ -216,7 +216,8 @@ impl<T: Tables> Validator<T> {
             Ok(step) => Ok(Some(step)),
             Err(BlockError::Read(error)) => Err(Fault::Store(error)),
             Err(error) => {
-                tracing::debug!(height = header.height, proposer = %header.proposer, "a block is not voted for: {error}");
+                let (height, proposer) = (header.height, header.proposer);
+                tracing::debug!(height, %proposer, "a block is not voted for: {error}");
                 Ok(None)
             }
         }

@@ -34,8 +34,8 @@ impl<T: Tables> Validator<T> {
         Ok(())
     }
 
-    /// A certificate with a signature of our key that we have not made: the key votes on another machine, and both would
-    /// sooner or later contradict each other.
+    /// A certificate with a signature of our key that we have not made: the key votes on another machine, and both
+    /// would sooner or later contradict each other.
     fn meet_own_signature(&self, head: &Verified<Head>) -> Result<(), Fault> {
         let Some(seat) = &self.seat else { return Ok(()) };
         // By the ledger's rules, checked behind this, the committee is the one of the next block.

@@ -6,9 +6,9 @@
 //! Copied ──────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Told [`Event`]s, it changes itself and the ledger and says what else is to be done, as [`Action`]s. It knows no socket,
-//! file, clock or thread; a simulation runs many of them in virtual time. A node that does not vote runs it as well: then
-//! it applies what is copied and nothing else, so that a change of the committee needs no restart.
+//! Told [`Event`]s, it changes itself and the ledger and says what else is to be done, as [`Action`]s. It knows no
+//! socket, file, clock or thread; a simulation runs many of them in virtual time. A node that does not vote runs it as
+//! well: then it applies what is copied and nothing else, so that a change of the committee needs no restart.
 //!
 //! At rest it does nothing: a height is begun when there is something to order, or when another validator began it. A
 //! height that was begun for nothing rests too: its timers stand still until somebody has work.

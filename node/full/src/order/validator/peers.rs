@@ -4,9 +4,9 @@
 //! somebody is further ──300 ms without a block──> CatchUp ──twice as long──> again, from somebody else ...
 //! ```
 //!
-//! A block that others have decided is mostly decided here a moment later, by the same votes; copying it at once would send
-//! it twice. And what others say about their height is a claim: each is tried a few times and then forgotten, so that a
-//! liar cannot keep this node busy.
+//! A block that others have decided is mostly decided here a moment later, by the same votes; copying it at once would
+//! send it twice. And what others say about their height is a claim: each is tried a few times and then forgotten, so
+//! that a liar cannot keep this node busy.
 
 use std::collections::BTreeMap;
 
