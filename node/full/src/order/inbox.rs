@@ -199,3 +199,39 @@ fn weight(frame: &Frame) -> usize {
         Frame::WantContents(_) | Frame::Status(_) => 128,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(from: u8) -> Event {
+        Event::Frame {
+            from: ValidatorId([from; 32]),
+            frame: Frame::Status(1),
+        }
+    }
+
+    #[test]
+    fn one_that_floods_fills_its_own_share_and_nobody_elses() {
+        let inbox = Inbox::default();
+        let taken = (0..1_000_000).take_while(|_| inbox.put(status(1))).count();
+        assert_eq!(taken, INBOX_BYTES_PER_VALIDATOR_MAX / 128);
+        assert!(inbox.put(status(2)));
+        assert!(matches!(inbox.next(None), Turn::Event(Event::Frame { .. })));
+        assert!(inbox.put(status(1)), "there is room again for what was taken out");
+        assert!(!inbox.put(status(1)));
+    }
+
+    #[test]
+    fn however_often_the_pool_changes_there_is_one_look_and_then_the_timer() {
+        let inbox = Inbox::default();
+        inbox.work();
+        inbox.work();
+        assert!(matches!(inbox.next(None), Turn::Event(Event::Work)));
+        assert!(matches!(inbox.next(Some(Duration::ZERO)), Turn::Time));
+        inbox.close();
+        assert!(matches!(inbox.next(None), Turn::Drain));
+        inbox.kill();
+        assert!(matches!(inbox.next(None), Turn::End));
+    }
+}

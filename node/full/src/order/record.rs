@@ -73,3 +73,33 @@ pub(super) fn read(journal: &[Vec<u8>]) -> Result<Recovered, Foreign> {
     }
     Ok(recovered)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waxwing_order::{Timer, TimerKind};
+
+    fn timeout(height: u64) -> Record {
+        Record::Timeout(Timer {
+            height,
+            round: 1,
+            kind: TimerKind::Propose,
+        })
+    }
+
+    #[test]
+    fn what_was_written_of_the_newest_height_is_read_back() {
+        let journal = [begun(7), host(&timeout(7)), begun(8), host(&timeout(8))];
+        let recovered = read(&journal).unwrap();
+        assert_eq!((recovered.height, recovered.records), (8, vec![timeout(8)]));
+        assert!(recovered.blocks.is_empty());
+        assert_eq!(read(&[]).unwrap().height, 0);
+    }
+
+    #[test]
+    fn what_this_program_did_not_write_is_refused() {
+        for foreign in [&[][..], &[9], &[BEGUN, 1], &[HOST, 0], &[CONTENTS]] {
+            assert_eq!(read(&[begun(1), foreign.to_vec()]).unwrap_err(), Foreign, "{foreign:?}");
+        }
+    }
+}
