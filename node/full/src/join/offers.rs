@@ -16,8 +16,12 @@ use crate::clock::Clock;
 /// Outlines that are kept: 40 bytes for some 700 logs each.
 const KEPT_MAX: usize = 4;
 
-/// After how long another outline is made. Whoever joins meanwhile is told to wait so long, or asks another node.
+/// After how long another outline is made, at the least. Whoever joins meanwhile is told to wait so long, or asks another
+/// node.
 const BETWEEN_MS: u64 = 2_000;
+
+/// How many times as long as making one took nothing more is made: strangers get a tenth of one core.
+const REST: u64 = 9;
 
 /// When to ask again for an outline that is being made.
 const RETRY_MS: u64 = 500;
@@ -101,7 +105,9 @@ impl Offers {
             kept.outlines.remove(0);
         }
         kept.outlines.push((height, Arc::clone(&outline)));
-        kept.next_ms = self.clock.steady_ms().saturating_add(BETWEEN_MS);
+        let done_ms = self.clock.steady_ms();
+        let rest_ms = REST * done_ms.saturating_sub(now_ms);
+        kept.next_ms = done_ms.saturating_add(rest_ms.max(BETWEEN_MS));
         Ok(Ok(outline))
     }
 
