@@ -1,4 +1,5 @@
-//! What honest validators signed, by whom and where: one of them may sign one thing in a step, before a crash and after.
+//! What honest validators signed, by whom and where: one of them may sign one thing in a step, before a crash and
+//! after.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What a validator wants done is done here, and what comes of it told to it: the driver, the links and the copying of a
-//! real node, without threads.
+//! What a validator wants done is done here, and what comes of it told to it: the driver, the links and the copying of
+//! a real node, without threads.
 
 use std::sync::Arc;
 
@@ -221,6 +221,9 @@ impl World {
     }
 
     fn copied(&mut self, seat: Seat, from: Seat, blocks: &[CertifiedBlock]) -> Result<(), Violation> {
+        for block in blocks {
+            self.compare_with_own(seat, block)?;
+        }
         let Some(process) = self.process(seat) else {
             return Ok(());
         };
@@ -232,7 +235,6 @@ impl World {
         for block in blocks {
             let own = self.node(seat).and_then(crate::node::Node::height).unwrap_or(0);
             if block.head.header.height != own + 1 {
-                self.compare_with_own(seat, block)?;
                 continue;
             }
             let Some(block) = verified(block.clone(), &self.founding, &self.founding.keys) else {
@@ -306,6 +308,10 @@ impl World {
                     what: "a frame",
                 };
                 let frame = Frame::from_bytes(&bytes).map_err(unreadable)?;
+                // Nodes follow each other's heads, which is how they notice that there are two; only here may there be.
+                if let (Frame::Status(height), true) = (&frame, self.plan.is_conspiracy()) {
+                    self.transmit(to, from, &Packet::WantBlocks(*height));
+                }
                 let from = self.founding.id(from);
                 self.tell(to, Event::Frame { from, frame })
             }

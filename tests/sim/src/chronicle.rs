@@ -1,7 +1,7 @@
 //! The one history, kept by somebody who sees everything: what every honest validator applied is compared with it.
 //!
-//! Whoever applies a height first adds to it; each block is judged once more, by the ledger's rules on tables of its own
-//! and by the naive model, so that a rule that all validators forget is noticed all the same.
+//! Whoever applies a height first adds to it; each block is judged once more, by the ledger's rules on tables of its
+//! own and by the naive model, so that a rule that all validators forget is noticed all the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::violation::Violation;
 /// How far wrong the clocks of those are that certify blocks, ms.
 pub const HONEST_SKEW_MS: u64 = 4_500;
 
-/// Whether certificates are looked at. Where validators are told that too few votes are enough, they never hold, and would
-/// hide what comes of it.
+/// Whether certificates are looked at. Where validators are told that too few votes are enough, they never hold, and
+/// would hide what comes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Certificates {
     /// Each is verified.

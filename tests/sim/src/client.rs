@@ -1,12 +1,13 @@
 //! A client: it writes on a log of its own, believes proofs and no node, and does not rest until all it wrote is final.
 //!
-//! Following is the light client's own state machine. Sending is what its outbox does: the same envelope to one validator
-//! after another, and a new one under a newer anchor only when the old one is provably dead.
+//! Following is the light client's own state machine. Sending is what its outbox does: the same envelope to one
+//! validator after another, and a new one under a newer anchor only when the old one is provably dead.
 
 use std::sync::Arc;
 
+use waxwing_core::certificate::Beacon;
 use waxwing_core::envelope::{Anchor, Carried, Envelope};
-use waxwing_core::follow::{Follow, FollowError};
+use waxwing_core::follow::{BeaconError, Follow, FollowError};
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::{LogId, LogKey, Verified};
 use waxwing_core::log::{LogCursor, Place};
@@ -59,8 +60,8 @@ impl Client {
     #[must_use]
     pub fn new(founding: &Founding, number: u8, letters: u64, until: Micros, chance: &mut Chance) -> Self {
         let key = LogKey::from_seed(&[100 + number; 32]);
-        // The last one is written when all is well again: an envelope is dead only by a block after its anchor's end, and
-        // where nobody writes there is none.
+        // The last one is written when all is well again: an envelope is dead only by a block after its anchor's end,
+        // and where nobody writes there is none.
         let letter = |place: u64| Letter {
             body: [b"letter ".as_slice(), &[number], &place.to_be_bytes()].concat(),
             due: if place + 1 == letters {
@@ -138,6 +139,14 @@ impl Client {
             letter.is_final |= sent.is_some_and(|(carried, _, _)| self.entries.contains(&carried.id()));
         }
         Ok(())
+    }
+
+    /// Takes in that the head it holds is still the newest, or does not.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn hear_beacon(&mut self, beacon: &Beacon, now_ms: u64) -> Result<(), BeaconError> {
+        self.follow.accept_beacon(beacon, now_ms)
     }
 
     /// What it sends now, if anything: letters that are due, and those that have not become final for too long.

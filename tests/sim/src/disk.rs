@@ -1,7 +1,7 @@
 //! A validator's journal as a disk keeps it: what was flushed is there after a crash, of the rest some first part.
 //!
-//! The tables have their own double (`waxwing_store::MemoryTables`). The journal is a file that is appended to, flushed and
-//! begun anew. The note of where the key has last signed is a file beside it that nobody flushes.
+//! The tables have their own double (`waxwing_store::MemoryTables`). The journal is a file that is appended to, flushed
+//! and begun anew. The note of where the key has last signed is a file beside it that nobody flushes.
 
 use waxwing_order::Guard;
 

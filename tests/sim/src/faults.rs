@@ -93,8 +93,7 @@ impl Fault {
             Self::Partition => 30,
             Self::ClockFarOff => 12,
             Self::Conspiracy => 6,
-            Self::Invalid(Invalid::AnchorExpired) => 2,
-            Self::Invalid(_) => 4,
+            Self::Invalid(_) => 2,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a large committee costs: bytes of a certificate, of a rung of the ladder, and on the wire for every block.
 //!
-//! No machine here runs fifty validators as they would run, but bytes do not depend on the machine: the simulation counts
-//! what its validators send.
+//! No machine here runs fifty validators as they would run, but bytes do not depend on the machine: the simulation
+//! counts what its validators send.
 
 use serde_json::json;
 use waxwing_core::codec::Encode;

@@ -9,8 +9,8 @@ use crate::violation::Violation;
 use crate::world::World;
 
 impl World {
-    /// If honest validators hold two histories by now, there must be evidence: whoever compares two heads has it, and some
-    /// validator has seen a contradiction by itself.
+    /// If honest validators hold two histories by now, there must be evidence: whoever compares two heads has it, and
+    /// some validator has seen a contradiction by itself.
     pub(crate) fn judge_fork(&self) -> Result<(), Violation> {
         let Some((astray, height)) = self.astray else {
             return Ok(());

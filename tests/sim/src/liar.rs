@@ -1,7 +1,7 @@
 //! A validator that follows no rule: it holds a vote key, sees everything, and says what it likes.
 //!
-//! It is no altered validator but a script of its own, so that it can do what no program of ours would. It knows the one
-//! history as it is, which is more than any real liar knows.
+//! It is no altered validator but a script of its own, so that it can do what no program of ours would. It knows the
+//! one history as it is, which is more than any real liar knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -322,8 +322,8 @@ impl Liar {
         scene
     }
 
-    /// Each block to one half of the honest, both to the other liars. Who sees which follows from the block ids, so that
-    /// liars that know each other vote to the same halves.
+    /// Each block to one half of the honest, both to the other liars. Who sees which follows from the block ids, so
+    /// that liars that know each other vote to the same halves.
     fn show_two(&mut self, round: u32, blocks: [Forged; 2], sky: &Sky<'_>, said: &mut Said) {
         let mut blocks = blocks.map(|block| (block.header.id(&sky.founding.keys), block));
         blocks.sort_by_key(|(id, _)| *id);

@@ -7,12 +7,13 @@
 //! ```
 //!
 //! A run has one source of chance, so its seed is all of it: the same seed gives the same run on every machine. What is
-//! simulated is what surrounds a validator; the validator, the host of the agreement, the rules, the store above its tables
-//! and the light client's state machine are the real ones.
+//! simulated is what surrounds a validator; the validator, the host of the agreement, the rules, the store above its
+//! tables and the light client's state machine are the real ones.
 //!
 //! Read in this order: [`plan`], [`world`], `carry`, [`chronicle`], [`liar`], `visits`, `fork`.
 
 pub mod ballots;
+mod beacons;
 mod carry;
 pub mod chance;
 pub mod chronicle;
@@ -33,6 +34,7 @@ pub mod queue;
 pub mod runs;
 pub mod story;
 pub mod time;
+mod troubles;
 pub mod violation;
 mod visits;
 pub mod world;

@@ -5,9 +5,10 @@
 //!  └──(stall)───> everything waits, nothing is lost ──> up
 //! ```
 //!
-//! Within one connection messages arrive in order. A connection that breaks takes with it what was under way; some of that
-//! may still sit in a buffer of the receiver, and is then read behind what the next connection brings. A message may also
-//! vanish or come twice alone: senders drop what does not fit a queue, and send again what they are not sure of.
+//! Within one connection messages arrive in order. A connection that breaks takes with it what was under way; some of
+//! that may still sit in a buffer of the receiver, and is then read behind what the next connection brings. A message
+//! may also vanish or come twice alone: senders drop what does not fit a queue, and send again what they are not sure
+//! of.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! An honest validator with everything a process has around it: tables, journal, clocks, timers, and what it waits for.
 //!
-//! The validator is the real one. What stands here carries its wishes out, as the driver, the links and the copying of a
-//! real node do; it decides nothing about order.
+//! The validator is the real one. What stands here carries its wishes out, as the driver, the links and the copying of
+//! a real node do; it decides nothing about order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -169,8 +169,8 @@ impl Process {
     }
 }
 
-/// A block that somebody handed over, checked as whoever copies does: by the committee, entry by entry. `None` if it does
-/// not hold.
+/// A block that somebody handed over, checked as whoever copies does: by the committee, entry by entry. `None` if it
+/// does not hold.
 #[must_use]
 pub fn verified(block: CertifiedBlock, founding: &Founding, keys: &HashKeys) -> Option<Box<CopiedBlock>> {
     let entries = copied(&block, founding)?;

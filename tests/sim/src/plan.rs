@@ -113,7 +113,7 @@ impl Plan {
         let mut seats: Vec<Seat> = (0..usize::from(validators)).collect();
         chance.shuffle(&mut seats);
         let (lying, honest) = seats.split_at(usize::from(liars));
-        let calm = chance.between(30 * SECOND, 90 * SECOND);
+        let calm = chance.between(25 * SECOND, 60 * SECOND);
         let mut plan = Self {
             seed,
             validators,

@@ -99,7 +99,8 @@ impl fmt::Display for Failure {
         };
         write!(
             f,
-            "seed {seed} at {} ms: {violation}; replay: cargo run -p waxwing-sim{features} -- --seeds {seed}..{end}{flag}",
+            "seed {seed} at {} ms: {violation}; \
+             replay: cargo run -p waxwing-sim{features} -- --seeds {seed}..{end}{flag}",
             at / MS
         )
     }
@@ -122,6 +123,8 @@ pub struct Summary {
     pub signed: usize,
     /// Bytes sent between validators.
     pub bytes: u64,
+    /// How often clients were told that their heads are the newest.
+    pub beacons: u64,
     /// The longest time from the last fault to the last letter final.
     pub live_after: Micros,
 }
@@ -135,6 +138,7 @@ impl Summary {
         self.events += outcome.events;
         self.signed += outcome.signed;
         self.bytes += outcome.bytes;
+        self.beacons += outcome.beacons;
         self.live_after = self.live_after.max(outcome.live_after);
         if let Some((violation, at)) = outcome.violation {
             self.failures.push(Failure::new(seed, violation, at, kind));
@@ -151,6 +155,7 @@ impl fmt::Display for Summary {
             events,
             signed,
             bytes,
+            beacons,
             live_after,
             failures,
             ..
@@ -163,7 +168,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "{signed} signatures by honest validators, {} failures",
+            "{signed} signatures by honest validators, {beacons} beacons, {} failures",
             failures.len()
         )
     }

@@ -1,7 +1,7 @@
 //! Virtual time, and how the nodes' clocks tell it.
 //!
-//! The world counts microseconds from the start of a run. No node sees that count: each has a wall clock that is set wrong
-//! and a quartz that runs wrong, and a steady clock that starts with its process.
+//! The world counts microseconds from the start of a run. No node sees that count: each has a wall clock that is set
+//! wrong and a quartz that runs wrong, and a steady clock that starts with its process.
 
 use waxwing_node::order::event::Now;
 

@@ -81,6 +81,15 @@ pub enum Violation {
         /// At which height.
         height: u64,
     },
+    /// A quorum told a client that its head is the newest, and it was not.
+    StaleBeacon {
+        /// Which client.
+        client: usize,
+        /// What it holds.
+        height: u64,
+        /// What some validator has.
+        newest: u64,
+    },
     /// A client believed a lie.
     Believed {
         /// Which client.
@@ -175,6 +184,12 @@ impl fmt::Display for Violation {
             Self::DoesNotStart { node, why } => write!(f, "validator {node} does not start: {why}"),
             Self::Stopped { node, why } => write!(f, "validator {node} stopped: {why}"),
             Self::ClientAstray { client, height } => write!(f, "client {client} holds another block {height}"),
+            Self::StaleBeacon { client, height, newest } => {
+                write!(
+                    f,
+                    "a quorum told client {client} that block {height} is the newest, but there is {newest}"
+                )
+            }
             Self::Believed { client, lie } => write!(f, "client {client} believed a lie: {lie}"),
             Self::Refused { client, node, why } => write!(f, "client {client} refused validator {node}'s word: {why}"),
             Self::Framed { node, height } => {

@@ -39,8 +39,11 @@ impl World {
                     None => return Ok(()),
                 }
             }
-            Some(Member::Liar(_)) => self.hear_a_lie(client, seat)?,
+            Some(Member::Liar(_)) => self.hear_a_lie(client)?,
             None => return Ok(()),
+        }
+        if self.chance.once_in(4) {
+            self.ask_for_beacon(client)?;
         }
         self.hand_in(client, seat)
     }
@@ -83,7 +86,7 @@ impl World {
         }
     }
 
-    fn hear_a_lie(&mut self, number: usize, seat: Seat) -> Result<(), Violation> {
+    fn hear_a_lie(&mut self, number: usize) -> Result<(), Violation> {
         let kind = self.chance.pick(&Lie::ALL).copied().unwrap_or(Lie::Stale);
         let Some((kind, told)) = self.make_up(number, kind) else {
             return Ok(());
@@ -104,7 +107,6 @@ impl World {
                 lie: kind,
             });
         }
-        let _ = seat;
         self.stays_on_history(number)
     }
 

@@ -20,10 +20,10 @@ use crate::client::Client;
 use crate::faults::{Counts, Fault};
 use crate::founding::{Archive, BEGUN_MS, Founding};
 use crate::liar::Liar;
-use crate::network::{Network, Notice, Seat, Ticket, Weather};
+use crate::network::{Network, Notice, Seat, Ticket};
 use crate::node::Node;
 use crate::packet::Packet;
-use crate::plan::{Death, FAR_OFF_MS, Plan, Trouble};
+use crate::plan::{Plan, Trouble};
 use crate::queue::Queue;
 use crate::story::Story;
 use crate::time::{Clock, MS, Micros, SECOND};
@@ -32,12 +32,9 @@ use crate::violation::Violation;
 /// Within this time after the last fault, every letter is final.
 pub const LIVE_WITHIN: Micros = 60 * SECOND;
 
-/// Within this time after the last letter is final, every validator has every block and rests. A validator whose clock was a
-/// minute behind may still wait for the time of a block that it took for one from the future.
+/// Within this time after the last letter is final, every validator has every block and rests. A validator whose clock
+/// was a minute behind may still wait for the time of a block that it took for one from the future.
 pub const EVEN_WITHIN: Micros = 90 * SECOND;
-
-/// A disk that never refuses again.
-const NEVER: u64 = 1 << 40;
 
 /// One of the committee.
 #[derive(Debug)]
@@ -107,6 +104,8 @@ pub struct Outcome {
     pub signed: usize,
     /// Bytes sent between validators.
     pub bytes: u64,
+    /// How often a client was told that its head is the newest.
+    pub beacons: u64,
     /// How long after the last fault the last letter was final.
     pub live_after: Micros,
     /// What happened, if it was written down.
@@ -132,6 +131,8 @@ pub struct World {
     /// Who applied another block than the chronicle's, and at which height: with too many liars that is no violation.
     pub(crate) astray: Option<(Seat, u64)>,
     pub(crate) is_calm: bool,
+    /// How often a client was told that its head is the newest.
+    pub(crate) beacons: u64,
     pub(crate) story: Story,
     live_after: Micros,
     events: u64,
@@ -170,6 +171,7 @@ impl World {
             evidence: Vec::new(),
             astray: None,
             is_calm: false,
+            beacons: 0,
             story: Story::default(),
             live_after: 0,
             events: 0,
@@ -243,6 +245,7 @@ impl World {
             events: self.events,
             signed: self.ballots.count(),
             bytes: self.network.bytes,
+            beacons: self.beacons,
             live_after: self.live_after,
             story: self.story.lines().to_vec(),
         };
@@ -376,145 +379,6 @@ impl World {
     /// The true time, ms since 1970.
     pub(crate) const fn now_ms(&self) -> u64 {
         BEGUN_MS + self.queue.now() / MS
-    }
-
-    // ---- What goes wrong -------------------------------------------------------------------------------------------
-
-    fn start(&mut self, seat: Seat) -> Result<(), Violation> {
-        let now = self.queue.now();
-        let founding = &self.founding;
-        let Some(Member::Honest(node)) = self.members.get_mut(seat) else {
-            return Ok(());
-        };
-        if node.process.is_some() {
-            return Ok(());
-        }
-        let had = node.known_height;
-        let started = node.start(founding, now);
-        let actions = started.map_err(|why| Violation::DoesNotStart { node: seat, why })?;
-        let has = node.height().unwrap_or(0);
-        self.story
-            .tell(now, || format!("validator {seat} starts at height {has}"));
-        if has < had {
-            return Err(Violation::Forgot { node: seat, had, has });
-        }
-        self.carry_out(seat, actions)
-    }
-
-    fn notice(&mut self, notice: &Notice) -> Result<(), Violation> {
-        if !self.network.notice(notice) {
-            return Ok(());
-        }
-        let peer = self.founding.id(notice.peer);
-        let event = if notice.is_up {
-            Event::PeerUp(peer)
-        } else {
-            Event::PeerDown(peer)
-        };
-        self.tell(notice.node, event)
-    }
-
-    fn suffer(&mut self, trouble: Trouble) -> Result<(), Violation> {
-        let now = self.queue.now();
-        self.story.tell(now, || format!("{trouble:?}"));
-        match trouble {
-            Trouble::Crash { node, death, away } => self.doom(node, death, away),
-            Trouble::Break(a, b) => {
-                self.counts.count(Fault::Broken);
-                self.cut((a, b), now);
-            }
-            Trouble::Partition { side, lasts } => self.part(&side, lasts),
-            Trouble::Clock(node, skew) => {
-                let is_far_off = skew.unsigned_abs() >= FAR_OFF_MS;
-                self.counts.count(if is_far_off {
-                    Fault::ClockFarOff
-                } else {
-                    Fault::ClockWrong
-                });
-                if let Some(node) = self.node_mut(node) {
-                    node.clock.set(skew);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn part(&mut self, side: &[Seat], lasts: Micros) {
-        let now = self.queue.now();
-        let is_long = lasts > crate::network::IDLE_LIMIT;
-        self.counts
-            .count(if is_long { Fault::Partition } else { Fault::Stalled });
-        for a in 0..self.members.len() {
-            for b in a + 1..self.members.len() {
-                if side.contains(&a) != side.contains(&b) {
-                    if is_long {
-                        self.cut((a, b), now + lasts);
-                    } else {
-                        self.network.stall((a, b), now + lasts);
-                    }
-                }
-            }
-        }
-    }
-
-    fn cut(&mut self, pair: (Seat, Seat), until: Micros) {
-        let now = self.queue.now();
-        for notice in self.network.cut(pair, now, until, &mut self.chance) {
-            self.queue.at(notice.at, Coming::Notice(notice));
-        }
-    }
-
-    fn doom(&mut self, seat: Seat, death: Death, away: Micros) {
-        let Some(node) = self.node_mut(seat) else { return };
-        if node.process.is_none() {
-            return;
-        }
-        node.away = away;
-        match death {
-            Death::AtOnce => {
-                self.counts.count(Fault::Crash);
-                self.crash(seat);
-            }
-            Death::AfterActions(count) => node.doom = Some(count),
-            Death::InWrite(fault) => node.tables.fail(0, fault),
-        }
-    }
-
-    /// The process of a validator dies now, and is started again later.
-    pub(crate) fn crash(&mut self, seat: Seat) {
-        let Some(Member::Honest(node)) = self.members.get_mut(seat) else {
-            return;
-        };
-        if node.crash(&mut self.chance) {
-            self.counts.count(Fault::JournalLost);
-        }
-        let again = self.queue.now() + node.away;
-        self.story.tell(self.queue.now(), || {
-            format!("validator {seat} dies until {} ms", again / MS)
-        });
-        self.queue.at(again, Coming::Start(seat));
-        for other in self.network.others(seat) {
-            self.cut((seat, other), again);
-        }
-    }
-
-    fn calm(&mut self) -> Result<(), Violation> {
-        self.story.tell(self.queue.now(), || "faults end".to_owned());
-        self.is_calm = true;
-        self.network.weather = Weather {
-            loss_permille: 0,
-            twice_permille: 0,
-            slow_permille: 0,
-            ..self.network.weather
-        };
-        for seat in self.honest.clone() {
-            if let Some(node) = self.node_mut(seat) {
-                node.clock.set(0);
-                node.doom = None;
-                node.tables.fail(NEVER, waxwing_store::memory::Fault::Refused);
-            }
-        }
-        Ok(())
     }
 
     // ---- What is checked -------------------------------------------------------------------------------------------

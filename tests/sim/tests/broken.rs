@@ -1,4 +1,5 @@
-//! The test of the test: validators that break one rule are caught within two hundred seeds, and by what that rule prevents.
+//! The test of the test: validators that break one rule are caught within two hundred seeds, and by what that rule
+//! prevents.
 #![expect(clippy::unwrap_used, reason = "tests may fail here")]
 
 use waxwing_sim::runs::{Failure, Kind, Next, Runner};

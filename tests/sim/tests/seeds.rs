@@ -30,6 +30,7 @@ fn half(seeds: Range<u64>) {
         .map(|(fault, seen, floor)| format!("{fault}: {seen} of {floor}"))
         .collect();
     assert_eq!(too_few, Vec::<String>::new(), "{summary}");
+    assert!(summary.letters > 4000 && summary.beacons > 1000, "{summary}");
 }
 
 #[test]
