@@ -91,6 +91,29 @@ async fn envelopes_are_passed_on_in_order_and_many_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_validator_without_room_is_left_alone_and_then_gets_what_has_gathered() {
+    let one = Node::start(1, &[]);
+    let mut other = Node::start(2, &[one.address()]);
+    one.until_reached(other.validator()).await;
+    other.until_reached(one.validator()).await;
+    *other.room.lock().unwrap() = Room::Full { retry_after_ms: 700 };
+    let sealed: Vec<Opaque> = (0..40_u8).map(|number| vec![number].into()).collect();
+    one.links.spread(&sealed[..1]);
+    assert_eq!(soon(other.spread.recv()).await.unwrap(), sealed[..1]);
+    let told = one.links.clock.steady_ms();
+    for envelope in &sealed[1..] {
+        one.links.spread(std::slice::from_ref(envelope));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(
+        soon(other.spread.recv()).await.unwrap(),
+        sealed[1..],
+        "all of it at once"
+    );
+    assert!(one.links.clock.steady_ms() >= told + 600);
+}
+
+#[tokio::test]
 async fn nothing_more_is_taken_for_a_while_from_who_passed_on_nonsense() {
     let one = Node::start(1, &[]);
     let other = Node::start(2, &[one.address()]);

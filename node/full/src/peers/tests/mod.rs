@@ -54,6 +54,8 @@ struct Node {
     server: Server,
     events: mpsc::UnboundedReceiver<Event>,
     spread: mpsc::UnboundedReceiver<Vec<Opaque>>,
+    /// What it says about its pool.
+    room: Arc<Mutex<Room>>,
     lifeline: Lifeline,
     number: u8,
 }
@@ -62,6 +64,7 @@ struct Node {
 struct Answers {
     links: Arc<Links<MemoryTables>>,
     spread: mpsc::UnboundedSender<Vec<Opaque>>,
+    room: Arc<Mutex<Room>>,
 }
 
 impl Service for Answers {
@@ -74,7 +77,8 @@ impl Service for Answers {
             Request::Spread { envelopes } => match self.links.may_spread(&peer.node) {
                 Some(_) => {
                     self.spread.send(envelopes.into_vec()).unwrap();
-                    responder.answer(Response::Spread(Room::Enough)).await;
+                    let room = *self.room.lock().unwrap();
+                    responder.answer(Response::Spread(room)).await;
                 }
                 None => responder.refuse(Refusal::Stranger).await,
             },
@@ -119,9 +123,11 @@ impl Node {
             deliver,
         });
         let (heard, spread) = mpsc::unbounded_channel();
+        let room = Arc::new(Mutex::new(Room::Enough));
         let answers = Answers {
             links: Arc::clone(&links),
             spread: heard,
+            room: Arc::clone(&room),
         };
         let identity = Identity::new(&node_key(number));
         let server = Server::bind(address, &identity, ServerLimits::DEFAULT, answers).unwrap();
@@ -131,6 +137,7 @@ impl Node {
             server,
             events,
             spread,
+            room,
             lifeline,
             number,
         }
