@@ -286,6 +286,11 @@ impl Node {
         self.running.as_mut().expect("the node runs")
     }
 
+    /// The process, if it runs.
+    pub const fn running(&mut self) -> Option<&mut Running> {
+        self.running.as_mut()
+    }
+
     /// One of its pages; `None` while it does not answer.
     #[must_use]
     pub fn page(&self, path: &str) -> Option<(u16, String)> {

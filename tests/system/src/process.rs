@@ -135,6 +135,15 @@ impl Running {
             .join("\n")
     }
 
+    /// Everything that has been printed until now.
+    #[must_use]
+    pub fn so_far(&mut self) -> String {
+        while let Ok(line) = self.lines.try_recv() {
+            self.printed.push((line, false));
+        }
+        self.all()
+    }
+
     /// Kills the program with `SIGKILL` and waits until it is gone: the next one may use its files and ports.
     pub fn kill(self) {
         drop(self);

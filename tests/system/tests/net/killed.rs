@@ -18,6 +18,9 @@ fn a_committee_goes_on_when_one_of_four_is_killed_and_takes_it_back() {
             for victim in [4, 3] {
                 stage.node(victim).kill();
                 let gap = stage.more("three of four order", loads.first().unwrap(), 200);
+                if gap > 5_000 {
+                    println!("{}", stage.logs(20_000));
+                }
                 let (start, target) = (stage.time(), stage.height(1));
                 stage.node(victim).start();
                 stage.until_height(&[victim], target);

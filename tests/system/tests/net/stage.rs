@@ -155,6 +155,19 @@ impl Stage {
         longest
     }
 
+    /// What the nodes that run have printed: for a play that went on, but not as it should.
+    pub(crate) fn logs(&mut self, lines: usize) -> String {
+        let mut all = String::new();
+        for (number, node) in (1..).zip(&mut self.nodes) {
+            let Some(running) = node.running() else { continue };
+            let printed = running.so_far();
+            let printed: Vec<&str> = printed.lines().collect();
+            let last = printed.get(printed.len().saturating_sub(lines)..).unwrap_or_default();
+            all += &format!("-- node {number}\n{}\n", last.join("\n"));
+        }
+        all
+    }
+
     /// Waits until these nodes have a block; returns how long that took, in ms.
     pub(crate) fn until_height(&self, numbers: &[usize], height: u64) -> u64 {
         let start = self.time();
