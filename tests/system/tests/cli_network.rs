@@ -13,7 +13,6 @@ use serde_json::Value;
 use waxwing_system::command::{done, json, list, number, refusal, text, verdict, waxwing};
 use waxwing_system::load::Load;
 use waxwing_system::node::{Network, Node};
-use waxwing_system::until::until;
 
 /// `waxwing network ...`, typed by an operator in the folder of all.
 fn network(folder: &Path, operator: &str, arguments: &[&str]) -> Command {
@@ -136,62 +135,89 @@ impl Committee {
     }
 }
 
+impl Committee {
+    /// Proposes to replace the fourth validator by the fifth node, some blocks from now.
+    fn propose(&self) -> Value {
+        let leaving = text(&json(&mut network(self.folder.path(), "4", &["key"])), "/line").to_owned();
+        let now = json(&mut self.committee("1", &["show"]));
+        let from = (number(&now, "/height") + 40).to_string();
+        let proposing = [
+            "propose",
+            "--add",
+            "5/vote.pub",
+            "--remove",
+            &leaving,
+            "--from-height",
+            &from,
+        ];
+        let proposed = json(&mut self.committee("1", &proposing));
+        assert_eq!((number(&proposed, "/missing"), number(&proposed, "/needed")), (3, 3));
+        assert_eq!(
+            (list(&proposed, "/joins").len(), list(&proposed, "/leaves").len()),
+            (1, 1)
+        );
+        proposed
+    }
+
+    /// Three of those who vote sign: nobody by accident, nobody who does not vote, and one signature counts once.
+    fn agree(&self) -> Value {
+        let (code, line) = refusal(&mut self.committee("1", &["sign", "change.wxc"]));
+        assert!(code == 2 && line.contains("add --yes"), "{line}");
+        let (code, line) = refusal(&mut self.committee("5", &["sign", "change.wxc", "--yes"]));
+        assert!(code == 2 && line.contains("does not vote now"), "{line}");
+        for _ in 0..2 {
+            let signed = json(&mut self.committee("1", &["sign", "change.wxc", "--yes"]));
+            assert_eq!(number(&signed, "/missing"), 2, "{signed}");
+        }
+        // Two sign copies at the same time; the third puts them together, and has the quorum.
+        let at = |name: &str| self.folder.path().join(name);
+        std::fs::copy(at("change.wxc"), at("copy.wxc")).expect("files can be copied");
+        let signed = json(&mut self.committee("2", &["sign", "copy.wxc", "--yes"]));
+        assert_eq!(number(&signed, "/missing"), 1, "{signed}");
+        let whole = ["sign", "change.wxc", "--with", "copy.wxc", "--yes"];
+        let agreed = json(&mut self.committee("3", &whole));
+        assert_eq!(
+            (number(&agreed, "/missing"), list(&agreed, "/signed_by").len()),
+            (0, 3),
+            "{agreed}"
+        );
+        assert!(number(&agreed, "/ordered_in") > 0, "{agreed}");
+        agreed
+    }
+
+    /// The history is audited over the change, and is one wherever it is read.
+    fn check_histories(&self) {
+        let policy = self.folder.path().join("policy");
+        self.network.policy(&policy, None);
+        let audit = |arguments: &[&str]| {
+            let mut command = waxwing(&self.folder.path().join("nobody"));
+            command.arg("audit").args(arguments).current_dir(self.folder.path());
+            verdict(command.arg("--policy").arg(&policy))
+        };
+        for home in ["1", "4", "5"] {
+            let (code, report) = audit(&["run", home]);
+            assert_eq!((code, number(&report, "/terms")), (0, 2), "{report}");
+        }
+        let (code, found) = audit(&["compare", "1", &self.joining.address()]);
+        assert_eq!((code, text(&found, "/verdict")), (0, "VERIFIED"), "{found}");
+    }
+}
+
 #[test]
 fn a_quorum_replaces_a_validator_while_everything_runs() {
     let mut all = Committee::run();
     all.order_until(1, 3);
-    let leaving = text(&json(&mut network(all.folder.path(), "4", &["key"])), "/line").to_owned();
     assert!(
         !all.folder.path().join("5/vote.key").exists(),
         "the node took the key over"
     );
     assert_eq!(Committee::role(&all.joining), "follower");
-
-    let now = json(&mut all.committee("1", &["show"]));
-    let from = (number(&now, "/height") + 40).to_string();
-    let proposing = [
-        "propose",
-        "--add",
-        "5/vote.pub",
-        "--remove",
-        &leaving,
-        "--from-height",
-        &from,
-    ];
-    let proposed = json(&mut all.committee("1", &proposing));
-    assert_eq!((number(&proposed, "/missing"), number(&proposed, "/needed")), (3, 3));
-    assert_eq!(
-        (list(&proposed, "/joins").len(), list(&proposed, "/leaves").len()),
-        (1, 1)
-    );
-
-    // Nobody signs by accident, who does not vote cannot, and one signature counts once.
-    let (code, line) = refusal(&mut all.committee("1", &["sign", "change.wxc"]));
-    assert!(code == 2 && line.contains("add --yes"), "{line}");
-    let (code, line) = refusal(&mut all.committee("5", &["sign", "change.wxc", "--yes"]));
-    assert!(code == 2 && line.contains("does not vote now"), "{line}");
-    for _ in 0..2 {
-        let signed = json(&mut all.committee("1", &["sign", "change.wxc", "--yes"]));
-        assert_eq!(number(&signed, "/missing"), 2, "{signed}");
-    }
-    // Two sign copies at the same time; the third puts them together, and has the quorum.
-    std::fs::copy(all.folder.path().join("change.wxc"), all.folder.path().join("copy.wxc"))
-        .expect("files can be copied");
-    let signed = json(&mut all.committee("2", &["sign", "copy.wxc", "--yes"]));
-    assert_eq!(number(&signed, "/missing"), 1, "{signed}");
-    let whole = ["sign", "change.wxc", "--with", "copy.wxc", "--yes"];
-    let agreed = json(&mut all.committee("3", &whole));
-    assert_eq!(
-        (number(&agreed, "/missing"), list(&agreed, "/signed_by").len()),
-        (0, 3),
-        "{agreed}"
-    );
-    assert!(number(&agreed, "/ordered_in") > 0, "{agreed}");
+    all.propose();
+    let from = number(&all.agree(), "/from_height");
 
     // It takes over at its height and not before; nobody waits for it.
     let before = json(&mut all.committee("2", &["show"]));
     assert_eq!(number(&before, "/term"), 0);
-    let from: u64 = number(&agreed, "/from_height");
     all.order_until(2, from + 5);
     all.joining.until_height(from + 5);
     let after = json(&mut all.committee("2", &["show"]));
@@ -202,36 +228,22 @@ fn a_quorum_replaces_a_validator_while_everything_runs() {
     );
     assert_eq!(list(&after, "/terms").len(), 2);
     assert_eq!(Committee::role(&all.joining), "validator");
-    until("who left follows", || {
-        (Committee::role(&all.members[3]) == "follower").then_some(())
-    });
+
+    // Who left goes on as a follower, without the key.
+    all.members[3].until_height(from + 5);
+    assert_eq!(Committee::role(&all.members[3]), "follower");
     assert!(
         !all.folder.path().join("4/node/keys/vote").exists(),
         "its vote key is destroyed"
     );
 
-    // It was for that committee: it counts once.
+    // The change was for that committee: it counts once.
     let (code, line) = refusal(&mut all.committee("1", &["sign", "change.wxc", "--yes"]));
     assert!(
         code == 2 && line.contains("another committee than the one that votes now"),
         "{line}"
     );
-
-    // The history is audited over the change, and the same wherever it is read.
-    all.network.policy(&all.folder.path().join("policy"), None);
-    for home in ["1", "5"] {
-        let mut audit = waxwing(&all.folder.path().join("nobody"));
-        audit.args(["audit", "run"]).arg(all.folder.path().join(home));
-        let (code, report) = verdict(audit.arg("--policy").arg(all.folder.path().join("policy")));
-        assert_eq!((code, number(&report, "/terms")), (0, 2), "{report}");
-    }
-    let mut compare = waxwing(&all.folder.path().join("nobody"));
-    compare
-        .args(["audit", "compare"])
-        .arg(all.folder.path().join("1"))
-        .arg(all.joining.address());
-    let (code, found) = verdict(compare.arg("--policy").arg(all.folder.path().join("policy")));
-    assert_eq!((code, text(&found, "/verdict")), (0, "VERIFIED"), "{found}");
+    all.check_histories();
     for member in &mut all.members {
         member.stop();
     }

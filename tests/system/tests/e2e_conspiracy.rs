@@ -205,99 +205,85 @@ fn submit(node: &Node, envelope: &Envelope) -> Admission {
     })
 }
 
-#[test]
-fn validators_that_all_conspire_are_found_out_by_the_first_comparison() {
-    let mut conspiracy = Conspiracy::begin();
-    let (ann, ben) = (
-        Person::new(&conspiracy.at("people"), "Ann"),
-        Person::new(&conspiracy.at("people"), "Ben"),
-    );
-    let nodes = conspiracy.addresses();
-    let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
-    ann.open("friends", &conspiracy.network.genesis_file(), &nodes);
-    ben.join(&ann.invite("friends"));
-    ann.send("friends", "when do we meet?");
-    ben.send("friends", "you say when");
-    let mut follower = Node::follower(&conspiracy.at("follower"), &conspiracy.network, &nodes);
-    follower.start();
+/// Ann and Ben, who have said a word to each other, and an honest follower.
+struct Members {
+    ann: Person,
+    ben: Person,
+    follower: Node,
+}
 
-    // One history is shown to Ann and to the follower.
-    conspiracy.stop();
-    conspiracy.copy();
-    for member in &mut conspiracy.members {
-        member.start();
+impl Members {
+    fn meet(conspiracy: &Conspiracy) -> Self {
+        let people = conspiracy.at("people");
+        let (ann, ben) = (Person::new(&people, "Ann"), Person::new(&people, "Ben"));
+        let nodes = conspiracy.addresses();
+        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+        ann.open("friends", &conspiracy.network.genesis_file(), &nodes);
+        ben.join(&ann.invite("friends"));
+        ann.send("friends", "when do we meet?");
+        ben.send("friends", "you say when");
+        let mut follower = Node::follower(&conspiracy.at("follower"), &conspiracy.network, &nodes);
+        follower.start();
+        Self { ann, ben, follower }
     }
-    let mut audit = waxwing(&conspiracy.at("nobody"));
-    let shared = json(audit.args(["network", "committee", "show"]).arg(conspiracy.at("two-1")));
-    let shared = number(&shared, "/height");
-    ann.send("friends", "at nine");
-    conspiracy.go_on(1);
-    ann.send("friends", "are you there?");
-    let last = ann.send("friends", "can you hear me?");
-    let height = number(&last, "/message/height");
-    assert!(height > BEYOND_THE_ANCHOR);
-    follower.until_height(height);
-    // Ann tells the follower's address on: so far Ben knows only what the validators show him.
-    ann.open("family", &conspiracy.network.genesis_file(), &[&follower.address()]);
-    let link = ann.invite("friends");
 
-    // The other one is shown to Ben, at the same addresses.
-    conspiracy.turn_over();
-    let sealed = envelope(&conspiracy.at("one-1"), height);
-    assert!(
-        sealed.signed.header.anchor.height > shared,
-        "it names a block of one history alone"
-    );
-    ben.send("friends", "at ten, then?");
-    conspiracy.go_on(2);
-    assert_eq!(
-        Conspiracy::read(&ben),
-        ["when do we meet?", "you say when", "at ten, then?"],
-        "each sees a conversation in which the other is silent"
-    );
-    // Not even with the validators' help does Ann's message pass: it names a block that Ben's history does not have.
-    let admission = submit(&conspiracy.members[0], &sealed);
-    assert!(
-        matches!(admission, Admission::Refused(EnvelopeRefusal::UnknownAnchor { .. })),
-        "{admission:?}"
-    );
+    /// Ann writes in her history, until her envelopes name a block of it alone; returns the height of the last one.
+    fn ann_writes(&self, conspiracy: &Conspiracy) -> u64 {
+        self.ann.send("friends", "at nine");
+        conspiracy.go_on(1);
+        self.ann.send("friends", "are you there?");
+        let last = self.ann.send("friends", "can you hear me?");
+        let height = number(&last, "/message/height");
+        assert!(height > BEYOND_THE_ANCHOR);
+        self.follower.until_height(height);
+        height
+    }
+}
 
-    // The first comparison, by an auditor who has both directories.
+/// By an auditor who has directories of both histories.
+fn found_by_audit(conspiracy: &Conspiracy, shared: u64) -> PathBuf {
     let (code, found) = conspiracy.compare(&conspiracy.at("one-1"), &conspiracy.at("two-3"));
     assert_eq!((code, text(&found, "/verdict")), (30, "DIVERGED"), "{found}");
     assert_eq!(number(&found, "/agree_height"), shared);
-    let by_audit = conspiracy.at(text(&found, "/evidence_file"));
+    let file = conspiracy.at(text(&found, "/evidence_file"));
     let convicted = list(&found, "/convicted").len();
     assert!(
-        convicted >= 2 || rounds(&by_audit).0 != rounds(&by_audit).1,
+        convicted >= 2 || rounds(&file).0 != rounds(&file).1,
         "two quorums of four in one round share two at least: {found}"
     );
+    let said = conspiracy.verify(&file);
     assert!(
-        conspiracy
-            .verify(&by_audit)
-            .starts_with("VERIFIED  the validators made two different blocks final")
+        said.starts_with("VERIFIED  the validators made two different blocks final"),
+        "{said}"
     );
+    file
+}
 
-    // By the honest follower, which is still where Ann was.
-    let by_follower = until("the follower keeps evidence", || {
+/// By the honest follower, which is still where Ann was.
+fn found_by_follower(conspiracy: &Conspiracy, follower: &Node) -> PathBuf {
+    let file = until("the follower keeps evidence", || {
         let files = std::fs::read_dir(follower.directory()).ok()?;
         let mut paths = files.filter_map(|file| Some(file.ok()?.path()));
         paths.find(|path| path.extension().is_some_and(|ending| ending == "wxe"))
     });
-    conspiracy.verify(&by_follower);
+    conspiracy.verify(&file);
     assert_eq!(follower.status().get("is_halted"), Some(&serde_json::Value::Bool(true)));
+    file
+}
 
-    // By an invitation: Ann's names a block that she has checked, and a node that still has it.
-    let joined = run(&mut ben.chat(&["join", &link]));
+/// By an invitation: Ann's names a block that she has checked, and a node that still has it.
+fn found_by_invitation(conspiracy: &Conspiracy, ben: &Person, link: &str) -> PathBuf {
+    let joined = run(&mut ben.chat(&["join", link]));
     assert_ne!(joined.code, Some(0), "{}", joined.out);
     let out = conspiracy.at("of-ben");
-    let by_ben = until("Ben's device keeps evidence", || {
+    let file = until("Ben's device keeps evidence", || {
+        // Whatever it is asked, it meets the other history; that it refuses then is looked at below.
         let _ = run(&mut ben.chat(&["read", "friends"]));
         let told = json(&mut ben.chat(&["evidence", "--out", &out.to_string_lossy()]));
-        let file = list(&told, "/pieces").first()?.get("file")?.as_str().map(PathBuf::from);
-        file
+        let first = list(&told, "/pieces").first()?;
+        first.get("file")?.as_str().map(PathBuf::from)
     });
-    conspiracy.verify(&by_ben);
+    conspiracy.verify(&file);
     let stopped = run(&mut ben.chat(&["send", "friends", "hello?"]));
     assert_ne!(
         stopped.code,
@@ -305,13 +291,61 @@ fn validators_that_all_conspire_are_found_out_by_the_first_comparison() {
         "a device that knows of a fork sends nothing: {}",
         stopped.out
     );
+    file
+}
 
-    // Each of the files is accepted beside either history.
+#[test]
+fn validators_that_all_conspire_are_found_out_by_the_first_comparison() {
+    let mut conspiracy = Conspiracy::begin();
+    let mut members = Members::meet(&conspiracy);
+
+    // One history is shown to Ann and to the follower.
+    conspiracy.stop();
+    conspiracy.copy();
+    for member in &mut conspiracy.members {
+        member.start();
+    }
+    let mut show = waxwing(&conspiracy.at("nobody"));
+    let shared = json(show.args(["network", "committee", "show"]).arg(conspiracy.at("two-1")));
+    let shared = number(&shared, "/height");
+    let height = members.ann_writes(&conspiracy);
+    // Ann tells the follower's address on: so far Ben knows only what the validators show him.
+    let follower = members.follower.address();
+    members
+        .ann
+        .open("family", &conspiracy.network.genesis_file(), &[&follower]);
+    let link = members.ann.invite("friends");
+
+    // The other one is shown to Ben, at the same addresses.
+    conspiracy.turn_over();
+    members.ben.send("friends", "at ten, then?");
+    conspiracy.go_on(2);
+    assert_eq!(
+        Conspiracy::read(&members.ben),
+        ["when do we meet?", "you say when", "at ten, then?"],
+        "each sees a conversation in which the other is silent"
+    );
+    // Not even with the validators' help does Ann's message pass: it names a block that Ben's history does not have.
+    let sealed = envelope(&conspiracy.at("one-1"), height);
+    assert!(
+        sealed.signed.header.anchor.height > shared,
+        "it names a block of one history alone"
+    );
+    let admission = submit(&conspiracy.members[0], &sealed);
+    assert!(
+        matches!(admission, Admission::Refused(EnvelopeRefusal::UnknownAnchor { .. })),
+        "{admission:?}"
+    );
+
+    // The first comparison, whoever makes it, leaves a file that is accepted beside either history.
+    let by_audit = found_by_audit(&conspiracy, shared);
+    let by_follower = found_by_follower(&conspiracy, &members.follower);
+    let by_ben = found_by_invitation(&conspiracy, &members.ben, &link);
     for (evidence, history) in [(&by_audit, "two-2"), (&by_follower, "one-2"), (&by_ben, "two-4")] {
         let (code, held) = conspiracy.compare(evidence, &conspiracy.at(history));
         assert_eq!(code, 30, "{held}");
         assert!(text(&held, "/headline").starts_with("the evidence holds"), "{held}");
     }
     conspiracy.stop();
-    follower.stop();
+    members.follower.stop();
 }

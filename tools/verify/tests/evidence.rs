@@ -1,6 +1,11 @@
 //! The verifier on evidence that holds, and on each way in which it can have been tampered with.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -220,7 +220,10 @@ impl Heads for NodeHistory {
     /// As clients climb it: some rungs in each answer, each time from the last one.
     fn ladder(&mut self) -> Result<Vec<Rung>, SourceError> {
         let (mut held, mut rungs) = (0, Vec::new());
-        while self.newest > 0 {
+        if self.newest == 0 {
+            return Ok(rungs);
+        }
+        loop {
             let update: HeadUpdate = match self.caller.ask(&Request::Head { held }) {
                 Ok(Response::Head(bytes)) => decoded(held, &bytes)?,
                 Ok(_) => return Err(malformed(held)),
@@ -229,10 +232,9 @@ impl Heads for NodeHistory {
             let top = update.ladder.last().map_or(held, |last| last.head.header.height);
             rungs.extend(update.ladder.into_iter().map(Rung::from));
             if top <= held || rungs.len() > RUNGS_MAX {
-                break;
+                return Ok(rungs);
             }
             held = top;
         }
-        Ok(rungs)
     }
 }
