@@ -89,7 +89,11 @@ impl core::fmt::Display for EvidenceFileError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Rung { index, fault } => {
-                write!(f, "change {} of the committee does not hold: {fault}", index.saturating_add(1))
+                write!(
+                    f,
+                    "change {} of the committee does not hold: {fault}",
+                    index.saturating_add(1)
+                )
             }
             Self::Evidence(error) => error.fmt(f),
         }

@@ -348,10 +348,7 @@ impl Follow {
             Some(former) if offered == held => former,
             _ => &self.held.committee,
         };
-        let verified = head
-            .clone()
-            .verify(&self.keys, committee)
-            .map_err(FollowError::Head)?;
+        let verified = head.clone().verify(&self.keys, committee).map_err(FollowError::Head)?;
         if offered == held {
             return Err(self.fork(head));
         }

@@ -245,7 +245,7 @@ impl Liar {
         self.number += 1;
         let habit = match self.habit {
             // Whoever never proposes a block that is taken is hardly ever asked again.
-            Habit::Invalid | Habit::Withholds if chance.once_in(2) => {
+            Habit::Invalid | Habit::Withholds if self.number.is_multiple_of(2) => {
                 let sound = self.scene(sky).sound();
                 let all = self.others(sky);
                 return self.show(at.1, sound, (&all, &all), sky, said);

@@ -78,7 +78,14 @@ fn a_start_knows_every_committee_and_whose_turn_it_is() {
         seen.push((world.ledger.ladder().from(), world.ledger.pending().is_some()));
     }
     seen.dedup();
-    let waited = [(0, false), (0, true), (35, false), (61, false), (61, true), (119, false)];
+    let waited = [
+        (0, false),
+        (0, true),
+        (35, false),
+        (61, false),
+        (61, true),
+        (119, false),
+    ];
     assert_eq!(seen, waited);
 }
 
