@@ -8,7 +8,7 @@
 //! | target | holds |
 //! |---|---|
 //! | [`values`] | one value, one encoding; verifying never panics |
-//! | [`proofs`] | no proof but the true one; a light client believes no block that was not made |
+//! | [`proofs`] | no proof but the true one; a light client believes no block that was not made; true answers always lead a joining node to the end |
 //! | [`wire`] | frames are cut alike however they arrive; one message, one encoding; a reply's insides have an answer |
 //! | [`order`] | a host never panics, never signs two things for one step, never decides twice |
 //! | [`seal`] | what is sealed is opened, what is spoilt is not; no text of others reaches a screen with its tricks |
@@ -20,6 +20,7 @@ pub mod files;
 #[cfg(not(test))]
 mod frames;
 pub mod golden;
+mod joining;
 pub mod order;
 pub mod proofs;
 pub mod script;

@@ -56,7 +56,7 @@ fn grown(history: u8) -> World {
     world
 }
 
-const GAMES: [fn(&mut Script<'_>); 10] = [
+const GAMES: [fn(&mut Script<'_>); 11] = [
     inclusion,
     consistency,
     range,
@@ -67,6 +67,7 @@ const GAMES: [fn(&mut Script<'_>); 10] = [
     log,
     next_block,
     raw_proofs,
+    join,
 ];
 
 /// Place of [`raw_session`] among the games.
@@ -490,6 +491,12 @@ fn raw_proofs(script: &mut Script<'_>) {
         last_height: numbers[1],
     };
     let _ = LogCursor::start(LogId(one.0)).extend(&HashKeys::new(other), &[], &proven);
+}
+
+/// A node joins by a snapshot of one of the histories.
+fn join(script: &mut Script<'_>) {
+    let world = script.pick(&*WORLDS);
+    crate::joining::joining(script, world);
 }
 
 /// Every game with scripts of a few kinds, and the vectors' updates as one session each.
