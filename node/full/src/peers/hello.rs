@@ -78,6 +78,9 @@ mod tests {
         let bytes = hello.to_bytes();
         assert!(bytes.len() <= HELLO_BYTES_MAX);
         assert_eq!(Hello::read(&bytes, network, &from, &to), Some(hello.clone()));
+        let message = hello_message(network, &from, &to, 4040);
+        let parts = [b"waxwing v1 hello", &[2; 32][..], &[3; 32], &[4; 32], &[0x0f, 0xc8]];
+        assert_eq!(message, parts.concat(), "SPEC 4.2");
         let stranger = NodeId([5; 32]);
         assert_eq!(
             Hello::read(&bytes, network, &stranger, &to),
