@@ -16,6 +16,10 @@ use waxwing_core::{Hash, Verified};
 
 use super::{Candidate, Pool};
 
+/// After so many envelopes in a row for which a block has no room, no more are tried: what waits is mostly of one size, and
+/// looking through all of a full pool would cost more than the last few hundred bytes of a block are worth.
+const MISFITS_MAX: u32 = 64;
+
 /// An envelope that the next block is tried with.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected {
@@ -50,6 +54,8 @@ struct Selection {
     sequences: HashSet<u64>,
     block: Used,
     logs: HashMap<LogId, Used>,
+    /// How many in a row the block had no room for.
+    misfits: u32,
 }
 
 impl Selection {
@@ -59,6 +65,7 @@ impl Selection {
         let fits = self.block.fits(share, entries_max, bytes_max)
             && log.fits(share, LOG_ENTRIES_PER_BLOCK_MAX, LOG_BYTES_PER_BLOCK_MAX);
         if fits {
+            self.misfits = 0;
             log.add(share);
             self.block.add(share);
             self.sequences.insert(sequence);
@@ -66,6 +73,8 @@ impl Selection {
                 carried: Arc::clone(&candidate.carried),
                 stamp: candidate.stamp,
             });
+        } else if !self.block.fits(share, BLOCK_ENTRIES_MAX, BLOCK_BYTES_MAX) {
+            self.misfits += 1;
         }
         fits
     }
@@ -73,7 +82,7 @@ impl Selection {
     fn is_full(&self) -> bool {
         // Nothing is smaller than an envelope without a body.
         let smallest = 224;
-        !self.block.fits(smallest, BLOCK_ENTRIES_MAX, BLOCK_BYTES_MAX)
+        self.misfits >= MISFITS_MAX || !self.block.fits(smallest, BLOCK_ENTRIES_MAX, BLOCK_BYTES_MAX)
     }
 }
 

@@ -126,6 +126,27 @@ fn a_full_block_is_seen_as_one() {
 }
 
 #[test]
+fn the_rest_of_a_block_is_filled_but_not_searched_for_without_end() {
+    let mut pool = Pool::new(LIMITS);
+    let (half, tenth) = (vec![0; 500 << 10], vec![0; 100 << 10]);
+    for writer in 1..=4 {
+        pool.admit(sized(writer, &half, 10, FirstOfLog::No)).unwrap();
+    }
+    let too_large = |pool: &mut Pool, writer: u8| pool.admit(sized(writer, &tenth, 10, FirstOfLog::No)).unwrap();
+    for writer in 5..68 {
+        too_large(&mut pool, writer);
+    }
+    let near = candidate(100, 0, 1, FirstOfLog::No);
+    pool.admit(near.clone()).unwrap();
+    for writer in 101..165 {
+        too_large(&mut pool, writer);
+    }
+    pool.admit(candidate(200, 0, 1, FirstOfLog::No)).unwrap();
+    let selected = stamps(&pool.select());
+    assert_eq!((selected.len(), selected.last()), (5, Some(&near.stamp)));
+}
+
+#[test]
 fn a_new_log_needs_an_opener_and_the_strongest_opener_goes_first() {
     let mut pool = Pool::new(LIMITS);
     let weak = candidate(1, 0, 3, FirstOfLog::Yes);
