@@ -196,8 +196,10 @@ fn empty_name(source: &Source) -> Vec<String> {
     if !is_rust(source) {
         return Vec::new();
     }
+    // An indented function without `pub` may be the method of somebody else's trait, who chose its name.
     lines(source, "a noun needs no get_", |line| {
-        line.contains(concat!("fn ", "get_"))
+        let chosen_here = line.trim_start().starts_with("pub") || !line.starts_with(' ');
+        chosen_here && line.contains(concat!("fn ", "get_"))
     })
 }
 
@@ -320,6 +322,14 @@ fn names_say_what_is_inside() {
     assert_eq!(
         findings(empty_name, "a.rs", &format!("pub fn {}head() {{}}", "get_")).len(),
         1
+    );
+    assert_eq!(
+        findings(empty_name, "a.rs", &format!("    pub(crate) fn {}head() {{}}", "get_")).len(),
+        1
+    );
+    assert_eq!(
+        findings(empty_name, "a.rs", &format!("    fn {}by_index() {{}}", "get_")),
+        Vec::<String>::new()
     );
 }
 
