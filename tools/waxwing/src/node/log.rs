@@ -7,12 +7,17 @@ use waxwing_node::config::{LogFormat, NodeConfig};
 
 use crate::failure::Failure;
 
+/// The engine under the agreement tells every height and vote at info. What of it concerns an operator, the node says
+/// itself. A filter that names the engine still wins: it comes later.
+const ENGINE: &str = "arc_malachitebft_core_consensus=warn,arc_malachitebft_core_driver=warn,\
+                      arc_malachitebft_core_state_machine=warn,arc_malachitebft_core_votekeeper=warn";
+
 /// Starts logging as the settings say.
 ///
 /// # Errors
 /// If the filter is none.
 pub(super) fn start(config: &NodeConfig) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("{ENGINE},{}", config.log)).map_err(|error| {
         Failure::usage(format!(
             "the setting \"log\" is no level and no filter ({error}): try \"info\""
         ))
