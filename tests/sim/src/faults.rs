@@ -85,11 +85,13 @@ impl Fault {
     pub const fn floor(self) -> u64 {
         match self {
             Self::Lost | Self::TwoVotes => 5000,
-            Self::Silence | Self::Duplicated => 2000,
+            Self::Silence | Self::Duplicated => 1000,
             Self::Lied(Lie::CutShort | Lie::Swapped) | Self::Broken | Self::Crash | Self::CrashBetween => 100,
             Self::Lied(_) => 500,
-            Self::Reordered | Self::TwoBlocks | Self::JournalLost | Self::ClockWrong => 100,
-            Self::Stalled | Self::CrashInWrite | Self::DiskFull | Self::Withheld => 40,
+            Self::Reordered | Self::JournalLost | Self::ClockWrong => 100,
+            Self::TwoBlocks => 60,
+            Self::Stalled | Self::CrashInWrite | Self::DiskFull => 40,
+            Self::Withheld => 20,
             Self::Partition => 30,
             Self::ClockFarOff => 12,
             Self::Conspiracy => 6,

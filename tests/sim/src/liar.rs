@@ -286,7 +286,10 @@ impl Liar {
         let first = self.broken % Invalid::ALL.len();
         self.broken += 5;
         let (before, from) = Invalid::ALL.split_at(first);
-        let mut rules = from.iter().chain(before);
+        // Few moments let an anchor expire, so it goes first where it can.
+        let rare = [Invalid::AnchorExpired];
+        let rare = rare.iter().filter(|_| self.number % 4 == 1);
+        let mut rules = rare.chain(from).chain(before);
         rules.find_map(|rule| Some((*rule, scene.forge(*rule)?)))
     }
 

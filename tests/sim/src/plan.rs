@@ -175,6 +175,8 @@ fn habit(is_conspiracy: bool, chance: &mut Chance) -> Habit {
         Habit::Invalid,
         Habit::Invalid,
         Habit::Invalid,
+        Habit::Invalid,
+        Habit::Invalid,
         Habit::Anything,
     ];
     chance.pick(&habits).copied().unwrap_or(Habit::Anything)
