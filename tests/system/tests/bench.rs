@@ -64,6 +64,12 @@ fn every_figure_is_listed_with_what_it_must_reach() {
         "ingest",
         "latency",
         "idle",
+        "committee",
+        "committee-latency",
+        "one-dead",
+        "copying",
+        "committee-idle",
+        "fifty",
         "audit",
         "disk",
         "memory",
@@ -121,4 +127,44 @@ fn long_histories_are_audited_weighed_and_served() {
     within(&lines, "audit.1000_logs", 10.0, 1e7);
     within(&lines, "disk.1000_logs", 224.0, 10_000.0);
     within(&lines, "memory.working", 1.0, 2_000.0);
+}
+
+#[test]
+fn four_validators_in_four_processes_agree_on_what_clients_bring_to_each() {
+    let lines = measured(&["committee", "committee-latency"]);
+    within(&lines, "committee.rate", 1.0, 1e6);
+    within(&lines, "committee.nodes_processor", 1.0, 1e6);
+    within(&lines, "committee.clients_processor", 0.1, 1e6);
+    within(&lines, "committee-latency.p50", 0.1, 30_000.0);
+    within(&lines, "committee-latency.p99", 0.1, 30_000.0);
+}
+
+#[test]
+fn the_death_of_a_validator_is_measured() {
+    let lines = measured(&["one-dead"]);
+    within(&lines, "one-dead.before", 0.0, 1e6);
+    within(&lines, "one-dead.after", 0.0, 1e6);
+    within(&lines, "one-dead.gap", 0.001, 60.0);
+}
+
+#[test]
+fn a_node_that_copies_a_ledger_is_measured() {
+    let lines = measured(&["copying"]);
+    within(&lines, "copying.rate", 0.001, 10_000.0);
+    within(&lines, "copying.node_processor", 1.0, 1e6);
+}
+
+#[test]
+fn committees_at_rest_and_committees_of_many_are_measured() {
+    let lines = measured(&["committee-idle", "fifty"]);
+    within(&lines, "committee-idle.processor", 0.0, 100.0);
+    within(&lines, "committee-idle.memory", 1.0, 1_000.0);
+    // Where no network of its own may be made, nobody counts bytes.
+    if let Some((wire, _)) = lines.get("committee-idle.wire") {
+        assert!(*wire < 1e6, "{wire}");
+    }
+    // Round, bitmap of one byte with its length, three signatures.
+    within(&lines, "fifty.certificate", 201.0, 201.0);
+    within(&lines, "fifty.ladder_step", 1_000.0, 1_600.0);
+    within(&lines, "fifty.wire_per_block", 1.0, 1e7);
 }

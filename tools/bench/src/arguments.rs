@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::figure::{FIGURES, Size};
+use crate::node::Neighbours;
 use crate::role::Role;
 
 const USAGE: &str = "\
 Measures what Waxwing promises, each figure beside the physical limit of this machine in the same run.
 Prints one JSON object a line: {\"name\",\"value\",\"unit\",\"limit\",\"ratio\"}; what it is doing goes to stderr.
 
-Usage: waxwing-bench [NAME...] [--quick] [--dir DIR]
+Usage: waxwing-bench [NAME...] [--quick] [--seconds N] [--dir DIR]
 
   NAME       figures to measure, see --list (`all` if none is named)
   --quick    small sizes: shows that the figures can be measured, not what they are
+  --seconds N  for how long the rates of committees are measured (default: 60)
   --dir DIR  where databases are made and removed again: choose the disk that is to be measured (default: $TMPDIR)
   --list     names of the figures, what each measures and what it must reach
 ";
@@ -30,6 +32,8 @@ pub(crate) enum Task {
         role: Role,
         /// Its directory.
         dir: PathBuf,
+        /// Nodes that it knows.
+        neighbours: Neighbours,
     },
     /// Measure these.
     Measure {
@@ -37,6 +41,8 @@ pub(crate) enum Task {
         names: Vec<&'static str>,
         /// How large.
         size: Size,
+        /// For how long the rates of committees are measured.
+        seconds: u64,
         /// Where databases are made.
         dir: PathBuf,
     },
@@ -49,25 +55,34 @@ pub(crate) fn read() -> anyhow::Result<Task> {
 
 fn parse(mut parser: lexopt::Parser) -> anyhow::Result<Task> {
     let (mut names, mut size, mut dir) = (Vec::new(), Size::Full, std::env::temp_dir());
-    let mut role = None;
+    let mut seconds = 60;
+    let (mut role, mut neighbours) = (None, Neighbours::default());
     while let Some(argument) = parser.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(Task::Print(USAGE.to_owned())),
             Long("list") => return Ok(Task::Print(list())),
             Long("quick") => size = Size::Quick,
+            Long("seconds") => seconds = parser.value()?.parse()?,
             Long("role") => role = Some(Role::named(&parser.value()?.string()?)?),
+            Long("validator") => neighbours.validators.push(parser.value()?.parse()?),
+            Long("upstream") => neighbours.upstreams.push(parser.value()?.parse()?),
             Long("dir") => dir = parser.value()?.into(),
             Value(name) => names.extend(named(&name.string()?)?),
             _ => return Err(argument.unexpected().into()),
         }
     }
     if let Some(role) = role {
-        return Ok(Task::Play { role, dir });
+        return Ok(Task::Play { role, dir, neighbours });
     }
     if names.is_empty() {
         names = named("all")?;
     }
-    Ok(Task::Measure { names, size, dir })
+    Ok(Task::Measure {
+        names,
+        size,
+        seconds,
+        dir,
+    })
 }
 
 fn named(name: &str) -> anyhow::Result<Vec<&'static str>> {
@@ -83,7 +98,7 @@ fn named(name: &str) -> anyhow::Result<Vec<&'static str>> {
 fn list() -> String {
     let lines = FIGURES.iter().map(|figure| {
         format!(
-            "{:<12} {}\n{:<12} to reach: {}\n",
+            "{:<17} {}\n{:<17} to reach: {}\n",
             figure.name, figure.about, "", figure.target
         )
     });
@@ -112,6 +127,7 @@ mod tests {
         let expected = Task::Measure {
             names: vec!["receipt"],
             size: Size::Quick,
+            seconds: 60,
             dir: "/x".into(),
         };
         assert_eq!(task(&["--quick", "receipt", "--dir", "/x"]).unwrap(), expected);

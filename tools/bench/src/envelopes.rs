@@ -27,6 +27,8 @@ pub(crate) struct Writers {
     parameters: Parameters,
     anchor: Anchor,
     logs: Arc<[LogKey]>,
+    /// What tells these writers' bodies and logs from those of others in the same network.
+    share: u64,
 }
 
 /// Envelopes one behind the other, all of the same length.
@@ -58,10 +60,18 @@ impl Batch {
 impl Writers {
     /// So many new logs in a network that was founded just now: block 0 stays an anchor for a day.
     pub(crate) fn new(genesis: &Genesis, logs: u64) -> anyhow::Result<Self> {
-        let keys = genesis.keys();
-        let log = |number: u64| LogKey::from_seed(&keys.hash(Meaning::MapKey, &number.to_be_bytes()).0);
+        Self::share(genesis, 0, logs)
+    }
+
+    /// The same for one of several processes: no two shares have a log or a body in common.
+    pub(crate) fn share(genesis: &Genesis, share: u32, logs: u64) -> anyhow::Result<Self> {
+        let (keys, share) = (genesis.keys(), u64::from(share) << 32);
+        let log = |number: u64| LogKey::from_seed(&keys.hash(Meaning::MapKey, &(share + number).to_be_bytes()).0);
         let logs = on_all_cores(logs, log)?;
-        Ok(Self::of(genesis, logs))
+        Ok(Self {
+            share,
+            ..Self::of(genesis, logs)
+        })
     }
 
     /// These logs, in a network that was founded less than a day ago.
@@ -76,6 +86,7 @@ impl Writers {
             parameters: genesis.parameters,
             anchor,
             logs: logs.into(),
+            share: 0,
         }
     }
 
@@ -112,7 +123,7 @@ impl Writers {
     }
 
     fn envelope(&self, number: u64, first: FirstOfLog) -> Envelope {
-        let seed = self.keys.hash(Meaning::Body, &number.to_be_bytes());
+        let seed = self.keys.hash(Meaning::Body, &(self.share + number).to_be_bytes());
         let mut body = vec![0; usize::try_from(BODY_BYTES).unwrap_or_default()];
         blake3::Hasher::new_keyed(&seed.0).finalize_xof().fill(&mut body);
         let log = self.log_of(number, &seed, first);
@@ -195,6 +206,27 @@ mod tests {
                 "a log's first entry needs more"
             );
         }
+    }
+
+    #[test]
+    fn shares_have_nothing_in_common() {
+        let validator = VoteKey::from_seed(&[1; 32]).public();
+        let parameters = Parameters {
+            stamp_bits: 2,
+            new_log_bits: 2,
+        };
+        let genesis = Genesis::new("test", 1_000, parameters, vec![validator]).unwrap();
+        let (mut bodies, mut logs) = (HashSet::new(), HashSet::new());
+        for share in 0..3 {
+            let writers = Writers::share(&genesis, share, 4).unwrap();
+            for bytes in writers.write(6).unwrap().iter().flat_map(Batch::envelopes) {
+                bodies.insert(Envelope::from_bytes(&bytes).unwrap().body);
+            }
+            for bytes in writers.open_logs().unwrap().iter().flat_map(Batch::envelopes) {
+                logs.insert(Envelope::from_bytes(&bytes).unwrap().signed.header.log);
+            }
+        }
+        assert_eq!((bodies.len(), logs.len()), (18, 12));
     }
 
     #[test]

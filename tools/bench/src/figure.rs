@@ -2,11 +2,12 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::history::{Histories, Shape};
 use crate::limit::Limits;
 use crate::number::rounded;
-use crate::{audit, catch_up, disk, idle, ingest, latency, limit, memory, proofs};
+use crate::{agree, audit, catch_up, copying, dead, disk, fifty, idle, ingest, latency, limit, memory, proofs, quiet};
 
 /// Something that is promised and can be measured.
 pub(crate) struct Figure {
@@ -64,6 +65,42 @@ pub(crate) const FIGURES: &[Figure] = &[
         run: idle::measure,
     },
     Figure {
+        name: "committee",
+        about: "envelopes of 1 kB that become final in a second on all of four validators, each a process, 60 s",
+        target: "5,000/s where all cores verify 89,000 signatures/s, a ratio of 0.22",
+        run: agree::measure,
+    },
+    Figure {
+        name: "committee-latency",
+        about: "from submitting an envelope to one of four validators to holding its proof, one a second: p50 and p99",
+        target: "20 ms and 60 ms where a synced write takes less than 5 ms",
+        run: latency::of_a_committee,
+    },
+    Figure {
+        name: "one-dead",
+        about: "the same four under load, one of them killed: throughput before and after, longest time without a head",
+        target: "95 % of the throughput before, 2 s",
+        run: dead::measure,
+    },
+    Figure {
+        name: "copying",
+        about: "a node that copies 300,000 entries from another one and checks all of them",
+        target: "25 MB/s",
+        run: copying::measure,
+    },
+    Figure {
+        name: "committee-idle",
+        about: "four validators without clients, 60 s: processor time of all, bytes between them",
+        target: "0.4 % of a core, 1 kB/s",
+        run: quiet::measure,
+    },
+    Figure {
+        name: "fifty",
+        about: "a committee of fifty in virtual time: bytes of a certificate, of a change of the committee, on the wire",
+        target: "nothing; to be known",
+        run: fifty::measure,
+    },
+    Figure {
         name: "audit",
         about: "entries a second that an audit checks, everything included: 1 M entries in 1 M logs and in 1,000 logs",
         target: "ratios of 0.65 and 0.75",
@@ -95,16 +132,18 @@ pub(crate) enum Size {
 /// A run: what figures share.
 pub(crate) struct Bench {
     size: Size,
+    seconds: u64,
     dir: PathBuf,
     histories: Histories,
     pub(crate) limits: Limits,
 }
 
 impl Bench {
-    pub(crate) fn start(size: Size, dir: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn start((size, seconds): (Size, u64), dir: PathBuf) -> anyhow::Result<Self> {
         anyhow::ensure!(dir.is_dir(), "'{}' is not a directory", dir.display());
         Ok(Self {
             size,
+            seconds,
             dir,
             histories: Histories::default(),
             limits: Limits::new(size),
@@ -119,6 +158,11 @@ impl Bench {
     /// How large the measurements are.
     pub(crate) const fn size(&self) -> Size {
         self.size
+    }
+
+    /// For how long the rates of committees are measured.
+    pub(crate) const fn window(&self) -> Duration {
+        Duration::from_secs(self.sized(self.seconds, 2))
     }
 
     /// The full size, or the quick one.
@@ -136,7 +180,10 @@ impl Bench {
 
     /// The directory of a node with a long history, made when it is first asked for.
     pub(crate) fn history(&mut self, shape: Shape) -> anyhow::Result<PathBuf> {
-        let entries = self.sized(1_000_000, 2_000);
+        let entries = match shape {
+            Shape::Conversations => self.sized(300_000, 2_000),
+            Shape::ManyLogs | Shape::LongLogs => self.sized(1_000_000, 2_000),
+        };
         self.histories.directory(&self.dir, shape, entries)
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Shape {
     ManyLogs,
     /// A thousand entries in each log.
     LongLogs,
+    /// As where people talk: ten thousand logs, each growing now and then.
+    Conversations,
 }
 
 impl Shape {
@@ -38,6 +40,10 @@ impl Shape {
     pub(crate) const fn logs(self, entries: u64) -> u64 {
         match self {
             Self::ManyLogs => entries,
+            Self::Conversations => {
+                let logs = entries / 30;
+                if logs < LOGS_MIN { LOGS_MIN } else { logs }
+            }
             Self::LongLogs => {
                 let logs = entries / 1_000;
                 if logs < LOGS_MIN { LOGS_MIN } else { logs }
@@ -72,7 +78,7 @@ impl Histories {
 fn make(path: &Path, shape: Shape, entries: u64) -> anyhow::Result<()> {
     let founded = Clock::system().now_ms() - FOUNDED_AGO_MS;
     let genesis = Genesis::new("bench", founded, PARAMETERS, vec![validator(0).public()])?;
-    node::found_on(path, &genesis, &validator(0))?;
+    node::found_on(path, &genesis, Some(&validator(0)))?;
     let store = Store::create(&Directory::open(path)?.database(), &genesis, &Options::default())?;
     let plan = Plan {
         entries,

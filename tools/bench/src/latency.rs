@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use waxwing_core::codec::Decode;
 use waxwing_core::envelope::Carried;
 use waxwing_core::follow::HeadProof;
@@ -17,13 +18,18 @@ use waxwing_net::wire::{Admission, FollowLog, List, Opaque, Promise, Push, Reque
 use waxwing_node::Clock;
 
 use crate::clock::now;
+use crate::committee::Committee;
 use crate::envelopes::Writers;
 use crate::figure::Bench;
 use crate::limit;
-use crate::load::PATIENCE;
+use crate::load::{PATIENCE, Target};
 use crate::node::{self, Watcher};
 use crate::number::{Samples, ms};
 use crate::role::{Other, Role};
+
+/// Synced writes of a committee that lie one behind the other: the proposal, the block before the first vote, the second
+/// vote, the block in the ledger.
+const SYNCS: u8 = 4;
 
 /// Measures the way of single envelopes.
 pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
@@ -33,20 +39,36 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let node = Other::start(Role::Node, &path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pause = Duration::from_millis(bench.sized(1_000, 150));
-    let times = runtime.block_on(drive(&node, &genesis, bench.sized(200, 5), pause))?;
+    let times = runtime.block_on(drive(node.target, &genesis, bench.sized(200, 5), pause))?;
     node.stop()?;
     let sync = limit::disk(bench.dir(), bench.size())?.sync_ms;
     bench.line("latency.p50", times.median(), "ms", Some(sync.median()))?;
     bench.line("latency.p99", times.percentile(99), "ms", Some(sync.percentile(99)))
 }
 
-async fn drive(node: &Other, genesis: &Genesis, count: u64, pause: Duration) -> anyhow::Result<Samples> {
+/// The same on a committee of four. The client is served by one of them, and another one's turn it is most of the time.
+pub(crate) fn of_a_committee(bench: &mut Bench) -> anyhow::Result<()> {
+    let committee = Committee::start(bench.dir())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pause = Duration::from_millis(bench.sized(1_000, 150));
+    let target = committee.targets().next().context("a committee has members")?;
+    let count = bench.sized(200, 5);
+    let times = runtime.block_on(drive(target, &committee.genesis, count, pause))?;
+    let watchers = runtime.block_on(committee.watch())?;
+    committee.finish(&runtime, watchers, count + 1)?;
+    let sync = limit::disk(bench.dir(), bench.size())?.sync_ms;
+    let limit = |percent| Some(f64::from(SYNCS) * sync.percentile(percent));
+    bench.line("committee-latency.p50", times.median(), "ms", limit(50))?;
+    bench.line("committee-latency.p99", times.percentile(99), "ms", limit(99))
+}
+
+async fn drive(target: Target, genesis: &Genesis, count: u64, pause: Duration) -> anyhow::Result<Samples> {
     let writers = Writers::new(genesis, 1)?;
     let batches = writers.open_logs()?.into_iter().chain(writers.write(count)?);
     let envelopes: Vec<_> = batches
         .flat_map(|batch| batch.envelopes().collect::<Vec<_>>())
         .collect();
-    let mut client = Client::new(Watcher::new(node.target, genesis).await?, writers.log()?).await?;
+    let mut client = Client::new(Watcher::new(target, genesis).await?, writers.log()?).await?;
     let mut times = Vec::new();
     for envelope in envelopes {
         let start = now();

@@ -34,6 +34,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// The address as other nodes are told it.
+    pub(crate) fn named(&self) -> String {
+        format!("{}@{}", self.node, self.address)
+    }
+
     pub(crate) async fn connect(&self, dialer: &Dialer) -> anyhow::Result<Connection> {
         Ok(dialer.connect(self.address, self.node, PATIENCE).await?)
     }

@@ -12,13 +12,19 @@
 //!
 //! Read [`figure`] for how a figure is made, then any of the figures.
 
+mod agree;
 mod arguments;
 mod audit;
 mod catch_up;
 mod chain;
+mod client;
 mod clock;
+mod committee;
+mod copying;
+mod dead;
 mod disk;
 mod envelopes;
+mod fifty;
 mod figure;
 mod history;
 mod idle;
@@ -31,6 +37,7 @@ mod node;
 mod number;
 mod process;
 mod proofs;
+mod quiet;
 mod role;
 mod sink;
 
@@ -57,9 +64,14 @@ fn perform(task: Task) -> anyhow::Result<()> {
             std::io::stdout().write_all(text.as_bytes())?;
             Ok(())
         }
-        Task::Play { role, dir } => role.play(&dir),
-        Task::Measure { names, size, dir } => {
-            let mut bench = Bench::start(size, dir)?;
+        Task::Play { role, dir, neighbours } => role.play(&dir, &neighbours),
+        Task::Measure {
+            names,
+            size,
+            seconds,
+            dir,
+        } => {
+            let mut bench = Bench::start((size, seconds), dir)?;
             for figure in FIGURES.iter().filter(|figure| names.contains(&figure.name)) {
                 bench.run(figure)?;
             }

@@ -10,21 +10,33 @@ use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::VoteKey;
 use waxwing_net::quic::{Connection, Dialer, RequestError, Shown};
 use waxwing_net::wire::{Refusal, Request, Response};
-use waxwing_node::Clock;
 use waxwing_node::config::NodeConfig;
 use waxwing_node::directory::Directory;
+use waxwing_node::{Clock, NodeAddress};
 
+use crate::figure::say;
 use crate::load::{PATIENCE, Target, ask};
 use crate::role;
 
 /// Time for what is under way when the node is stopped.
 const STOPPING: Duration = Duration::from_secs(10);
 
+/// Other nodes that a node is told of.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Neighbours {
+    /// Validators, if it is one.
+    pub(crate) validators: Vec<NodeAddress>,
+    /// Whom it copies from, if it is none.
+    pub(crate) upstreams: Vec<NodeAddress>,
+}
+
 /// The settings of every node here: the defaults, on ports that are free.
-fn config() -> NodeConfig {
+fn config(neighbours: &Neighbours) -> NodeConfig {
     NodeConfig {
         listen: ([127, 0, 0, 1], 0).into(),
         http: Some(([127, 0, 0, 1], 0).into()),
+        validators: neighbours.validators.clone(),
+        upstreams: neighbours.upstreams.clone(),
         ..NodeConfig::default()
     }
 }
@@ -42,27 +54,36 @@ pub(crate) fn found(directory: &Path) -> anyhow::Result<Genesis> {
         Parameters::DEFAULT,
         vec![vote_key().public()],
     )?;
-    found_on(directory, &genesis, &vote_key())?;
+    found_on(directory, &genesis, Some(&vote_key()))?;
     Ok(genesis)
 }
 
-/// The directory of the validator of a network that there is.
-pub(crate) fn found_on(directory: &Path, genesis: &Genesis, vote: &VoteKey) -> anyhow::Result<()> {
-    Ok(Directory::found(directory, genesis, Some(vote), &config())?)
+/// The directory of a node of a network that there is; with a key it is a validator.
+pub(crate) fn found_on(directory: &Path, genesis: &Genesis, vote: Option<&VoteKey>) -> anyhow::Result<()> {
+    Ok(Directory::found(
+        directory,
+        genesis,
+        vote,
+        &config(&Neighbours::default()),
+    )?)
 }
 
 /// Runs a node until the pipe is closed.
-pub(crate) fn run(directory: &Path) -> anyhow::Result<()> {
+pub(crate) fn run(directory: &Path, neighbours: &Neighbours) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let node = waxwing_node::start(Directory::open(directory)?, &config(), Clock::system()).await?;
+        let node = waxwing_node::start(Directory::open(directory)?, &config(neighbours), Clock::system()).await?;
         role::ready(Target {
             address: node.address(),
             node: node.node(),
         })?;
         tokio::select! {
             stopped = role::stopped() => stopped?,
-            fault = node.failed() => anyhow::bail!("the node stopped by itself: {fault:?}"),
+            fault = node.failed() => {
+                // Said at once: this process ends only when who started it does.
+                say(&format!("  a node stopped by itself: {fault:?}"));
+                anyhow::bail!("the node stopped by itself");
+            }
         }
         node.shut_down(STOPPING).await;
         Ok(())

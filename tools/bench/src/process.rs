@@ -23,6 +23,14 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
+    /// Of a process that has not begun.
+    pub(crate) const NONE: Self = Self {
+        resident: 0,
+        resident_peak: 0,
+        ticks: Duration::ZERO,
+        threads: BTreeMap::new(),
+    };
+
     /// Reads the usage of a running process.
     pub(crate) fn of(process: u32) -> anyhow::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;

@@ -8,11 +8,13 @@
 //!               <── one JSON line: where it listens ──
 //!               ── closes the pipe ──>                              it stops and ends
 //! ```
+//!
+//! Clients are told what to do by further lines, and answer each.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -20,25 +22,32 @@ use waxwing_core::Hash;
 use waxwing_core::keys::NodeId;
 
 use crate::load::Target;
+use crate::node::Neighbours;
 use crate::process::Usage;
-use crate::{node, sink};
+use crate::{client, node, quiet, sink};
 
 /// What the other process is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
     /// Takes every envelope and forgets it: what QUIC alone can carry.
     Sink,
-    /// A full node, the validator of a committee of one.
+    /// A full node: the validator of a committee of one, or one of several, or a follower.
     Node,
+    /// Clients of one node.
+    Client,
+    /// A committee without clients, in a network of its own.
+    Quiet,
 }
 
 impl Role {
-    const ALL: [Self; 2] = [Self::Sink, Self::Node];
+    const ALL: [Self; 4] = [Self::Sink, Self::Node, Self::Client, Self::Quiet];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Sink => "sink",
             Self::Node => "node",
+            Self::Client => "client",
+            Self::Quiet => "quiet",
         }
     }
 
@@ -49,21 +58,19 @@ impl Role {
     }
 
     /// Plays the role until the pipe to it is closed.
-    pub(crate) fn play(self, directory: &Path) -> anyhow::Result<()> {
+    pub(crate) fn play(self, directory: &Path, neighbours: &Neighbours) -> anyhow::Result<()> {
         match self {
             Self::Sink => sink::run(),
-            Self::Node => node::run(directory),
+            Self::Node => node::run(directory, neighbours),
+            Self::Client => client::run(),
+            Self::Quiet => quiet::run(directory),
         }
     }
 }
 
 /// Says where the role listens, to who started it.
 pub(crate) fn ready(target: Target) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let line = json!({ "address": target.address.to_string(), "node": target.node.to_string() });
-    writeln!(out, "{line}")?;
-    out.flush()?;
-    Ok(())
+    answer(&json!({ "address": target.address.to_string(), "node": target.node.to_string() }))
 }
 
 /// Waits until who started the role is done with it, or gone.
@@ -72,32 +79,56 @@ pub(crate) async fn stopped() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The other process, seen from this one. Dropped without [`Other::stop`] it is killed.
-pub(crate) struct Other {
-    child: Child,
-    pipe: Option<ChildStdin>,
-    /// Where it listens.
-    pub(crate) target: Target,
+/// Says a line to who started the role.
+pub(crate) fn answer(line: &Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
 }
 
-impl Other {
-    /// Starts it and waits until it listens.
-    pub(crate) fn start(role: Role, directory: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["--role", role.name(), "--dir"])
-            .arg(directory)
+/// The other process, seen from this one. Dropped without [`Process::stop`] it is killed.
+pub(crate) struct Process {
+    child: Child,
+    pipe: Option<ChildStdin>,
+    out: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts this program in a role.
+    pub(crate) fn start(role: Role, arguments: &[String]) -> anyhow::Result<Self> {
+        Self::run(Command::new(std::env::current_exe()?), role, arguments)
+    }
+
+    /// The same, through a command that runs the one behind it.
+    pub(crate) fn run(mut command: Command, role: Role, arguments: &[String]) -> anyhow::Result<Self> {
+        let mut child = command
+            .args(["--role", role.name()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let out = child.stdout.take().context("its output was asked for as a pipe")?;
-        let mut line = String::new();
-        BufReader::new(out).read_line(&mut line)?;
-        let target = read_ready(&line).with_context(|| format!("the {} did not start", role.name()))?;
         Ok(Self {
             pipe: child.stdin.take(),
             child,
-            target,
+            out: BufReader::new(out),
         })
+    }
+
+    /// Tells it something.
+    pub(crate) fn tell(&mut self, line: &Value) -> anyhow::Result<()> {
+        let pipe = self.pipe.as_mut().context("its pipe is closed")?;
+        writeln!(pipe, "{line}")?;
+        pipe.flush()?;
+        Ok(())
+    }
+
+    /// Waits for the next line that it says.
+    pub(crate) fn hear(&mut self) -> anyhow::Result<Value> {
+        let mut line = String::new();
+        self.out.read_line(&mut line)?;
+        serde_json::from_str(&line).context("the other process ended; the reason stands above")
     }
 
     /// What it uses of the machine now.
@@ -114,7 +145,7 @@ impl Other {
     }
 }
 
-impl Drop for Other {
+impl Drop for Process {
     fn drop(&mut self) {
         // Both fail only if it has ended already, which is what is wanted.
         let _ = self.child.kill();
@@ -122,8 +153,46 @@ impl Drop for Other {
     }
 }
 
-fn read_ready(line: &str) -> Option<Target> {
-    let line: Value = serde_json::from_str(line).ok()?;
+/// Another process that serves.
+pub(crate) struct Other {
+    process: Process,
+    /// Where it listens.
+    pub(crate) target: Target,
+}
+
+impl Other {
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(role: Role, directory: &Path) -> anyhow::Result<Self> {
+        Self::start_among(role, directory, &[])
+    }
+
+    /// The same for a node that knows others: `(option, address)` each.
+    pub(crate) fn start_among(role: Role, directory: &Path, others: &[(&str, String)]) -> anyhow::Result<Self> {
+        let mut arguments = vec!["--dir".to_owned(), directory.display().to_string()];
+        for (option, address) in others {
+            arguments.extend([(*option).to_owned(), address.clone()]);
+        }
+        let mut process = Process::start(role, &arguments)?;
+        let target = process.hear().ok().as_ref().and_then(read_ready);
+        Ok(Self {
+            process,
+            target: target.with_context(|| format!("the {} did not start", role.name()))?,
+        })
+    }
+
+    /// What it uses of the machine now.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        self.process.usage()
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.process.stop()
+    }
+}
+
+/// Reads where something listens.
+pub(crate) fn read_ready(line: &Value) -> Option<Target> {
     let text = |key| line.get(key).and_then(Value::as_str);
     Some(Target {
         address: text("address")?.parse::<SocketAddr>().ok()?,
@@ -146,10 +215,10 @@ mod tests {
     #[test]
     fn the_ready_line_says_where_the_role_listens() {
         let node = NodeId([0xa7; 32]);
-        let line = format!(r#"{{"address":"127.0.0.1:4040","node":"{node}"}}"#);
-        let target = read_ready(&line).unwrap();
+        let target = read_ready(&json!({ "address": "127.0.0.1:4040", "node": node.to_string() })).unwrap();
         assert_eq!((target.address.port(), target.node), (4040, node));
-        assert!(read_ready("").is_none() && read_ready(r#"{"address":"127.0.0.1:1","node":"a7"}"#).is_none());
+        assert!(read_ready(&json!({})).is_none());
+        assert!(read_ready(&json!({ "address": "127.0.0.1:1", "node": "a7" })).is_none());
     }
 
     #[test]
