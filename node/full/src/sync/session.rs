@@ -25,6 +25,9 @@ use crate::erasures::Revealed;
 /// Time for a handshake, and for an answer that needs no disk.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Between two looks at a node that is behind. It shows no head until it has passed the one held here.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// First and longest wait before a node is called again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -82,7 +85,7 @@ async fn converse<T: Tables>(copying: &Arc<Copying<T>>, dialer: &Dialer, index: 
     let follow = follow(copying);
     let subscription = subscribe(&connection, follow.header().height).await?;
     copying.upstreams.connected(index, &connection, status.role);
-    listen(copying, index, &connection, follow, subscription).await
+    listen(copying, index, &connection, follow, subscription, status.height).await
 }
 
 /// A node that is behind shows no newer head, and may be behind in another history: its head is compared with the block
@@ -172,10 +175,18 @@ async fn listen<T: Tables>(
     connection: &Connection,
     mut follow: Follow,
     mut subscription: Subscription,
+    mut shown: u64,
 ) -> Result<Stop, UpstreamFault> {
     loop {
+        let is_behind = shown < follow.header().height;
         let push = tokio::select! {
             push = subscription.next() => push.map_err(UpstreamFault::Request)?,
+            () = tokio::time::sleep(LOOK_AGAIN), if is_behind => {
+                let status = status(connection).await?;
+                compare_older(copying, connection, &status).await;
+                shown = status.height;
+                continue;
+            }
             () = copying.lifeline.stopped() => {
                 connection.close();
                 return Ok(Stop);
@@ -188,6 +199,7 @@ async fn listen<T: Tables>(
                 if let Err(error) = follow.accept(&update, 0) {
                     return Err(refused(copying, connection, &update.head, error).await);
                 }
+                shown = follow.header().height;
                 copying.upstreams.announced(index, update.head);
                 copying.compare();
             }
