@@ -3,7 +3,7 @@
 use waxwing_core::codec::Encode;
 use waxwing_core::envelope::Anchor;
 use waxwing_core::keys::{LogId, LogKey};
-use waxwing_core::limits::ANCHOR_VALID_MS;
+use waxwing_core::limits::{ANCHOR_INTERVAL, ANCHOR_VALID_MS};
 use waxwing_node::order::Validator;
 use waxwing_store::MemoryTables;
 
@@ -165,10 +165,14 @@ impl World {
             header.is_some_and(|header| proved.time.saturating_sub(header.time) > ANCHOR_VALID_MS)
         };
         let genesis = self.chronicle.anchor(0)?;
+        // The newest never expires.
+        let anchors = (0..=newest.height / ANCHOR_INTERVAL).map(|number| number * ANCHOR_INTERVAL);
+        let mut valid = anchors.filter(|height| self.chronicle.anchor(*height).is_some_and(|anchor| !is_over(&anchor)));
+        let first_valid = valid.next().unwrap_or(newest.height);
         Some(Sight {
             anchor,
             older: Some(genesis).filter(|older| *older != anchor && !is_over(older)),
-            expired_below: if is_over(&genesis) { newest.height } else { 0 },
+            expired_below: first_valid,
         })
     }
 }
