@@ -43,10 +43,14 @@ fn policy(name: &str) -> Policy {
 
 /// The committee of term 1, and the block of term 0 that hands over to it.
 fn rung(genesis: &Genesis) -> Rung {
+    rung_at(genesis, 5)
+}
+
+fn rung_at(genesis: &Genesis, height: u64) -> Rung {
     let keys = genesis.keys();
     let next = Committee::new(1, voters(5).iter().map(VoteKey::public).collect()).unwrap();
     let header = BlockHeader {
-        height: 5,
+        height,
         time: 50_000,
         next_committee: next.hash(&keys),
         ..genesis.block()
@@ -204,6 +208,11 @@ const HEADS: &[Tampering] = &[
     (
         "height of a rung",
         |file| file.ladder[0].head.header.height = 4,
+        Verdict::Tampered,
+    ),
+    (
+        "a rung that comes after the blocks",
+        |file| file.ladder[0] = rung_at(&genesis("true"), 9),
         Verdict::Tampered,
     ),
     (

@@ -23,14 +23,22 @@ impl<T: Tables> Heads for Directory<T> {
     }
 
     fn head(&mut self, height: u64) -> Result<Option<Head>, SourceError> {
-        self.store().certified(height).map_err(|error| unread(&error))
+        match self.store().certified(height) {
+            Ok(None) if self.store().gap().is_some_and(|gap| gap.lacks(height)) => Err(not_yet(height)),
+            Ok(head) => Ok(head),
+            Err(_) if self.store().gap().is_some() => Err(not_yet(height)),
+            Err(error) => Err(unread(&error)),
+        }
     }
 
     /// As clients climb it: some rungs at a time, each time from the last one.
     fn ladder(&mut self) -> Result<Vec<Rung>, SourceError> {
         let (newest, mut held, mut rungs) = (self.store().applied(), 0, Vec::new());
         loop {
-            let update = self.store().head_update(held, newest).map_err(|error| unread(&error))?;
+            let update = match self.store().head_update(held, newest) {
+                Err(_) if self.store().gap().is_some() => return Err(not_yet(held)),
+                update => update.map_err(|error| unread(&error))?,
+            };
             let Some(last) = update.as_ref().and_then(|update| update.ladder.last()) else {
                 return Ok(rungs);
             };
@@ -42,6 +50,13 @@ impl<T: Tables> Heads for Directory<T> {
             rungs.extend(update.into_iter().flat_map(|update| update.ladder).map(Rung::from));
         }
     }
+}
+
+/// A node that joined lately lacks what came before: that says nothing about its history.
+fn not_yet(height: u64) -> SourceError {
+    SourceError::Failed(format!(
+        "its node joined lately and does not hold everything around block {height} yet: compare again when it has filled that in"
+    ))
 }
 
 /// What it means for a comparison that a row cannot be read.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use waxwing_audit::audit;
+use waxwing_audit::compare::{CompareError, Outcome, Which, compare};
 use waxwing_audit::directory::Directory;
 use waxwing_audit::report::Report;
 use waxwing_audit::source::Joined;
@@ -159,4 +160,27 @@ fn what_was_filled_in_and_is_changed_is_tampered_with_all_the_same() {
     store.raw().put(waxwing_store::Family::Entry, &key, &row).unwrap();
     let report = report(store.tables(), Some(&policy));
     assert_eq!(report.verdict, Verdict::Tampered, "{report}");
+}
+
+#[test]
+fn what_a_joined_node_lacks_accuses_nobody_in_a_comparison() {
+    let (world, mut other) = (world(), World::found(MemoryTables::new(), 4));
+    for number in 0..150 {
+        other.append(1_000_001, &[Note::new(number % 9, number)]);
+    }
+    let directory = |store: Arc<Store<MemoryTables>>| Directory::of(store, [1; 32]);
+    let mut half = directory(joined(&world));
+    // The newest block is here, and it covers all before it.
+    let mut whole = directory(Arc::new(world.store));
+    let found = compare(&mut half, &mut whole, None).unwrap();
+    assert!(
+        matches!(&found.outcome, Outcome::Agree { common, .. } if common.height == 150),
+        "{found}"
+    );
+    // Where two histories part cannot be looked up: nothing is said of either.
+    let mut forked = directory(Arc::new(other.store));
+    let Err(CompareError::Failed(Which::Second, why)) = compare(&mut forked, &mut half, None) else {
+        panic!("a joined node does not hold those blocks")
+    };
+    assert!(why.contains("compare again when it has filled that in"), "{why}");
 }

@@ -155,7 +155,8 @@ impl NodeHistory {
         match self.caller.ask(&Request::Blocks { from, count, bytes }) {
             Ok(Response::Blocks(blocks)) => blocks.iter().map(|block| decoded(from, block)).collect(),
             Ok(_) => Err(malformed(from)),
-            Err(RequestError::Refused(Refusal::HeightAhead { .. } | Refusal::Pruned { .. })) => Ok(Vec::new()),
+            Err(RequestError::Refused(Refusal::HeightAhead { .. })) => Ok(Vec::new()),
+            // What it does not hold, or not yet, says nothing about its history.
             Err(error) => Err(SourceError::Failed(error.to_string())),
         }
     }
