@@ -116,6 +116,13 @@ fn look<T: Tables, C, E>(
     if let Some(known) = known(chain, waiting, header.anchor.height, &stamp)? {
         return Ok(Ok((known, None)));
     }
+    // Who is told to come again is checked then, not now as well.
+    if let Some(waiting) = waiting
+        && !waiting.has_room(bytes.len())
+    {
+        let retry_after_ms = waiting.retry_after_ms();
+        return Ok(refused(EnvelopeRefusal::PoolFull { retry_after_ms }));
+    }
     let first = if chain.has_log(&header.log) {
         FirstOfLog::No
     } else {

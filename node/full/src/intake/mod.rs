@@ -1,7 +1,7 @@
 //! Intake: from bytes that anybody may have sent to envelopes that wait for a block.
 //!
 //! ```text
-//! bytes ── decode ── anchor ── stamp ── duplicate ── body ── signature ──> waits in the pool (or is passed on)
+//! bytes ── decode ── anchor ── stamp ── duplicate ── room ── body ── signature ──> waits in the pool (or is passed on)
 //!           cheapest first: whoever sends rubbish pays more for sending it than the node for refusing it
 //! ```
 //!

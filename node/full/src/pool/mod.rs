@@ -178,6 +178,11 @@ impl Pool {
         self.passed_on.insert(sequence).then(|| Arc::clone(&candidate.carried))
     }
 
+    /// Whether one more envelope of so many bytes may wait, as far as the whole pool goes.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        self.waiting.len() < self.limits.entries && self.bytes.saturating_add(bytes) <= self.limits.bytes
+    }
+
     /// How much waits, as the pace of blocks asks it.
     pub(crate) fn backlog(&self) -> Backlog {
         let (entries, bytes) = self.placeable;
@@ -207,8 +212,7 @@ impl Pool {
         if is_log_full {
             return Err(NotAdmitted::LogFull);
         }
-        let bytes = self.bytes.saturating_add(candidate.bytes());
-        if self.waiting.len() >= self.limits.entries || bytes > self.limits.bytes {
+        if !self.has_room(candidate.bytes()) {
             return Err(NotAdmitted::Full);
         }
         self.insert(candidate, opens);

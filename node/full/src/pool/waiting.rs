@@ -59,6 +59,11 @@ impl Waiting {
         self.state().pool.entry_of(stamp)
     }
 
+    /// Whether one more envelope of so many bytes may wait.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.state().pool.has_room(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
     /// Takes envelopes in, in order; says of each whether it waits now.
     pub(crate) fn admit(&self, candidates: Vec<Candidate>) -> Vec<Result<Admitted, NotAdmitted>> {
         let mut state = self.state();

@@ -229,6 +229,13 @@ async fn a_full_pool_is_honest_about_it() {
         Admission::Taken,
         "what waits already is no news"
     );
+    let mut forged = writer.seal(b"forged");
+    forged.signed.signature.0[40] ^= 1;
+    let refused = client.submit_one(&forged).await;
+    assert!(
+        matches!(refused, Admission::Refused(EnvelopeRefusal::PoolFull { .. })),
+        "no signature is checked for which there is no room: {refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
