@@ -16,6 +16,9 @@ use crate::proofs::BODY_BYTES;
 /// check the signatures of.
 const PREPARED_PER_SECOND: u64 = 9_000;
 
+/// Envelopes that wait in a pool when it is full, and are taken before a rate can be seen.
+pub(crate) const POOL: u64 = 70_000;
+
 /// Times that a body is written to disk: by every validator to its journal, before it votes, and with the block.
 const WRITES: f64 = 2.0;
 
@@ -24,7 +27,7 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     bench.limits.verify_all_cores()?;
     let committee = Committee::start(bench.dir())?;
     let (warm_up, window) = (Duration::from_secs(bench.sized(5, 0)), bench.window());
-    let count = bench.sized(PREPARED_PER_SECOND * (warm_up + window).as_secs(), 2_000);
+    let count = bench.sized(POOL + PREPARED_PER_SECOND * (warm_up + window).as_secs(), 2_000);
     say(&format!("  signing {count} envelopes in advance"));
     let among = (u32::from(VALIDATORS), usize::from(VALIDATORS));
     let mut senders = Sender::start(&committee.tasks(among, bench.sized(LOGS, 100), count))?;

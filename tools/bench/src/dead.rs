@@ -13,6 +13,7 @@ use waxwing_net::quic::Subscription;
 use waxwing_net::wire::{List, Push, Request, Watch};
 use waxwing_node::Clock;
 
+use crate::agree::POOL;
 use crate::client::Sender;
 use crate::clock::now;
 use crate::committee::{Committee, LOGS, VALIDATORS};
@@ -49,7 +50,10 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut committee = Committee::start(bench.dir())?;
     let window = bench.window() / 2;
     let warm_up = Duration::from_secs(bench.sized(5, 0));
-    let count = bench.sized(PREPARED_PER_SECOND * (warm_up + bench.window()).as_secs(), 30_000);
+    let count = bench.sized(
+        POOL + PREPARED_PER_SECOND * (warm_up + bench.window()).as_secs(),
+        30_000,
+    );
     say(&format!("  signing {count} envelopes in advance"));
     let among = (u32::from(VALIDATORS) - 1, usize::from(VALIDATORS) - 1);
     let mut senders = Sender::start(&committee.tasks(among, bench.sized(LOGS, 100), count))?;
