@@ -95,10 +95,11 @@ impl Votes {
         }
     }
 
-    /// Looks at a vote that is of no other use any more: only one that contradicts another is worth checking.
+    /// Looks at a vote that is of no other use any more: it may be one half of a contradiction. Both halves may come
+    /// late, so the first one is checked and kept as well.
     pub(crate) fn compare(&mut self, vote: &Vote) {
-        let contradicts = |(block, _): &(Hash, Signature)| *block != vote.block;
-        if !self.accused.contains(&vote.validator) && self.checked.get(&place(vote)).is_some_and(contradicts) {
+        let says_nothing_new = |(block, _): &(Hash, Signature)| *block == vote.block;
+        if !self.accused.contains(&vote.validator) && !self.checked.get(&place(vote)).is_some_and(says_nothing_new) {
             self.verify(vote);
         }
     }

@@ -13,9 +13,13 @@ use waxwing_store::StoreError;
 
 use crate::chain::Tip;
 use crate::directory::Directory;
-use crate::faults::{Fault, Lifeline};
+use crate::faults::{Fault, Lifeline, SLOW_TO_CLOSE};
 use crate::order::Inbox;
 use crate::serve::NodeStatus;
+
+/// How long the parts of a stopping node may keep the database open at least. Each ends by itself within a request's time; one
+/// that does not must not keep an operator from restarting, and an end without closing loses nothing that was final.
+const CLOSING: Duration = Duration::from_secs(30);
 
 /// A running node. Dropped without [`NodeHandle::shut_down`] it stops after the block that is being written; what waits
 /// in the pool is lost.
@@ -140,7 +144,12 @@ impl NodeHandle {
         self.inside = None;
         if let Some(closed) = self.closed.take() {
             // Nothing is ever sent: the wait ends when the other end is dropped, after the database.
-            let _ = closed.await;
+            if tokio::time::timeout(patience.max(CLOSING), closed).await.is_err() {
+                tracing::warn!(
+                    code = SLOW_TO_CLOSE,
+                    "the database is still in use: the node ends without closing it"
+                );
+            }
         }
     }
 }

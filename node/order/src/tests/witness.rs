@@ -100,10 +100,11 @@ fn a_vote_that_comes_after_the_decision_is_compared_all_the_same() {
     let bench = Bench::new(4);
     let (mut host, id) = decided(&bench);
     assert_eq!(hear_vote(&mut host, &bench.precommit(2, 0, id)), [], "an echo");
+    assert_eq!(hear_vote(&mut host, &bench.precommit(3, 0, id)), [], "late");
     assert_eq!(
-        hear_vote(&mut host, &bench.precommit(3, 0, id)),
-        [],
-        "late, and no reason to look at it"
+        accused(&bench, &hear_vote(&mut host, &bench.precommit(3, 0, Hash::ZERO))),
+        [3],
+        "both halves came late"
     );
     assert_eq!(
         accused(&bench, &hear_vote(&mut host, &bench.precommit(2, 0, Hash::ZERO))),
