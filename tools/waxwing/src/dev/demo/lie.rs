@@ -58,9 +58,16 @@ pub(super) async fn tell(
             liar.process
         ),
     )?;
-    replay.rest(story).await?;
     let key = own_key_file(&dir.join(&name)).ok_or_else(|| Failure::failed("the liar has no vote key"))?;
     let key = read_vote_key(&key)?.public();
+    for witness in &others {
+        until(&format!("{} hears the liar", witness.name), || {
+            is_heard(&witness.status()?, &key.to_string()).then_some(())
+        })
+        .await?;
+    }
+    // Evidence alone makes no block. The last message is kept for the one that carries it.
+    replay.until_last(story).await?;
     for witness in &others {
         let heard = until(&format!("{} has found the liar out", witness.name), || {
             accuses(&witness.status()?, &key.to_string())
@@ -79,11 +86,21 @@ pub(super) async fn tell(
             )?;
         }
     }
+    replay.rest(story).await?;
     if let Some(witness) = others.first() {
         hand_out(dir, network, witness, &key, story).await?;
     }
     validators.push(liar);
     Ok(())
+}
+
+/// Whether a validator listens to another one at the moment.
+fn is_heard(status: &Value, validator: &str) -> bool {
+    let links = status.get("links").and_then(Value::as_array);
+    links.into_iter().flatten().any(|link| {
+        let is_it = link.get("validator").and_then(Value::as_str) == Some(validator);
+        is_it && link.get("heard_at").is_some_and(Value::is_string)
+    })
 }
 
 /// How many pieces of evidence a node shows about a validator; `None` if there are none.

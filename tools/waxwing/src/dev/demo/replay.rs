@@ -83,6 +83,15 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
+    /// Goes on until one message is left.
+    ///
+    /// # Errors
+    /// As [`Self::until`].
+    pub(super) async fn until_last(&mut self, story: &Story<'_>) -> Result<(), Failure> {
+        let last = self.conversation.messages.len().saturating_sub(1);
+        self.until(last, story).await
+    }
+
     /// The rest of the conversation.
     ///
     /// # Errors
