@@ -33,6 +33,7 @@ mod node;
 pub mod order;
 mod peers;
 mod pool;
+mod reach;
 mod reports;
 mod serve;
 mod sweep;
@@ -45,6 +46,7 @@ pub use clock::Clock;
 pub use faults::{CODES, Code, Fault};
 pub use join::JoinError;
 pub use node::{NodeHandle, StartError, Stopped, start, start_on};
+pub use reach::Unreached;
 pub use serve::{
     CertificateReport, CommitteeReport, EvidenceReport, LinkReport, NodeStatus, PoolStatus, UpstreamReport,
 };

@@ -7,8 +7,7 @@
     reason = "a test that cannot go on panics"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod program;
 
 use waxwing_core::Hash;
 use waxwing_core::block::BlockHeader;
@@ -22,6 +21,8 @@ use waxwing_core::keys::VoteKey;
 use waxwing_core::policy::Policy;
 use waxwing_core::verdict::Verdict;
 use waxwing_verify::{EvidenceFinding, verify_evidence};
+
+use program::{Folder, run};
 
 fn voters(from: u8) -> Vec<VoteKey> {
     let mut voters: Vec<_> = (from..from + 4).map(|seed| VoteKey::from_seed(&[seed; 32])).collect();
@@ -381,29 +382,6 @@ fn evidence_proves_nothing_about_a_network_that_the_policy_does_not_pin() {
     let votes = of_votes(&mut other);
     (votes.first, votes.second) = (first, second);
     assert_eq!(verdict(&other), Verdict::Unanchored);
-}
-
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_waxwing-verify"))
-        .args(arguments)
-        .output()
-        .unwrap()
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod program;
 
 use waxwing_core::block::{BlockHeader, block_leaf, entries_root};
 use waxwing_core::certificate::{Certificate, Head};
@@ -20,6 +19,8 @@ use waxwing_core::receipt_file::ReceiptFile;
 use waxwing_core::verdict::Verdict;
 use waxwing_core::{Hash, Meaning};
 use waxwing_verify::{BodyCheck, Finding, verify};
+
+use program::{Folder, run};
 
 const BODY: &[u8] = b"sealed bytes";
 const ENTRIES: u32 = 5;
@@ -214,29 +215,6 @@ fn each_wrong_receipt_has_its_own_verdict() {
         ..policy.clone()
     };
     assert_eq!(verify(&good.to_bytes(), Some(&pinned), None).verdict, Verdict::Diverged);
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_waxwing-verify"))
-        .args(arguments)
-        .output()
-        .unwrap()
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Joining before the node runs: climb to a recent certified header, fetch the snapshot at it from whoever has it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::{Join, NodeConfig};
 use crate::directory::Directory;
 use crate::faults::UPSTREAM_LIED;
+use crate::reach::{Unreached, reach};
 use crate::sync::{Lie, UpstreamFault};
 
 /// Time for a handshake, and for an answer that needs no disk.
@@ -226,7 +226,7 @@ impl Joining {
         if let Some(standing) = self.standings.get_mut(index) {
             standing.is_liar |= fault.is_grave();
             standing.failed(now_ms);
-            if let UpstreamFault::Request(RequestError::Closed(_)) | UpstreamFault::Connect(_) = &fault {
+            if let UpstreamFault::Request(RequestError::Closed(_)) | UpstreamFault::Unreached(_) = &fault {
                 standing.is_connected = false;
             }
         }
@@ -250,7 +250,7 @@ impl Joining {
             flights.spawn(async move {
                 let dialled = match entrance.addresses.get(index) {
                     Some(address) => connect(&entrance.dialer, address, network).await,
-                    None => Err(UpstreamFault::NoSuchHost),
+                    None => Err(UpstreamFault::Unreached(Unreached::NoSuchHost)),
                 };
                 Came::Dialled(index, dialled)
             });
@@ -478,19 +478,8 @@ async fn connect(
     address: &NodeAddress,
     network: waxwing_core::Hash,
 ) -> Result<Connection, UpstreamFault> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, address.port)).await {
-        Ok(found) => found.collect(),
-        Err(_) => Vec::new(),
-    };
-    let mut fault = UpstreamFault::NoSuchHost;
-    for place in found {
-        match dialer.connect(place, address.node, PATIENCE).await {
-            Ok(connection) => return same_network(connection, network).await,
-            Err(error) => fault = UpstreamFault::Connect(error),
-        }
-    }
-    Err(fault)
+    let connection = reach(dialer, address, PATIENCE).await;
+    same_network(connection.map_err(UpstreamFault::Unreached)?, network).await
 }
 
 async fn same_network(connection: Connection, network: waxwing_core::Hash) -> Result<Connection, UpstreamFault> {

@@ -1,6 +1,5 @@
 //! Reaching another validator, hearing what it says, and reaching it again when the connection is over.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::sync::Notify;
 use waxwing_core::codec::Decode;
 use waxwing_core::keys::ValidatorId;
-use waxwing_net::quic::{ConnectError, Connection, RequestError, Subscription};
+use waxwing_net::quic::{Connection, RequestError, Subscription};
 use waxwing_net::wire::{Push, Refusal, Request};
 use waxwing_store::Tables;
 
@@ -19,6 +18,7 @@ use super::{Links, Reached, Stopped};
 use crate::address::NodeAddress;
 use crate::faults::{LINK_BROKE, Seldom};
 use crate::order::event::{Event, Frame};
+use crate::reach::{Unreached, reach};
 
 /// Time for a handshake, and for an answer that needs no disk.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,10 +46,8 @@ fn waits() -> ExponentialBackoff {
 /// Why there is no link, or not any more.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Broken {
-    /// Its name has no address.
-    NoSuchHost,
-    /// It cannot be reached, or somebody else answers there.
-    Connect(ConnectError),
+    /// It cannot be reached.
+    Unreached(Unreached),
     /// It does not answer, or refuses.
     Request(RequestError),
     /// It ended the conversation.
@@ -65,8 +63,7 @@ pub(super) enum Broken {
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoSuchHost => f.write_str("its name has no address; check the spelling and the name server"),
-            Self::Connect(error) => error.fmt(f),
+            Self::Unreached(unreached) => unreached.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Ended(Some(refusal)) => write!(f, "it ended the conversation: {refusal}"),
             Self::Ended(None) => f.write_str("it ended the conversation"),
@@ -212,19 +209,7 @@ async fn meet<T: Tables>(
 
 async fn connect<T: Tables>(links: &Links<T>, address: &NodeAddress) -> Result<Connection, Broken> {
     let dialer = &links.begun.get().ok_or(Broken::Silent)?.dialer;
-    let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, address.port)).await {
-        Ok(found) => found.collect(),
-        Err(_) => Vec::new(),
-    };
-    let mut broken = Broken::NoSuchHost;
-    for place in found {
-        match dialer.connect(place, address.node, PATIENCE).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => broken = Broken::Connect(error),
-        }
-    }
-    Err(broken)
+    reach(dialer, address, PATIENCE).await.map_err(Broken::Unreached)
 }
 
 /// Reads frames no faster than one validator may talk, and as long as there is room for them.

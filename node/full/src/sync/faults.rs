@@ -7,16 +7,16 @@ use waxwing_core::envelope::EnvelopeError;
 use waxwing_core::follow::FollowError;
 use waxwing_core::ledger::{BlockError, EntryFault, HeaderField};
 use waxwing_core::snapshot::SnapshotError;
-use waxwing_net::quic::{ConnectError, RequestError};
+use waxwing_net::quic::RequestError;
 use waxwing_net::wire::Refusal;
+
+use crate::reach::Unreached;
 
 /// Why an upstream node is not used, or not any more.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum UpstreamFault {
-    /// Its name has no address.
-    NoSuchHost,
-    /// It cannot be reached, or somebody else answers there.
-    Connect(ConnectError),
+    /// It cannot be reached.
+    Unreached(Unreached),
     /// It did not answer a question, or refused.
     Request(RequestError),
     /// It ended the subscription.
@@ -115,7 +115,7 @@ impl UpstreamFault {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::NoSuchHost | Self::Connect(_) => "unreachable",
+            Self::Unreached(_) => "unreachable",
             Self::Request(_) => "request",
             Self::Ended(_) => "ended",
             Self::OtherNetwork => "other_network",
@@ -131,9 +131,7 @@ impl UpstreamFault {
         match self {
             Self::OtherNetwork | Self::Lied(_) => true,
             Self::Request(error) => error.is_nodes_fault(),
-            Self::NoSuchHost | Self::Connect(_) | Self::Ended(_) | Self::Stalled { .. } | Self::Withholds { .. } => {
-                false
-            }
+            Self::Unreached(_) | Self::Ended(_) | Self::Stalled { .. } | Self::Withholds { .. } => false,
         }
     }
 }
@@ -141,8 +139,7 @@ impl UpstreamFault {
 impl fmt::Display for UpstreamFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuchHost => f.write_str("its name has no address; check the spelling and the name server"),
-            Self::Connect(error) => error.fmt(f),
+            Self::Unreached(unreached) => unreached.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Ended(Some(refusal)) => write!(f, "it ended the subscription: {refusal}"),
             Self::Ended(None) => f.write_str("it ended the subscription"),

@@ -3,7 +3,6 @@
 //! Heads are followed with the light client's own state machine, at all upstream nodes at once. That costs half a
 //! kilobyte per block and node, and a node that holds blocks back is noticed by comparison with the others.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::copy::first_block;
 use super::faults::{Lie, UpstreamFault};
 use super::{Copying, Stop};
 use crate::erasures::Revealed;
+use crate::reach::{Unreached, reach};
 
 /// Time for a handshake, and for an answer that needs no disk.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -103,24 +103,9 @@ async fn compare_older<T: Tables>(copying: &Copying<T>, connection: &Connection,
 }
 
 async fn connect<T: Tables>(copying: &Copying<T>, dialer: &Dialer, index: usize) -> Result<Connection, UpstreamFault> {
-    let address = copying
-        .upstreams
-        .addresses()
-        .get(index)
-        .ok_or(UpstreamFault::NoSuchHost)?;
-    let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let found: Vec<SocketAddr> = match tokio::net::lookup_host((host, address.port)).await {
-        Ok(found) => found.collect(),
-        Err(_) => Vec::new(),
-    };
-    let mut fault = UpstreamFault::NoSuchHost;
-    for place in found {
-        match dialer.connect(place, address.node, PATIENCE).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => fault = UpstreamFault::Connect(error),
-        }
-    }
-    Err(fault)
+    let address = copying.upstreams.addresses().get(index);
+    let address = address.ok_or(UpstreamFault::Unreached(Unreached::NoSuchHost))?;
+    reach(dialer, address, PATIENCE).await.map_err(UpstreamFault::Unreached)
 }
 
 async fn status(connection: &Connection) -> Result<Box<Status>, UpstreamFault> {

@@ -217,8 +217,7 @@ impl<T: Tables> Validator<T> {
         if is_frozen { self.thaw(now) } else { Ok(()) }
     }
 
-    // ---- The end of a height
-    // -----------------------------------------------------------------------------------------
+    // ---- The end of a height ---------------------------------------------------------------------------------------
 
     fn decided(&mut self, id: &Hash, certificate: &Certificate, now: Now) -> Result<(), Fault> {
         match self.under_way.take_ready(id) {
