@@ -3,20 +3,20 @@
 //! ```text
 //!            first packet
 //!                 │
-//!   too many handshakes in all? ── yes ──> turned away (one packet, nothing remembered)
-//!                 │
-//!   address unproven, and many handshakes, or this address has half of its share?
+//!   address unproven, and many on the threshold, or this address has half of its share?
 //!                 │                └────── yes ──> must prove it (Retry: one packet, nothing remembered) ──> again
-//!   address connects too often, has its share, or the node is full?
+//!   address connects too often, or has its share?
 //!                 │                └────── yes ──> told why, a few times a second; else turned away
+//!   threshold full, and nobody there who has more on it than this address?
+//!                 │                └────── yes ──> turned away (one packet, nothing remembered)
+//!   ordinary place free?
+//!                 │                └────── no ───> stays on the threshold until somebody vouches for it, or not
 //!              admitted
 //! ```
 //!
 //! A packet's source address can be forged. So an unproven address may use half of its share at most, and never its
 //! owner's right to try: otherwise a stranger could lock somebody out by writing that one's address on packets.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::close::CloseCode;
+use super::doors::{Doors, Origin, Owner, Place, Word};
 use super::limits::ServerLimits;
 
 /// Addresses that a limiter remembers before it forgets those that have been quiet. 100 bytes each.
@@ -34,19 +35,6 @@ const REMEMBERED_MAX: usize = 16 << 10;
 
 type Limiter<K> =
     RateLimiter<K, DashMapStateStore<K>, MonotonicClock, NoOpMiddleware<<MonotonicClock as Clock>::Instant>>;
-
-/// What counts as one address: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber gets.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Origin(IpAddr);
-
-impl Origin {
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => Self(v4.into()),
-            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
-        }
-    }
-}
 
 /// Whether a newcomer has shown that it receives packets at its address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -77,20 +65,22 @@ pub(super) struct Gate {
     explanations: DefaultDirectRateLimiter,
 }
 
-#[derive(Default)]
-struct Doors {
-    connections: HashMap<Origin, usize>,
-    total: usize,
-    handshakes: usize,
-}
-
-/// The right to be connected. Given back by being dropped.
+/// The right to be connected, or to try. Given back by being dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     gate: Arc<Gate>,
     origin: Origin,
-    counted: bool,
-    shaking_hands: bool,
+    number: u64,
+    word: Arc<Word>,
+}
+
+/// A place that is kept for somebody the service vouches for, while it does. Given back by being dropped: then the
+/// connection goes on in an ordinary place, or ends if there is none.
+#[derive(Debug)]
+pub struct KeptPlace {
+    gate: Arc<Gate>,
+    owner: Owner,
+    turn: u64,
 }
 
 impl std::fmt::Debug for Gate {
@@ -116,31 +106,42 @@ impl Gate {
     /// Decides about a newcomer.
     pub(super) fn judge(self: &Arc<Self>, origin: Origin, address: Address) -> Verdict {
         let mut doors = self.doors();
-        let here = doors.connections.get(&origin).copied().unwrap_or(0);
-        if doors.handshakes >= self.limits.handshakes {
-            return Verdict::TurnAway;
-        }
-        let crowded = doors.handshakes >= self.limits.handshakes_unproven;
+        let here = doors.of(origin);
+        let crowded = doors.waiting() >= self.limits.handshakes_unproven;
         if address == Address::Unproven && (crowded || here * 2 >= self.limits.connections_per_address) {
             return Verdict::Prove;
         }
         let too_often = self.attempts.check_key(&(origin, address)).is_err();
         let unwanted = match address {
             Address::Unproven if too_often => return Verdict::Prove,
-            _ if too_often => CloseCode::ConnectingTooOften,
-            _ if here >= self.limits.connections_per_address => CloseCode::AddressFull,
-            _ if doors.total >= self.limits.connections => CloseCode::NodeFull,
-            _ => {
-                *doors.connections.entry(origin).or_default() += 1;
-                doors.total += 1;
-                return Verdict::Admit(self.ticket(&mut doors, origin, true));
-            }
+            _ if too_often => Some(CloseCode::ConnectingTooOften),
+            _ if here >= self.limits.connections_per_address => Some(CloseCode::AddressFull),
+            _ => None,
         };
-        if self.explanations.check().is_ok() {
-            Verdict::Explain(self.ticket(&mut doors, origin, false), unwanted)
-        } else {
-            Verdict::TurnAway
+        let is_full = doors.waiting() >= self.limits.handshakes;
+        match unwanted {
+            // Nobody makes room for whoever is only to be told something.
+            Some(code) if !is_full && self.explanations.check().is_ok() => {
+                Verdict::Explain(self.ticket(&mut doors, origin, Place::None), code)
+            }
+            Some(_) => Verdict::TurnAway,
+            None if is_full && !doors.make_room(origin) => Verdict::TurnAway,
+            None if doors.ordinary() >= self.limits.connections => {
+                Verdict::Admit(self.ticket(&mut doors, origin, Place::Threshold))
+            }
+            None => Verdict::Admit(self.ticket(&mut doors, origin, Place::Ordinary)),
         }
+    }
+
+    /// Gives a connection the place that is kept for `owner`; `None` if there are more owners than kept places.
+    pub(super) fn keep(self: &Arc<Self>, number: u64, owner: Owner) -> Option<KeptPlace> {
+        let (kept, ordinary) = (self.limits.connections_kept, self.limits.connections);
+        let turn = self.doors().keep(number, owner, kept, ordinary)?;
+        Some(KeptPlace {
+            gate: Arc::clone(self),
+            owner,
+            turn,
+        })
     }
 
     /// Counts a request of this weight. `Err` is how long to wait.
@@ -156,13 +157,13 @@ impl Gate {
         }
     }
 
-    fn ticket(self: &Arc<Self>, doors: &mut Doors, origin: Origin, counted: bool) -> Ticket {
-        doors.handshakes += 1;
+    fn ticket(self: &Arc<Self>, doors: &mut Doors, origin: Origin, place: Place) -> Ticket {
+        let (number, word) = doors.enter(origin, place);
         Ticket {
             gate: self.clone(),
             origin,
-            counted,
-            shaking_hands: true,
+            number,
+            word,
         }
     }
 
@@ -178,6 +179,18 @@ impl Gate {
         }
     }
 
+    /// How many are on the threshold.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.doors().waiting()
+    }
+
+    /// How many have a place that is for everybody.
+    #[cfg(test)]
+    pub(super) fn ordinary(&self) -> usize {
+        self.doors().ordinary()
+    }
+
     fn doors(&self) -> MutexGuard<'_, Doors> {
         // Nothing that holds the lock can leave the counts half changed.
         self.doors.lock().unwrap_or_else(PoisonError::into_inner)
@@ -189,32 +202,39 @@ impl Ticket {
         self.origin
     }
 
+    /// Never given again.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What becomes of its place.
+    pub(super) const fn word(&self) -> &Arc<Word> {
+        &self.word
+    }
+
     /// The handshake is over.
-    pub(super) fn established(&mut self) {
-        if std::mem::take(&mut self.shaking_hands) {
-            self.gate.doors().handshakes -= 1;
-        }
+    pub(super) fn established(&self) {
+        self.gate.doors().established(self.number);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.established();
-        if self.counted {
-            let mut doors = self.gate.doors();
-            doors.total -= 1;
-            if let Some(here) = doors.connections.get_mut(&self.origin) {
-                *here -= 1;
-                if *here == 0 {
-                    doors.connections.remove(&self.origin);
-                }
-            }
-        }
+        self.gate.doors().leave(self.number);
+    }
+}
+
+impl Drop for KeptPlace {
+    fn drop(&mut self) {
+        let ordinary = self.gate.limits.connections;
+        self.gate.doors().release(&self.owner, self.turn, ordinary);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn many(count: u32) -> NonZeroU32 {
@@ -261,18 +281,46 @@ mod tests {
         tickets.pop();
         drop(admitted(gate.judge(origin(1), Address::Proven)));
         drop((tickets, fifth));
-        let doors = gate.doors();
-        assert_eq!((doors.total, doors.handshakes, doors.connections.len()), (0, 0, 0));
+        assert!(gate.doors().are_empty());
     }
 
     #[test]
-    fn a_full_node_says_so() {
-        let gate = gate(|limits| limits.connections = 2);
-        let _tickets = [1, 2].map(|last| admitted(gate.judge(origin(last), Address::Proven)));
-        assert!(matches!(
-            gate.judge(origin(3), Address::Proven),
-            Verdict::Explain(_, CloseCode::NodeFull)
-        ));
+    fn in_a_full_node_newcomers_stay_on_the_threshold_until_somebody_vouches_for_them() {
+        let gate = gate(|limits| (limits.connections, limits.connections_kept) = (2, 1));
+        let strangers = [1, 2].map(|last| admitted(gate.judge(origin(last), Address::Proven)));
+        let [one, other] = [3, 4].map(|last| admitted(gate.judge(origin(last), Address::Proven)));
+        for ticket in strangers.iter().chain([&one, &other]) {
+            ticket.established();
+        }
+        assert!(strangers.iter().all(|ticket| !ticket.word().is_on_the_threshold()));
+        assert!(one.word().is_on_the_threshold() && other.word().is_on_the_threshold());
+        let place = gate.keep(one.number(), [1; 32]).unwrap();
+        assert!(one.word().is_vouched_for());
+        assert!(gate.keep(other.number(), [2; 32]).is_none(), "there is one such place");
+        assert!(other.word().is_on_the_threshold());
+        drop((other, place));
+        assert!(!one.word().is_vouched_for(), "it was sent away");
+        drop((one, strangers));
+        assert!(gate.doors().are_empty());
+    }
+
+    #[test]
+    fn whoever_comes_once_is_not_kept_out_by_those_who_come_often() {
+        let gate = gate(|limits| {
+            (limits.connections, limits.handshakes, limits.handshakes_unproven) = (0, 8, 8);
+        });
+        // Four addresses take the whole threshold, and try again and again.
+        let mut strangers: Vec<Ticket> = (0..8)
+            .map(|number| admitted(gate.judge(origin(number % 4), Address::Proven)))
+            .collect();
+        let validator = admitted(gate.judge(origin(9), Address::Proven));
+        for number in 0..100 {
+            if let Verdict::Admit(ticket) = gate.judge(origin(number % 4), Address::Proven) {
+                strangers.push(ticket);
+            }
+        }
+        assert!(gate.keep(validator.number(), [1; 32]).is_some());
+        assert!(gate.doors().waiting() <= 8);
     }
 
     #[test]
@@ -307,11 +355,11 @@ mod tests {
 
     #[test]
     fn explanations_are_rationed() {
-        let gate = gate(|limits| (limits.connections, limits.explanations_per_second) = (0, many(2)));
+        let gate = gate(|limits| (limits.connections_per_address, limits.explanations_per_second) = (0, many(2)));
         for _ in 0..2 {
             assert!(matches!(
                 gate.judge(origin(1), Address::Proven),
-                Verdict::Explain(_, CloseCode::NodeFull)
+                Verdict::Explain(_, CloseCode::AddressFull)
             ));
         }
         assert!(matches!(gate.judge(origin(1), Address::Proven), Verdict::TurnAway));
@@ -325,18 +373,9 @@ mod tests {
             .collect();
         assert!(matches!(gate.judge(origin(9), Address::Unproven), Verdict::Prove));
         storm.push(admitted(gate.judge(origin(9), Address::Proven)));
-        assert!(matches!(gate.judge(origin(10), Address::Proven), Verdict::TurnAway));
+        assert!(matches!(gate.judge(origin(9), Address::Proven), Verdict::TurnAway));
         storm[0].established();
-        drop(admitted(gate.judge(origin(10), Address::Proven)));
-    }
-
-    #[test]
-    fn one_ipv6_subscriber_is_one_address_and_mapped_ipv4_is_ipv4() {
-        let of = |text: &str| Origin::of(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
-        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+        drop(admitted(gate.judge(origin(9), Address::Proven)));
     }
 
     #[test]

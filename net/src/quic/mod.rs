@@ -15,6 +15,7 @@
 mod budget;
 mod client;
 mod close;
+mod doors;
 mod error;
 mod gate;
 mod identity;
@@ -31,8 +32,9 @@ mod transport;
 pub use client::{Connection, Dialer, Shown, Subscription};
 pub use close::{CloseCode, Closed};
 pub use error::{ConnectError, RequestError};
+pub use gate::KeptPlace;
 pub use identity::Identity;
-pub use limits::ServerLimits;
+pub use limits::{KeptLimits, ServerLimits};
 pub use peer::PeerInfo;
 pub use respond::{Gone, Pushes, Responder};
 pub use server::{Server, Service};

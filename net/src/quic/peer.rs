@@ -11,7 +11,8 @@ use waxwing_core::keys::NodeId;
 
 use super::budget::Budget;
 use super::close::CloseCode;
-use super::gate::{Gate, Origin};
+use super::doors::{Origin, Owner, Word};
+use super::gate::{Gate, KeptPlace, Ticket};
 use super::limits::ServerLimits;
 use super::tally::Tally;
 use crate::wire::Refusal;
@@ -37,13 +38,40 @@ pub(super) struct Shared {
     pub(super) limits: ServerLimits,
     pub(super) gate: Arc<Gate>,
     pub(super) tally: Tally,
-    pub(super) request_bytes: Arc<Semaphore>,
-    pub(super) reply_bytes: Arc<Semaphore>,
-    pub(super) served: Arc<Semaphore>,
+    /// What everybody shares who has no kept place.
+    pub(super) everybody: Pool,
+    /// What those share who have one.
+    pub(super) kept: Pool,
     pub(super) stopping: AtomicBool,
 }
 
+/// Memory and turns that connections share.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) request_bytes: Arc<Semaphore>,
+    pub(super) reply_bytes: Arc<Semaphore>,
+    pub(super) served: Arc<Semaphore>,
+}
+
+impl Pool {
+    pub(super) fn new(request_bytes: usize, reply_bytes: usize, served: usize) -> Self {
+        Self {
+            request_bytes: Arc::new(Semaphore::new(request_bytes)),
+            reply_bytes: Arc::new(Semaphore::new(reply_bytes)),
+            served: Arc::new(Semaphore::new(served)),
+        }
+    }
+}
+
 impl Shared {
+    /// Returns when no request is being answered any more.
+    pub(super) async fn served_all(&self) {
+        let all = |places: usize| u32::try_from(places).unwrap_or(u32::MAX);
+        let (everybody, kept) = (all(self.limits.requests_served), all(self.limits.kept.requests_served));
+        let _everybody = self.everybody.served.acquire_many(everybody).await;
+        let _kept = self.kept.served.acquire_many(kept).await;
+    }
+
     /// Why a request that finds everything taken is not served.
     pub(super) fn no_room(&self) -> Refusal {
         if self.stopping.load(Ordering::Relaxed) {
@@ -66,20 +94,22 @@ pub(super) struct Peer {
     pub(super) replies: Budget,
     connection: Connection,
     origin: Origin,
+    word: Arc<Word>,
     streams: AtomicUsize,
     subscriptions: AtomicUsize,
     refused_in_a_row: AtomicU32,
 }
 
 impl Peer {
-    pub(super) fn new(info: PeerInfo, connection: Connection, origin: Origin, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(info: PeerInfo, connection: Connection, ticket: &Ticket, shared: Arc<Shared>) -> Self {
         Self {
             info,
-            requests: Budget::new(CONNECTION_REQUEST_BYTES_MAX, shared.request_bytes.clone()),
-            replies: Budget::new(CONNECTION_REPLY_BYTES_MAX, shared.reply_bytes.clone()),
+            requests: Budget::new(CONNECTION_REQUEST_BYTES_MAX),
+            replies: Budget::new(CONNECTION_REPLY_BYTES_MAX),
             shared,
             connection,
-            origin,
+            origin: ticket.origin(),
+            word: ticket.word().clone(),
             streams: AtomicUsize::new(0),
             subscriptions: AtomicUsize::new(0),
             refused_in_a_row: AtomicU32::new(0),
@@ -88,6 +118,25 @@ impl Peer {
 
     pub(super) const fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// What it takes memory and turns from.
+    pub(super) fn pool(&self) -> &Pool {
+        if self.word.is_vouched_for() {
+            &self.shared.kept
+        } else {
+            &self.shared.everybody
+        }
+    }
+
+    /// Whether it has no place, and has to show first who it is.
+    pub(super) fn is_on_the_threshold(&self) -> bool {
+        self.word.is_on_the_threshold()
+    }
+
+    /// Gives it the place that is kept for `owner`, as long as what is returned lives.
+    pub(super) fn keep_place(&self, owner: Owner) -> Option<KeptPlace> {
+        self.shared.gate.keep(self.info.connection, owner)
     }
 
     /// Ends the connection and says why. Only the first reason counts.

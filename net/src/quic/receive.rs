@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::budget::{Full, Hold};
 use super::close::CloseCode;
 use super::peer::{BUSY, Peer};
-use crate::wire::limits::REQUEST_BYTES_MAX;
+use crate::wire::limits::{HELLO_FRAME_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::wire::{FrameError, FrameReader, Refusal, Request, codec};
 
 /// A request and what it holds until it is answered.
@@ -29,7 +29,8 @@ pub(super) struct Received {
 pub(super) struct Held {
     pub(super) request: Hold,
     pub(super) reply: Hold,
-    pub(super) served: OwnedSemaphorePermit,
+    /// Nothing for a hello.
+    pub(super) served: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a stream brings no request.
@@ -53,10 +54,14 @@ pub(super) async fn receive(peer: &Peer, stream: &mut RecvStream) -> Result<Rece
         peer.may_ask(rest).map_err(Trouble::Refused)?;
     }
     let no_room = || Trouble::Refused(peer.shared.no_room());
-    let served = peer.shared.served.clone().try_acquire_owned().map_err(|_| no_room())?;
+    // Strangers can hold everything that is shared; whoever shows a key for which a place is kept must be heard all the
+    // same. A hello is answered or refused at once, and the streams of its connection bound how many there are.
+    let pool = (!matches!(request, Request::Order { .. })).then(|| peer.pool());
+    let served = pool.map(|pool| pool.served.clone().try_acquire_owned());
+    let served = served.transpose().map_err(|_| no_room())?;
     let reply = peer
         .replies
-        .reserve(request.reply_bytes())
+        .reserve(request.reply_bytes(), pool.map(|pool| &pool.reply_bytes))
         .await
         .map_err(|Full| no_room())?;
     Ok(Received {
@@ -98,12 +103,9 @@ async fn arrive(peer: &Peer, stream: &mut RecvStream) -> Result<(Vec<u8>, Hold),
         {
             // An honest peer has no more under way than it may; only what is not yet given back of its last request can
             // make it wait. That is not its slowness, so the time to send the rest begins afterwards.
-            hold = Some(
-                peer.requests
-                    .reserve(length)
-                    .await
-                    .map_err(|Full| Trouble::Refused(BUSY))?,
-            );
+            let shared = (length > HELLO_FRAME_BYTES_MAX).then(|| &peer.pool().request_bytes);
+            let reserved = peer.requests.reserve(length, shared).await;
+            hold = Some(reserved.map_err(|Full| Trouble::Refused(BUSY))?);
             deadline = Instant::now() + limits.time_for(length);
         }
     }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::budget::Hold;
 use super::close::CloseCode;
+use super::gate::KeptPlace;
 use super::peer::{BUSY, Peer, Slot};
 use super::receive::Held;
 use crate::wire::{Push, Refusal, Reply, Response, frame};
@@ -71,6 +72,14 @@ impl Responder {
         drop((room, served));
     }
 
+    /// Says that the peer is one for whom a place is kept, under the name of `owner`: as long as what is returned lives, its
+    /// connection takes no place, memory or turn of everybody's. An owner has one place; whoever is vouched for last has
+    /// it. `None` if there are more owners than such places: then the connection stays what it is.
+    #[must_use]
+    pub fn keep_place(&self, owner: [u8; 32]) -> Option<KeptPlace> {
+        self.line.peer.keep_place(owner)
+    }
+
     /// Accepts a subscription. What the request held is given back, the stream stays open for pushes.
     ///
     /// # Errors
@@ -132,7 +141,8 @@ impl Pushes {
 
     /// Memory for a push, within the time for a push.
     async fn room(&self, peer: &Peer, bytes: usize) -> Result<Hold, Gone> {
-        match timeout(peer.shared.limits.time_for(bytes), peer.replies.reserve(bytes)).await {
+        let reserve = peer.replies.reserve(bytes, Some(&peer.pool().reply_bytes));
+        match timeout(peer.shared.limits.time_for(bytes), reserve).await {
             Ok(hold) => hold.map_err(|_| Gone),
             Err(_) => {
                 peer.drop_for(CloseCode::NotReading);

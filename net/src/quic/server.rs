@@ -10,21 +10,21 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quinn::{Connecting, Connection, Endpoint, Incoming, NoneTokenLog, ValidationTokenConfig};
 use rustls::pki_types::CertificateDer;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use waxwing_core::keys::NodeId;
 
 use super::close::CloseCode;
-use super::gate::{Address, Gate, Origin, Ticket, Verdict};
+use super::doors::Origin;
+use super::gate::{Address, Gate, Ticket, Verdict};
 use super::identity::{Identity, shown_node};
 use super::limits::ServerLimits;
-use super::peer::{Peer, PeerInfo, Shared, close};
+use super::peer::{Peer, PeerInfo, Pool, Shared, close};
 use super::receive::{Received, Trouble, receive};
 use super::respond::{Line, Responder};
 use super::tally::{Counts, Tally};
@@ -90,9 +90,12 @@ impl Server {
         let shared = Arc::new(Shared {
             gate: Arc::new(Gate::new(limits.clone())),
             tally: Tally::default(),
-            request_bytes: Arc::new(Semaphore::new(limits.request_bytes)),
-            reply_bytes: Arc::new(Semaphore::new(limits.reply_bytes)),
-            served: Arc::new(Semaphore::new(limits.requests_served)),
+            everybody: Pool::new(limits.request_bytes, limits.reply_bytes, limits.requests_served),
+            kept: Pool::new(
+                limits.kept.request_bytes,
+                limits.kept.reply_bytes,
+                limits.kept.requests_served,
+            ),
             stopping: AtomicBool::new(false),
             limits,
         });
@@ -134,10 +137,14 @@ impl Server {
     /// Requests that are being answered.
     #[must_use]
     pub fn serving(&self) -> usize {
-        self.shared
-            .limits
-            .requests_served
-            .saturating_sub(self.shared.served.available_permits())
+        let Shared {
+            limits,
+            everybody,
+            kept,
+            ..
+        } = &*self.shared;
+        let busy = |all: usize, pool: &Pool| all.saturating_sub(pool.served.available_permits());
+        busy(limits.requests_served, everybody) + busy(limits.kept.requests_served, kept)
     }
 
     /// Takes no more connections, waits at most `patience` for the requests that are being answered, tells everybody
@@ -145,8 +152,7 @@ impl Server {
     pub async fn shut_down(self, patience: Duration) {
         self.shared.stopping.store(true, Ordering::Relaxed);
         self.endpoint.set_server_config(None);
-        let everything = u32::try_from(self.shared.limits.requests_served).unwrap_or(u32::MAX);
-        let _ = timeout(patience, self.shared.served.acquire_many(everything)).await;
+        let _ = timeout(patience, self.shared.served_all()).await;
         self.endpoint.close(
             CloseCode::ShuttingDown.var_int(),
             CloseCode::ShuttingDown.words().as_bytes(),
@@ -167,7 +173,6 @@ impl Drop for Server {
 }
 
 async fn accept<S: Service>(endpoint: Endpoint, shared: Arc<Shared>, service: Arc<S>) {
-    let numbers = Arc::new(AtomicU64::new(0));
     let mut newcomers: u64 = 0;
     while let Some(incoming) = endpoint.accept().await {
         newcomers += 1;
@@ -182,8 +187,7 @@ async fn accept<S: Service>(endpoint: Endpoint, shared: Arc<Shared>, service: Ar
         };
         match shared.gate.judge(origin, address) {
             Verdict::Admit(ticket) => {
-                let number = numbers.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(welcome(incoming, number, ticket, shared.clone(), service.clone()));
+                tokio::spawn(welcome(incoming, ticket, shared.clone(), service.clone()));
             }
             Verdict::Explain(ticket, code) => {
                 tokio::spawn(explain(incoming, ticket, code, shared.clone()));
@@ -201,14 +205,14 @@ async fn accept<S: Service>(endpoint: Endpoint, shared: Arc<Shared>, service: Ar
     }
 }
 
-/// Brings a connection up within the time for a handshake.
-async fn shake_hands(incoming: Incoming, shared: &Shared) -> Option<Connection> {
+/// Brings a connection up within the time for a handshake, unless it has to make room for somebody else.
+async fn shake_hands(incoming: Incoming, ticket: &Ticket, shared: &Shared) -> Option<Connection> {
     let connecting: Option<Connecting> = incoming.accept().ok();
     let connection = match connecting {
-        Some(connecting) => timeout(shared.limits.handshake_time, connecting)
-            .await
-            .ok()
-            .and_then(Result::ok),
+        Some(connecting) => tokio::select! {
+            shaken = timeout(shared.limits.handshake_time, connecting) => shaken.ok().and_then(Result::ok),
+            () = ticket.word().to_leave() => None,
+        },
         None => None,
     };
     if connection.is_none() {
@@ -218,21 +222,15 @@ async fn shake_hands(incoming: Incoming, shared: &Shared) -> Option<Connection> 
 }
 
 async fn explain(incoming: Incoming, ticket: Ticket, code: CloseCode, shared: Arc<Shared>) {
-    if let Some(connection) = shake_hands(incoming, &shared).await {
+    if let Some(connection) = shake_hands(incoming, &ticket, &shared).await {
         shared.tally.count(|counts| counts.explained += 1);
         close(&connection, code);
     }
     drop(ticket);
 }
 
-async fn welcome<S: Service>(
-    incoming: Incoming,
-    number: u64,
-    mut ticket: Ticket,
-    shared: Arc<Shared>,
-    service: Arc<S>,
-) {
-    let Some(connection) = shake_hands(incoming, &shared).await else {
+async fn welcome<S: Service>(incoming: Incoming, ticket: Ticket, shared: Arc<Shared>, service: Arc<S>) {
+    let Some(connection) = shake_hands(incoming, &ticket, &shared).await else {
         return;
     };
     ticket.established();
@@ -244,11 +242,15 @@ async fn welcome<S: Service>(
     let info = PeerInfo {
         node,
         address: connection.remote_address(),
-        connection: number,
+        connection: ticket.number(),
     };
-    let peer = Arc::new(Peer::new(info, connection, ticket.origin(), shared.clone()));
+    let peer = Arc::new(Peer::new(info, connection, &ticket, shared.clone()));
     shared.tally.came(info);
-    converse(&peer, &service).await;
+    tokio::select! {
+        () = converse(&peer, &service) => {}
+        () = ticket.word().to_leave() => peer.drop_for(CloseCode::NodeFull),
+        () = silence(&peer) => peer.drop_for(CloseCode::NodeFull),
+    }
     shared.tally.went(info);
     // Requests of this peer may still be running; they are bounded for all together, and the place is free again.
     drop(ticket);
@@ -275,12 +277,30 @@ async fn converse<S: Service>(peer: &Arc<Peer>, service: &Arc<S>) {
     }
 }
 
+/// Returns when a connection that came when all places were taken has not shown in time that one is kept for it.
+async fn silence(peer: &Peer) {
+    if peer.is_on_the_threshold() {
+        tokio::time::sleep(peer.shared.limits.hello_time).await;
+        if peer.is_on_the_threshold() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 /// Everything that happens on one stream.
 async fn attend<S: Service>(peer: Arc<Peer>, service: Arc<S>, line: Line, mut stream: quinn::RecvStream) {
     match receive(&peer, &mut stream).await {
+        Ok(Received { request, .. }) if peer.is_on_the_threshold() && !matches!(request, Request::Order { .. }) => {
+            peer.drop_for(CloseCode::NodeFull);
+        }
         Ok(Received { request, held }) => {
             peer.shared.tally.count(|counts| counts.requests += 1);
             service.call(peer.info, request, Responder::new(line, held)).await;
+            if peer.is_on_the_threshold() {
+                // Nobody vouches for it.
+                peer.drop_for(CloseCode::NodeFull);
+            }
         }
         Err(Trouble::Refused(refusal)) => line.refuse(refusal).await,
         Err(Trouble::Cancelled) => line.forget(),

@@ -81,6 +81,9 @@ pub const ACKNOWLEDGEMENT_ROOM_BYTES: usize = 160;
 /// A validator's hello: its key, its port, a signature, and room for what later versions add.
 pub const HELLO_BYTES_MAX: usize = 256;
 
+/// A frame that brings a hello: its kind and length before it.
+pub const HELLO_FRAME_BYTES_MAX: usize = HELLO_BYTES_MAX + 12;
+
 /// One message about the next block: at most two names of each of its entries, and the evidence it carries. A vote takes
 /// 200 bytes.
 pub const ORDER_BYTES_MAX: usize = 2 * STAMP_BYTES * MISSING_PER_REQUEST_MAX + EVIDENCE_ROOM_BYTES + (16 << 10);
@@ -170,8 +173,13 @@ const _: () = assert!(KEEP_ALIVE_PERCENT * 2 < 100);
 
 // ---- What one node lets others cost it (defaults; an operator may choose others) ----------------------------------
 
-/// Connections in all. Each may make QUIC hold two windows.
+/// Connections of everybody. Each may make QUIC hold two windows.
 pub const CONNECTIONS_MAX: usize = 1024;
+
+/// Connections beside those that are kept for validators, one for each that has shown its vote key: 32 addresses can take
+/// every place that is for everybody, and a committee that cannot meet decides nothing. As many as vote now and may vote
+/// in the next term, so there is always one.
+pub const CONNECTIONS_KEPT_MAX: usize = 2 * widen(ledger::COMMITTEE_MAX);
 
 /// Connections from one address (an IPv4 address, or the /64 that one IPv6 subscriber gets). An identity costs nothing,
 /// an address does, so addresses are what is counted.
@@ -183,7 +191,10 @@ pub const ATTEMPTS_PER_SECOND: u32 = 8;
 /// Connections that an address may begin at once.
 pub const ATTEMPTS_BURST: u32 = 64;
 
-/// Handshakes under way in all; beyond it newcomers are turned away at the first packet.
+/// Handshakes under way in all, and connections that came when all places were taken and have not shown yet who they are.
+/// Beyond it the address that has most of them loses its oldest to a newcomer that has fewer, else newcomers are turned
+/// away at the first packet. An address begins [`ATTEMPTS_PER_SECOND`], so even a hundred that push leave a newcomer 300 ms
+/// to show who it is.
 pub const HANDSHAKES_MAX: usize = 256;
 
 /// Handshakes under way at which a newcomer must first prove that it receives packets at its address (QUIC Retry),
@@ -192,6 +203,10 @@ pub const HANDSHAKES_UNPROVEN_MAX: usize = 32;
 
 /// Time for a handshake: four round trips of half a second, and loss.
 pub const HANDSHAKE_MS: u64 = 5_000;
+
+/// Time for a connection that has no place to show who it is: a round trip of half a second, and loss. A stranger has no
+/// kept place for a moment, and none on the threshold for longer than this.
+pub const HELLO_MS: u64 = 2_000;
 
 /// Connections that are brought up only to say why they are not wanted, in a second. Who comes beyond that is turned
 /// away at the first packet, without a reason: explaining must not cost more than serving.
@@ -229,6 +244,31 @@ const _: () = assert!(
 
 /// Requests being served in all, whether or not who asked is still there. A task that waits takes a few kilobytes.
 pub const REQUESTS_SERVED_MAX: usize = 16_384;
+
+/// The share of validators that may be hostile, and use up all that they may.
+const HOSTILE_VALIDATORS_MAX: usize = widen(ledger::COMMITTEE_MAX) / 3;
+
+/// What connections with a kept place hold together, apart from what everybody holds: two addresses that send slowly and
+/// read nothing can take all of that. A third of the committee can not take all of this.
+pub const KEPT_REQUEST_BYTES_MAX: usize = 72 << 20;
+
+/// The same for replies.
+pub const KEPT_REPLY_BYTES_MAX: usize = 216 << 20;
+
+/// The same for requests being served.
+pub const KEPT_REQUESTS_SERVED_MAX: usize = 6_144;
+
+const _: () = assert!(
+    HOSTILE_VALIDATORS_MAX * CONNECTION_REQUEST_BYTES_MAX < KEPT_REQUEST_BYTES_MAX
+        && HOSTILE_VALIDATORS_MAX * CONNECTION_REPLY_BYTES_MAX < KEPT_REPLY_BYTES_MAX
+        && HOSTILE_VALIDATORS_MAX * STREAMS_TOLERATED_MAX < KEPT_REQUESTS_SERVED_MAX,
+    "hostile validators must not be able to make the node refuse the others"
+);
+const _: () = assert!(
+    (CONNECTIONS_MAX + CONNECTIONS_KEPT_MAX + HANDSHAKES_MAX) * STREAMS_TOLERATED_MAX * HELLO_FRAME_BYTES_MAX
+        < SERVER_REQUEST_BYTES_MAX / 2,
+    "frames as short as a hello are bounded by streams alone, and must stay small beside what is counted"
+);
 
 /// Time for the first bytes of a request to become a whole one, and for a reply to be taken, before its length counts.
 pub const TRANSFER_MS: u64 = 10_000;

@@ -211,7 +211,7 @@ async fn requests_beyond_what_a_node_holds_wait_for_their_turn() {
         })
         .collect();
     until(|| server.serving() == 2).await;
-    let free = server.shared.request_bytes.available_permits();
+    let free = server.shared.everybody.request_bytes.available_permits();
     assert_eq!(server.shared.limits.request_bytes - free, 2 * payload);
     tokio::time::sleep(Duration::from_millis(50)).await;
     let sent = client.quinn().stats().udp_tx.bytes;

@@ -225,7 +225,7 @@ async fn ten_thousand_streams_are_too_many_and_hold_little() {
             break;
         }
         streams.push((send, receive));
-        let free = server.shared.request_bytes.available_permits();
+        let free = server.shared.everybody.request_bytes.available_permits();
         assert!(server.shared.limits.request_bytes - free <= CONNECTION_REQUEST_BYTES_MAX);
     }
     assert_eq!(soon(client.closed()).await, Closed::ByPeer(CloseCode::TooManyStreams));
@@ -234,7 +234,7 @@ async fn ten_thousand_streams_are_too_many_and_hold_little() {
         (STREAMS_TOLERATED_MAX..=usize::try_from(STREAMS_GRANTED).unwrap()).contains(&opened),
         "{opened}"
     );
-    until(|| server.shared.request_bytes.available_permits() == server.shared.limits.request_bytes).await;
+    until(|| server.shared.everybody.request_bytes.available_permits() == server.shared.limits.request_bytes).await;
 }
 
 #[tokio::test]

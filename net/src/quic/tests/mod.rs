@@ -4,6 +4,7 @@ mod conversation;
 mod fairness;
 mod hostile;
 mod hostile_node;
+mod kept;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

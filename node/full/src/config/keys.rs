@@ -135,7 +135,7 @@ pub const KEYS: &[Key] = &[
     number!(
         connections,
         1..=1 << 20,
-        "Connections in all. Each may cost the node some 8 MiB at the worst."
+        "Connections for anybody. Each may cost the node some 8 MiB at the worst."
     ),
     number!(connections_per_address, 1..=1 << 20, "Connections from one address."),
     number!(

@@ -51,7 +51,7 @@ pub struct NodeConfig {
     pub cache_mib: u64,
     /// MiB of the database's write buffers.
     pub write_buffers_mib: u64,
-    /// Connections in all.
+    /// Connections for anybody; validators have places beside them.
     pub connections: u64,
     /// Connections from one address.
     pub connections_per_address: u64,

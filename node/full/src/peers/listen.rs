@@ -27,12 +27,16 @@ impl<T: Tables> Links<T> {
         let Some(own) = self.hello(&peer.node) else {
             return responder.refuse(Refusal::NoValidator).await;
         };
+        // Strangers may hold every other place, and everything that all share. Before anything is written: that takes some
+        // of it. A committee has no more members than there are such places.
+        let place = responder.keep_place(*theirs.validator.as_bytes());
         let Ok(pushes) = responder.subscribe().await else {
             return;
         };
         pushes.make_urgent();
         self.learn(&theirs, peer);
         self.tell_all(theirs.validator, peer, own, pushes).await;
+        drop(place);
     }
 
     async fn tell_all(&self, validator: ValidatorId, peer: PeerInfo, own: Opaque, mut pushes: Pushes) {

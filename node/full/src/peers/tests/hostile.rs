@@ -2,7 +2,7 @@
 
 use waxwing_core::codec::Encode;
 use waxwing_core::keys::NodeId;
-use waxwing_net::quic::{RequestError, Subscription};
+use waxwing_net::quic::{CloseCode, Closed, ConnectError, RequestError, Subscription};
 use waxwing_net::wire::{List, Push, Stamp};
 
 use super::*;
@@ -95,6 +95,68 @@ async fn a_node_that_does_not_vote_is_no_party_to_it() {
         "{asked:?}"
     );
     assert_eq!(node.links.report(), []);
+}
+
+/// Calls a node from an address of its own.
+async fn call_from(last: u8, node: &Node) -> (Dialer, Result<Connection, ConnectError>) {
+    let address = (Ipv4Addr::new(127, 0, 0, last), 0).into();
+    let dialer = Dialer::from_address(address, Shown::Ephemeral).unwrap();
+    let connection = dialer
+        .connect(node.server.address().unwrap(), node.server.node(), PATIENCE)
+        .await;
+    (dialer, connection)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_gets_in_though_many_addresses_hold_every_other_place() {
+    let limits = ServerLimits {
+        connections: 64,
+        connections_per_address: 2,
+        handshakes: 16,
+        handshakes_unproven: 8,
+        ..ServerLimits::DEFAULT
+    };
+    let (told, events) = mpsc::unbounded_channel();
+    let place = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let deliver: Deliver = Box::new(move |event| told.send(event).is_ok());
+    let mut node = Node::limited(1, events, (place, limits), deliver);
+    let dialer = Dialer::from_address(place, Shown::Always(Identity::new(&node_key(1)))).unwrap();
+    let port = node.server.address().unwrap().port();
+    node.links.begin(dialer, port, &[], Box::new(|_| {}));
+    let mut strangers = Vec::new();
+    for last in 100..132 {
+        for _ in 0..2 {
+            strangers.push(call_from(last, &node).await);
+        }
+    }
+    soon(async {
+        while node.server.counts().open < 64 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    // A stranger who poses as a validator, one who says nothing, and one who asks as anybody does.
+    let (_poses, posing) = call_from(140, &node).await;
+    let posing = posing.unwrap();
+    let own = node_key(7).public();
+    assert!(order(&posing, hello(7, own, node.server.node())).await.is_err());
+    let (_asks, asking) = call_from(141, &node).await;
+    let asking = asking.unwrap();
+    assert!(asking.request(&Request::Status, PATIENCE).await.is_err());
+    let (_says_nothing, silent) = call_from(142, &node).await;
+    for connection in [posing, asking, silent.unwrap()] {
+        assert_eq!(soon(connection.closed()).await, Closed::ByPeer(CloseCode::NodeFull));
+    }
+    // A validator that dials is heard, and dialled.
+    let mut validator = Node::start(2, &[node.address()]);
+    node.until_up(validator.validator()).await;
+    validator.until_up(node.validator()).await;
+    node.links.send(To::All, &Frame::Status(7));
+    assert_eq!(validator.frame().await, (node.validator(), Frame::Status(7)));
+    validator.links.send(To::All, &Frame::Status(8));
+    assert_eq!(node.frame().await, (validator.validator(), Frame::Status(8)));
+    let counts = node.server.counts();
+    assert_eq!(counts.open, 65, "none of the strangers had to go: {counts:?}");
 }
 
 /// Says hello as a validator, and then whatever it is told to say.

@@ -104,6 +104,16 @@ impl Node {
     }
 
     fn with(number: u8, events: mpsc::UnboundedReceiver<Event>, address: SocketAddr, deliver: Deliver) -> Self {
+        Self::limited(number, events, (address, ServerLimits::DEFAULT), deliver)
+    }
+
+    /// One that takes only so much.
+    fn limited(
+        number: u8,
+        events: mpsc::UnboundedReceiver<Event>,
+        (address, limits): (SocketAddr, ServerLimits),
+        deliver: Deliver,
+    ) -> Self {
         let genesis = genesis();
         let store = Store::create_on(MemoryTables::new(), &genesis).unwrap();
         let (chain, _) = Chain::new(store, Ledger::new(&genesis), None, Box::new(|_| {}));
@@ -130,7 +140,7 @@ impl Node {
             room: Arc::clone(&room),
         };
         let identity = Identity::new(&node_key(number));
-        let server = Server::bind(address, &identity, ServerLimits::DEFAULT, answers).unwrap();
+        let server = Server::bind(address, &identity, limits, answers).unwrap();
         Self {
             links,
             waiting,
