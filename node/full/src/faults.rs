@@ -70,6 +70,9 @@ codes! {
          the future.";
     QUOTA_REACHED = "WX-3003",
         "The disk quota is reached; no envelopes are taken. Raise quota_mib or move the node to a larger disk.";
+    EVIDENCE_UNKEPT = "WX-3005",
+        "What is known of evidence against validators cannot be written beside the ledger, and is forgotten when the node \
+         stops; blocks and other nodes still have it. Check the disk and its space.";
     SLOW_TO_CLOSE = "WX-3004",
         "A part of the stopping node did not let go of the database in time, and the node ended without closing it. \
          Nothing that was final is lost; if it recurs, report it.";

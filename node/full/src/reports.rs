@@ -1,9 +1,14 @@
 //! Evidence against validators: checked, kept once, told to everybody once, put into the next block by whoever orders.
 //!
 //! Whoever hears of a piece for the first time tells upstream nodes, validators that it is linked with, and nodes that copy
-//! from it; whoever knows it tells nobody, so gossip ends. Who comes later is told what is known.
+//! from it; whoever knows it tells nobody, so gossip ends. Who comes later is told what is known. What is known survives a
+//! restart ([`kept`]).
+
+mod kept;
 
 use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,17 +16,25 @@ use tokio::sync::broadcast;
 use waxwing_core::Hash;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::evidence::Evidence;
-use waxwing_core::hash::{HashKeys, Meaning};
+use waxwing_core::hash::HashKeys;
 use waxwing_core::ledger::Ledger;
 use waxwing_core::limits::EVIDENCE_MAX;
 use waxwing_net::quic::{Connection, RequestError};
 use waxwing_net::wire::{Opaque, Request};
+use waxwing_store::{Store, StoreError, Tables};
+
+use crate::faults::EVIDENCE_UNKEPT;
+use kept::{Kept, Piece, Record};
 
 /// Pieces that are remembered, so that none goes into two blocks.
 const KNOWN_MAX: usize = 4096;
 
 /// Pieces that are shown to operators, and told to who comes later.
 const SHOWN_MAX: usize = 64;
+
+/// Blocks that are looked at when the node starts. The newest one is enough after a crash; the others are for a file that
+/// is lost or came from an older copy, and cost some milliseconds.
+const LOOKED_AT_MAX: u64 = 1024;
 
 /// Pieces on their way to a subscriber before it is given all that are shown.
 const UNDER_WAY_MAX: usize = 64;
@@ -38,6 +51,8 @@ struct State {
     waiting: Vec<Evidence>,
     /// Newest last.
     shown: VecDeque<Evidence>,
+    /// Nothing in a simulation.
+    kept: Option<Kept>,
 }
 
 /// What a report turned out to be.
@@ -69,6 +84,43 @@ impl Default for Reports {
 }
 
 impl Reports {
+    /// What was known when the node stopped, and what the newest blocks carry.
+    ///
+    /// # Errors
+    /// If the file or the ledger cannot be read.
+    pub(crate) fn open<T: Tables>(directory: &Path, ledger: &Ledger, store: &Store<T>) -> Result<Self, Unopened> {
+        let keys = ledger.keys();
+        let (kept, pieces) = Kept::open(directory, keys).map_err(Unopened::File)?;
+        let reports = Self::default();
+        {
+            let mut state = reports.state();
+            for Piece {
+                id,
+                evidence,
+                is_carried,
+            } in pieces
+            {
+                if let Some(evidence) = evidence {
+                    // A file from elsewhere is not believed. Beside an older copy of the ledger what it says may not hold
+                    // yet, and becomes known again by the blocks that are copied.
+                    if ledger.check_evidence(&evidence).is_err() {
+                        continue;
+                    }
+                    state.show(&evidence);
+                    if !is_carried {
+                        state.wait(&evidence);
+                    }
+                }
+                state.known.insert(id);
+            }
+            state.kept = Some(kept);
+        }
+        for carried in newest_carried(store).map_err(Unopened::Store)? {
+            reports.settle(keys, &carried);
+        }
+        Ok(reports)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Lists and sets that single lines change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,14 +151,11 @@ impl Reports {
     /// Takes what this node saw itself; says whether it is news.
     pub(crate) fn found(&self, keys: &HashKeys, evidence: &Evidence) -> bool {
         let mut state = self.state();
-        let is_news =
-            state.known.len() < KNOWN_MAX && state.known.insert(keys.hash(Meaning::Evidence, &evidence.to_bytes()));
+        let is_news = state.known.len() < KNOWN_MAX && state.known.insert(kept::id(keys, evidence));
         if is_news {
             state.show(evidence);
-            // Beyond the bound it holds all the same; it is only not carried by this node.
-            if state.waiting.len() < usize::try_from(EVIDENCE_MAX).unwrap_or(usize::MAX) {
-                state.waiting.push(evidence.clone());
-            }
+            state.wait(evidence);
+            state.keep(|kept| kept.heard(evidence));
         }
         is_news
     }
@@ -167,15 +216,51 @@ impl Reports {
             return;
         }
         let mut state = self.state();
+        let before = state.waiting.len();
         state.waiting.retain(|piece| !carried.contains(piece));
+        let mut is_new = state.waiting.len() != before;
+        let mut records = Vec::with_capacity(carried.len());
         for piece in carried {
-            let is_news =
-                state.known.len() < KNOWN_MAX && state.known.insert(keys.hash(Meaning::Evidence, &piece.to_bytes()));
+            let id = kept::id(keys, piece);
+            let is_news = state.known.len() < KNOWN_MAX && state.known.insert(id);
             if is_news {
                 state.show(piece);
             }
+            is_new |= is_news;
+            records.push(if is_news {
+                Record::Carried(piece.clone())
+            } else {
+                Record::CarriedId(id)
+            });
+        }
+        // At a start most of what blocks carry stands in the file.
+        if is_new {
+            state.keep(|kept| kept.carried(&records));
         }
     }
+}
+
+/// Why what was known cannot be taken up again.
+#[derive(Debug)]
+pub(crate) enum Unopened {
+    /// The file.
+    File(io::Error),
+    /// The ledger.
+    Store(StoreError),
+}
+
+/// What the newest blocks carry, oldest first.
+fn newest_carried<T: Tables>(store: &Store<T>) -> Result<Vec<Vec<Evidence>>, StoreError> {
+    let mut found = Vec::new();
+    for height in (1..=store.applied()).rev().take(usize::try_from(LOOKED_AT_MAX).unwrap_or(usize::MAX)) {
+        // What came before a snapshot is not here yet.
+        let Some(row) = store.block_row(height)? else { break };
+        if !row.evidence.is_empty() {
+            found.push(row.evidence);
+        }
+    }
+    found.reverse();
+    Ok(found)
 }
 
 impl State {
@@ -184,6 +269,25 @@ impl State {
             self.shown.pop_front();
         }
         self.shown.push_back(evidence.clone());
+    }
+
+    /// Beyond the bound it holds all the same; it is only not carried by this node.
+    fn wait(&mut self, evidence: &Evidence) {
+        if self.waiting.len() < usize::try_from(EVIDENCE_MAX).unwrap_or(usize::MAX) {
+            self.waiting.push(evidence.clone());
+        }
+    }
+
+    /// A disk that fails here fails for the ledger as well, which stops the node; until then it goes on without the file.
+    fn keep(&mut self, write: impl FnOnce(&mut Kept) -> io::Result<()>) {
+        let Some(kept) = &mut self.kept else { return };
+        if let Err(error) = write(kept) {
+            tracing::warn!(
+                code = EVIDENCE_UNKEPT,
+                "what is known of evidence cannot be written down: {error}"
+            );
+            self.kept = None;
+        }
     }
 }
 
@@ -199,27 +303,40 @@ mod tests {
     use waxwing_core::certificate::{Certificate, Head};
     use waxwing_core::genesis::{Genesis, Parameters};
     use waxwing_core::keys::VoteKey;
+    use waxwing_store::memory::MemoryTables;
 
-    fn head(genesis: &Genesis, key: &VoteKey, time: u64) -> Head {
+    fn key() -> VoteKey {
+        VoteKey::from_seed(&[1; 32])
+    }
+
+    pub(super) fn genesis() -> Genesis {
+        Genesis::new("test", 1, Parameters::DEFAULT, vec![key().public()]).unwrap()
+    }
+
+    fn head(time: u64) -> Head {
+        let genesis = genesis();
         let mut header = genesis.block();
         header.height = 1;
         header.time = time;
         let id = header.id(&genesis.keys());
-        let certificate = Certificate::sign(&genesis.committee(), 0, &header, id, &[key]);
+        let certificate = Certificate::sign(&genesis.committee(), 0, &header, id, &[&key()]);
         Head { header, certificate }
+    }
+
+    /// One piece for each number but one.
+    pub(super) fn evidence(time: u64) -> Evidence {
+        Evidence::of_heads(&genesis().keys(), head(1), head(time))
     }
 
     #[test]
     fn evidence_that_holds_waits_for_one_block_and_nonsense_for_none() {
-        let key = VoteKey::from_seed(&[1; 32]);
-        let genesis = Genesis::new("test", 1, Parameters::DEFAULT, vec![key.public()]).unwrap();
+        let genesis = genesis();
         let (keys, ledger, reports) = (genesis.keys(), Ledger::new(&genesis), Reports::default());
-        let [one, other] = [2, 3].map(|time| head(&genesis, &key, time));
-        let evidence = Evidence::of_heads(&keys, one.clone(), other).to_bytes();
+        let evidence = evidence(2).to_bytes();
         assert_eq!(reports.take(&evidence, &ledger), Report::News);
         assert_eq!(reports.take(&evidence, &ledger), Report::Known);
         assert_eq!(reports.waiting().len(), 1);
-        let nothing = Evidence::of_heads(&keys, one.clone(), one).to_bytes();
+        let nothing = Evidence::of_heads(&keys, head(1), head(1)).to_bytes();
         assert_eq!(reports.take(&nothing, &ledger), Report::Nothing);
         assert_eq!(reports.take(b"abc", &ledger), Report::Nothing);
         assert_eq!(reports.follow().1, [Opaque::from(evidence.clone())]);
@@ -231,13 +348,50 @@ mod tests {
 
     #[test]
     fn what_a_copied_block_carries_is_known_and_not_carried_again() {
-        let key = VoteKey::from_seed(&[1; 32]);
-        let genesis = Genesis::new("test", 1, Parameters::DEFAULT, vec![key.public()]).unwrap();
+        let genesis = genesis();
         let (keys, ledger, reports) = (genesis.keys(), Ledger::new(&genesis), Reports::default());
-        let [one, other] = [2, 3].map(|time| head(&genesis, &key, time));
-        let evidence = Evidence::of_heads(&keys, one, other);
+        let evidence = evidence(2);
         reports.settle(&keys, std::slice::from_ref(&evidence));
         assert_eq!(reports.take(&evidence.to_bytes(), &ledger), Report::Known);
         assert_eq!((reports.waiting(), reports.shown()), (vec![], vec![evidence]));
+    }
+
+    fn reopened(directory: &Path) -> Reports {
+        let genesis = genesis();
+        let store = Store::create_on(MemoryTables::new(), &genesis).unwrap();
+        Reports::open(directory, &Ledger::new(&genesis), &store).unwrap()
+    }
+
+    #[test]
+    fn what_was_known_is_known_and_shown_after_a_restart_and_waits_only_if_no_block_carries_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let genesis = genesis();
+        let (keys, ledger) = (genesis.keys(), Ledger::new(&genesis));
+        let [waits, carried, copied] = [2, 3, 4].map(evidence);
+        let reports = reopened(directory.path());
+        assert!(reports.found(&keys, &waits) && reports.found(&keys, &carried));
+        reports.settle(&keys, &[carried.clone(), copied.clone()]);
+        for _ in 0..3 {
+            let reports = reopened(directory.path());
+            assert_eq!(reports.waiting(), std::slice::from_ref(&waits));
+            assert_eq!(reports.shown(), [waits.clone(), carried.clone(), copied.clone()]);
+            for piece in [&waits, &carried, &copied] {
+                assert_eq!(reports.take(&piece.to_bytes(), &ledger), Report::Known);
+            }
+        }
+        assert_eq!(reopened(directory.path()).take(&evidence(9).to_bytes(), &ledger), Report::News);
+    }
+
+    #[test]
+    fn a_piece_that_does_not_hold_is_not_taken_from_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = genesis().keys();
+        let reports = reopened(directory.path());
+        // Written by another program, or about a block that an older copy of the ledger does not know.
+        let nothing = Evidence::of_heads(&keys, head(1), head(1));
+        assert!(reports.found(&keys, &nothing) && reports.found(&keys, &evidence(2)));
+        let reports = reopened(directory.path());
+        assert_eq!(reports.shown(), [evidence(2)]);
+        assert_eq!(reports.waiting(), [evidence(2)]);
     }
 }

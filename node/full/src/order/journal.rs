@@ -34,10 +34,15 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens the journal in a node's directory; gives what it holds, oldest first.
     pub(crate) fn open(directory: &Path) -> io::Result<(Self, Vec<Vec<u8>>)> {
+        Self::open_as(directory, "journal")
+    }
+
+    /// Opens a file of this form under another name.
+    pub(crate) fn open_as(directory: &Path, name: &str) -> io::Result<(Self, Vec<Vec<u8>>)> {
         let file = crate::directory::options(0o600)
             .create(true)
             .truncate(false)
-            .open(directory.join("journal"))?;
+            .open(directory.join(name))?;
         let length = file.metadata()?.len();
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         file.read_exact_at(&mut bytes, 0)?;
@@ -57,7 +62,7 @@ impl Journal {
     }
 
     /// Appends a record. It may be lost until [`Journal::flush`] has returned.
-    pub(super) fn append(&mut self, payload: &[u8]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, payload: &[u8]) -> io::Result<()> {
         let mut record = Vec::with_capacity(HEAD + payload.len());
         record.extend_from_slice(&u32::try_from(payload.len()).map_err(io::Error::other)?.to_be_bytes());
         record.extend_from_slice(&self.generation.to_be_bytes());
@@ -71,7 +76,7 @@ impl Journal {
     }
 
     /// Makes everything that was appended durable.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.is_dirty) {
             self.file.sync_data()?;
         }

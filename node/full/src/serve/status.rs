@@ -62,7 +62,7 @@ pub struct NodeStatus {
     pub committee: CommitteeReport,
     /// The other validators, if this node is one.
     pub links: Vec<LinkReport>,
-    /// Signed contradictions that this node has heard of since it started, newest last.
+    /// Signed contradictions that this node knows of, newest last.
     pub evidence: Vec<EvidenceReport>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waxwing_core::block::CertifiedBlock;
-use waxwing_core::certificate::Certificate;
+use waxwing_core::certificate::{Certificate, Head};
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::Body;
 use waxwing_core::evidence::Evidence;
@@ -274,14 +274,62 @@ async fn two_certified_histories_halt_a_follower_and_it_keeps_the_evidence() {
         evidence: evidence.to_bytes().into(),
     };
     assert_eq!(Client::to(&world, &one).await.ask(report).await, Ok(Response::Report));
-    let client = Client::to(&world, &one).await;
-    client.submit_one(&Writer::new(&world, 3).seal(b"next")).await;
-    one.handle.until_height(2).await.unwrap();
+    assert_eq!(carried_by_the_next(&world, &one).await, [evidence]);
+}
+
+/// What the next block of a validator carries.
+async fn carried_by_the_next(world: &World, validator: &Running) -> Vec<Evidence> {
+    let client = Client::to(world, validator).await;
+    let from = validator.handle.tip().height + 1;
+    let seed = 100 + u8::try_from(from).unwrap();
+    client.submit_one(&Writer::new(world, seed).seal(b"next")).await;
+    validator.handle.until_height(from).await.unwrap();
     let (count, bytes) = (NonZeroU32::MIN, NonZeroU32::MIN);
-    let Ok(Response::Blocks(blocks)) = client.ask(Request::Blocks { from: 2, count, bytes }).await else {
+    let Ok(Response::Blocks(blocks)) = client.ask(Request::Blocks { from, count, bytes }).await else {
         panic!()
     };
-    assert_eq!(CertifiedBlock::from_bytes(&blocks[0]).unwrap().evidence, [evidence]);
+    CertifiedBlock::from_bytes(&blocks[0]).unwrap().evidence
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_again_shows_the_evidence_it_knew_and_puts_none_of_it_into_a_second_block() {
+    let world = World::new();
+    let validator = world.validator().await;
+    let vote = world.vote.clone();
+    // Two heads of height 1 by the same key: nothing more is needed for evidence.
+    let [one, other] = [1, 2].map(|time| {
+        let mut header = world.genesis.block();
+        (header.height, header.time) = (1, header.time + time);
+        let id = header.id(&world.keys);
+        let certificate = Certificate::sign(&world.genesis.committee(), 0, &header, id, &[&vote]);
+        Head { header, certificate }
+    });
+    let evidence = Evidence::of_heads(&world.keys, one, other);
+    let report = Request::Report {
+        evidence: evidence.to_bytes().into(),
+    };
+    let told = Client::to(&world, &validator).await.ask(report.clone()).await;
+    assert_eq!(told, Ok(Response::Report));
+    // Stopped before any block carried it: it waits for the next one all the same.
+    let (place, config) = validator.stop().await;
+    let validator = world.run(place, config).await;
+    assert_eq!(validator.handle.status().unwrap().evidence.len(), 1);
+    assert_eq!(carried_by_the_next(&world, &validator).await, [evidence]);
+    let (mut place, mut config) = validator.stop().await;
+    for is_file_lost in [false, true] {
+        let file = place.path().join("evidence");
+        assert!(file.exists());
+        if is_file_lost {
+            std::fs::remove_file(file).unwrap();
+        }
+        let validator = world.run(place, config).await;
+        let shown = validator.handle.status().unwrap().evidence;
+        assert_eq!((shown.len(), shown[0].kind, shown[0].height), (1, "two_heads", 1));
+        let told = Client::to(&world, &validator).await.ask(report.clone()).await;
+        assert_eq!(told, Ok(Response::Report));
+        assert_eq!(carried_by_the_next(&world, &validator).await, [], "it is in a block");
+        (place, config) = validator.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
