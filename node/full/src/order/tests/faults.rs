@@ -14,7 +14,7 @@ use waxwing_store::memory::MemoryTables;
 
 use super::world::World;
 use crate::faults::Fault;
-use crate::order::event::Frame;
+use crate::order::event::{Event, Frame};
 
 const ALL: [usize; 4] = [0, 1, 2, 3];
 
@@ -121,6 +121,79 @@ fn one_clock_that_is_behind_does_not_keep_its_machine_behind() {
         [1; 4],
         "it copies what it did not vote for in time"
     );
+    world.check();
+}
+
+/// Three see a block in time, and one of them goes before the round ends; the fourth, whose clock is behind, is needed.
+#[test]
+fn a_block_that_is_early_here_is_voted_for_when_its_time_has_come_and_not_before() {
+    let mut world = World::new(4);
+    let turns = world.ledger(0).turns();
+    let [proposer, other, away, behind] = [0, 1, 2, 3].map(|turn| {
+        let whose = |at: &usize| world.id(*at) == turns[turn];
+        ALL.into_iter().find(whose).unwrap()
+    });
+    let early_ms = 5_000;
+    for at in [proposer, other, away] {
+        world.machines[at].ahead = CLOCK_SKEW_MS + early_ms;
+    }
+    world.submit(&Note::new(0, 0), &ALL);
+    // The prevotes are on their way, the precommits are not.
+    world.run(7);
+    world.isolate(away);
+    let block = world.first_vote(proposer).unwrap();
+    assert_eq!(world.first_vote(away), Some(block));
+    while world.now < early_ms {
+        assert!(!world.has_voted_for(behind, block), "too early at {} ms", world.now);
+        world.run(1);
+    }
+    world.run(30_000);
+    assert!(world.has_voted_for(behind, block));
+    for at in [proposer, other, behind] {
+        assert_eq!((world.entries(at), world.ledger(at).id()), (1, block));
+    }
+    world.check();
+}
+
+/// Brings one machine behind, and joins it again with the first one alone, as far as copying goes.
+fn behind_with_one_honest() -> World {
+    let mut world = World::new(4);
+    world.isolate(3);
+    for number in 0..4 {
+        world.submit(&Note::new(number, 0), &[0, 1, 2]);
+        world.run(3000);
+    }
+    assert_eq!((world.entries(0), world.entries(3)), (4, 0));
+    world.heal(3);
+    world.cut.extend([(3, 1), (3, 2)]);
+    world
+}
+
+#[test]
+fn whoever_claims_more_and_more_keeps_nobody_from_copying_from_another() {
+    let mut world = behind_with_one_honest();
+    let liar = world.id(1);
+    for claim in 0..400 {
+        let frame = Frame::Status(1000 + claim);
+        world.tell(3, Event::Frame { from: liar, frame }, 1);
+        world.run(25);
+    }
+    assert_eq!(world.entries(3), 4);
+    world.check();
+}
+
+#[test]
+fn whoever_could_copy_from_nobody_for_long_tries_again_though_nobody_claims_anything_new() {
+    let mut world = behind_with_one_honest();
+    world.cut.insert((3, 0));
+    let (from, frame) = (world.id(0), Frame::Status(world.height(0)));
+    world.tell(3, Event::Frame { from, frame }, 1);
+    world.run(600_000);
+    assert_eq!(world.entries(3), 0, "there was no way");
+    // Nobody is told that there is one again: the others need this one, and say nothing new.
+    world.cut.clear();
+    world.run(60_000);
+    assert_eq!(world.entries(3), 4);
     world.check();
 }
 

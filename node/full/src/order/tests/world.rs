@@ -474,6 +474,18 @@ impl World {
         store.header(height).unwrap().unwrap().id(store.keys())
     }
 
+    /// The block that a machine voted for first of all.
+    pub(super) fn first_vote(&self, at: usize) -> Option<Hash> {
+        let (me, mut votes) = (self.id(at), self.votes.iter());
+        votes.find(|(place, _)| place.0 == me).map(|(_, block)| *block)
+    }
+
+    /// Whether a machine ever voted for a block.
+    pub(super) fn has_voted_for(&self, at: usize, block: Hash) -> bool {
+        let (me, mut votes) = (self.id(at), self.votes.iter());
+        votes.any(|(place, voted)| place.0 == me && *voted == block)
+    }
+
     /// Entries in one machine's ledger.
     pub(super) fn entries(&self, at: usize) -> u64 {
         self.machines[at]

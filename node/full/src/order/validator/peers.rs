@@ -5,8 +5,9 @@
 //! ```
 //!
 //! A block that others have decided is mostly decided here a moment later, by the same votes; copying it at once would
-//! send it twice. And what others say about their height is a claim: each is tried a few times and then forgotten, so
-//! that a liar cannot keep this node busy.
+//! send it twice. And what others say about their height is a claim, which costs a liar nothing: so they are tried in
+//! turn, whatever they claim and however often, and more and more seldom. But they are never given up: a committee that
+//! needs this node makes no block until it has copied those that it lacks, and so nobody would ever claim anything new.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,9 @@ use crate::order::event::{Action, Frame, To};
 /// How long nothing may move while others are further.
 const PATIENCE_MS: u64 = 300;
 
-/// How often one claim is tried.
-const TRIES: u32 = 6;
+/// How often the patience is doubled while nothing moves: up to 19 seconds, at which a try costs a liar's victim nothing
+/// worth mentioning, and is still soon for a node that everybody waits for.
+const DOUBLED_MAX: u32 = 6;
 
 /// How often one validator is shown the contents of one block.
 const SHOWN_MAX: u32 = 8;
@@ -33,8 +35,8 @@ struct Peer {
     is_up: bool,
     /// The height that it claims.
     height: u64,
-    /// How often that claim was tried.
-    tries: u32,
+    /// When it was tried last, as a number of tries: those who were tried longest ago come first.
+    tried: u64,
     /// The height of ours that it was told when it turned out to be behind.
     told: u64,
 }
@@ -45,6 +47,10 @@ pub(super) struct Peers {
     all: BTreeMap<ValidatorId, Peer>,
     /// Our height when the patience began.
     since: u64,
+    /// How often somebody was tried at that height.
+    tries: u32,
+    /// How often somebody was ever tried.
+    tries_ever: u64,
     /// How often somebody was shown the contents of a block under way.
     shown: BTreeMap<(ValidatorId, Hash), u32>,
 }
@@ -81,26 +87,29 @@ impl Peers {
         let peer = self.all.entry(peer).or_default();
         // Whoever is heard can be asked, whether or not it listens here.
         peer.is_up = true;
-        if height > peer.height {
-            (peer.height, peer.tries) = (height, 0);
-        }
+        peer.height = peer.height.max(height);
     }
 
-    /// Who says that it is further than `height`, those who were tried least first; their claim, and how often it was
-    /// tried.
-    fn further(&self, height: u64) -> Option<(ValidatorId, u64, u32)> {
-        let claims = self
-            .all
-            .iter()
-            .filter(|(_, peer)| peer.is_up && peer.height > height && peer.tries < TRIES);
-        let next = claims.min_by_key(|(_, peer)| (peer.tries, u64::MAX - peer.height))?;
-        Some((*next.0, next.1.height, next.1.tries))
+    /// Who says that it is further than `height`, those who were tried longest ago first, and what it claims.
+    fn further(&self, height: u64) -> Option<(ValidatorId, u64)> {
+        let claims = self.all.iter().filter(|(_, peer)| peer.is_up && peer.height > height);
+        let next = claims.min_by_key(|(_, peer)| (peer.tried, u64::MAX - peer.height))?;
+        Some((*next.0, next.1.height))
     }
 
-    fn tried(&mut self, peer: &ValidatorId) {
+    /// Somebody is tried; returns how long to wait for it.
+    fn try_it(&mut self, peer: &ValidatorId) -> u64 {
+        self.tries_ever += 1;
+        self.tries = (self.tries + 1).min(DOUBLED_MAX);
         if let Some(peer) = self.all.get_mut(peer) {
-            peer.tries += 1;
+            peer.tried = self.tries_ever;
         }
+        PATIENCE_MS << self.tries
+    }
+
+    /// Patience begins at this height.
+    const fn wait_at(&mut self, height: u64) {
+        (self.since, self.tries) = (height, 0);
     }
 }
 
@@ -126,7 +135,7 @@ impl<T: Tables> Validator<T> {
         let own = self.height();
         if height > own {
             if self.timers.start(LAG) {
-                self.peers.since = own;
+                self.peers.wait_at(own);
                 self.out.push(Action::Set(LAG, PATIENCE_MS));
             }
         } else if height < own {
@@ -147,16 +156,16 @@ impl<T: Tables> Validator<T> {
     /// Copies from those who are further, if nothing has moved in the meantime.
     pub(super) fn look_ahead(&mut self) {
         let own = self.height();
-        let Some((from, height, tries)) = self.peers.further(own) else {
+        let Some((from, height)) = self.peers.further(own) else {
             return;
         };
         if self.peers.since < own {
-            self.peers.since = own;
+            self.peers.wait_at(own);
             self.set(LAG, PATIENCE_MS);
             return;
         }
-        self.peers.tried(&from);
+        let patience = self.peers.try_it(&from);
         self.out.push(Action::CatchUp { height, from });
-        self.set(LAG, PATIENCE_MS << (tries + 1));
+        self.set(LAG, patience);
     }
 }
