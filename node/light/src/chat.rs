@@ -14,7 +14,7 @@ use waxwing_seal::{Content, ContentId, Keeping, Kind};
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
-use crate::message::{ChannelId, Ladder, MessageId, MessageView};
+use crate::message::{ChannelId, Ladder, MessageId, MessageView, Quote};
 use crate::store::messages::{BodyState, Message, State};
 use crate::store::{self, Transaction, channels, messages, networks, outbox};
 use crate::tail::Tail;
@@ -230,7 +230,8 @@ impl Client {
     }
 }
 
-fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, now: u64) -> Result<MessageId, Error> {
+/// Seals a message and stores it, with everything that goes with it.
+pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, now: u64) -> Result<MessageId, Error> {
     let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
     let network = networks::load(tx, channel.network)?.ok_or(Error::UnknownNetwork(channel.network))?;
     if let Some(evidence) = &network.held.halted {
@@ -277,10 +278,18 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
             about_reactions.extend(messages::about(tx, row.channel, content.id)?);
         }
     }
-    Ok(MessageView::with(row, &about, &about_reactions))
+    let mut view = MessageView::with(row, &about, &about_reactions);
+    if let Some(target) = messages::target(&content.kind)
+        && let Some(quoted) = messages::with_content(tx, row.channel, target)?
+    {
+        let about = messages::about(tx, row.channel, target)?;
+        view.quotes = Some(Quote::of(&MessageView::with(&quoted, &about, &[])));
+    }
+    Ok(view)
 }
 
-fn erase(tx: &mut Transaction<'_>, message: MessageId) -> Result<(), Error> {
+/// Forgets an own message's content here, and notes the secret that lets nodes drop its body.
+pub(crate) fn erase(tx: &mut Transaction<'_>, message: MessageId) -> Result<(), Error> {
     let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
     if !row.is_own {
         return Err(Error::NotOwn);

@@ -43,6 +43,8 @@ pub enum Error {
     NotOwn,
     /// The message is not one that can be erased.
     NotErasable,
+    /// No reader would show what was to be said.
+    NotSaid(NotSaid),
     /// The message did not fail, so that there is nothing to try again.
     NotFailed,
     /// Two final blocks at one height were seen: nothing is believed or sent on this ledger any more.
@@ -96,6 +98,7 @@ impl fmt::Display for Error {
             ),
             Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
+            Self::NotSaid(refusal) => refusal.fmt(f),
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
             Self::Forked { height } => write!(
                 f,
@@ -115,20 +118,51 @@ impl fmt::Display for Error {
                 has checked: one of you was shown a fork; compare with the inviter in person"
             ),
             Self::NoNodes => f.write_str("no node of this network is known: add one by its address and key"),
-            Self::NobodyServed(faults) => {
-                f.write_str("no node served")?;
-                for (node, fault) in faults {
-                    let name = node.to_string();
-                    write!(f, "; {}: {fault}", name.get(..8).unwrap_or(&name))?;
-                }
-                f.write_str(". Check the network connection, or add another node")
-            }
+            Self::NobodyServed(faults) => nobody_served(f, faults),
             Self::NoSocket(kind) => write!(f, "no network socket can be opened ({kind}): check the system's limits"),
         }
     }
 }
 
+fn nobody_served(f: &mut fmt::Formatter<'_>, faults: &[(NodeId, Fault)]) -> fmt::Result {
+    f.write_str("no node served")?;
+    for (node, fault) in faults {
+        let name = node.to_string();
+        write!(f, "; {}: {fault}", name.get(..8).unwrap_or(&name))?;
+    }
+    f.write_str(". Check the network connection, or add another node")
+}
+
 impl core::error::Error for Error {}
+
+/// Why something is not said: no reader would show it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotSaid {
+    /// There are no words in it.
+    Empty,
+    /// Nothing can be said about that message: it does not open, was taken back, or was erased.
+    NothingThere,
+    /// That message does something to another one, and has no words of its own.
+    NotWords,
+    /// This device has reacted so already.
+    SameReaction,
+    /// This device has not reacted so.
+    NoReaction,
+}
+
+impl fmt::Display for NotSaid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "it is empty: say something",
+            Self::NothingThere => {
+                "nothing is there to be answered or changed: that message does not open, was taken back, or was erased"
+            }
+            Self::NotWords => "that is a reaction, an edit or a retraction: name the message that it is about instead",
+            Self::SameReaction => "this device has reacted so already: take that back, or react otherwise",
+            Self::NoReaction => "this device has not reacted so: look at the reactions below the message",
+        })
+    }
+}
 
 macro_rules! wraps {
     ($($from:ty => $variant:ident),+ $(,)?) => {$(
@@ -146,6 +180,7 @@ wraps! {
     LinkError => Link,
     TooLong => TooLong,
     SealError => Seal,
+    NotSaid => NotSaid,
 }
 
 /// What stops work with one node: the node, or this client.

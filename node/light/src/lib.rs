@@ -15,6 +15,7 @@
 //! until they went through `waxwing_seal::display`. The folder's README lists what is guaranteed, what is never done
 //! here, and why things are as they are.
 
+mod about;
 mod chance;
 mod chat;
 mod client;
@@ -41,13 +42,16 @@ mod trust;
 mod why;
 mod worker;
 
+pub use about::Erasure;
 pub use chat::{Draft, Range};
 pub use client::{Client, Options, Served};
 pub use clock::{Clock, ClockVerdict};
 pub use conversations::Joined;
-pub use error::Error;
+pub use error::{Error, NotSaid};
 pub use limits::Pace;
-pub use message::{Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Reaction};
+pub use message::{
+    Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Quote, Reaction,
+};
 pub use nodes::{Fault, Severity, Standing};
 pub use receipt::Receipted;
 pub use status::{Age, FaultView, NetworkView, NodeView};

@@ -84,6 +84,34 @@ pub struct Reaction {
     pub emoji: String,
 }
 
+/// The message that another one is about, as it stands now.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Quote {
+    /// In this home.
+    pub id: MessageId,
+    /// Its place in the log; none before it is final.
+    pub log_index: Option<u64>,
+    /// Who wrote it, if it was opened.
+    pub author: Option<Author>,
+    /// The beginning of what it says; none if it was taken back, or is not here.
+    pub text: Option<String>,
+}
+
+/// Characters of a quotation: enough to know again what is meant.
+const QUOTE_CHARACTERS_MAX: usize = 120;
+
+impl Quote {
+    pub(crate) fn of(view: &MessageView) -> Self {
+        let beginning = |text: &String| text.chars().take(QUOTE_CHARACTERS_MAX).collect();
+        Self {
+            id: view.id,
+            log_index: view.log_index,
+            author: view.author.clone(),
+            text: view.text.as_ref().map(beginning),
+        }
+    }
+}
+
 /// One message as a reader sees it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct MessageView {
@@ -113,6 +141,8 @@ pub struct MessageView {
     pub kind: Option<&'static str>,
     /// The content id of the message it is about.
     pub about: Option<String>,
+    /// That message, if it is here.
+    pub quotes: Option<Quote>,
     /// What it says: for an edited message what its author put in its place.
     pub text: Option<String>,
     /// Whether its author replaced the text.
@@ -217,6 +247,7 @@ impl MessageView {
             content_id: content.map(|content| content.id.to_string()),
             kind: content.map(|content| content.kind.word()),
             about: about.map(|about| about.to_string()),
+            quotes: None,
             text: text.map(str::to_owned),
             edited: false,
             retracted: false,
@@ -304,7 +335,7 @@ pub struct ChannelView {
 mod quiet {
     use core::fmt::{Debug, Formatter, Result};
 
-    use super::{Author, ChannelView, MessageView, Reaction};
+    use super::{Author, ChannelView, MessageView, Quote, Reaction};
 
     impl Debug for Author {
         fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -315,6 +346,12 @@ mod quiet {
     impl Debug for Reaction {
         fn fmt(&self, f: &mut Formatter<'_>) -> Result {
             write!(f, "Reaction({}, {:?})", self.content_id, self.author)
+        }
+    }
+
+    impl Debug for Quote {
+        fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+            write!(f, "Quote({}, {:?})", self.id.0, self.author)
         }
     }
 

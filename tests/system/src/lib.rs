@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod conversation;
+pub mod den;
 pub mod heads;
 pub mod hosts;
 pub mod kills;

@@ -8,6 +8,7 @@ mod messages;
 mod nodes;
 mod proof;
 mod qr;
+mod sending;
 pub(crate) mod show;
 
 pub(crate) use nodes::parse as parse_node;
@@ -47,15 +48,11 @@ async fn act(chat: &Chat, session: &Session<'_>) -> Done {
         ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, session).await,
         ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), session).await,
         ChatVerb::Channels => channels::list(session).await,
-        ChatVerb::Send {
-            channel,
-            text,
-            no_wait,
-            timeout,
-        } => {
-            let wait = (!no_wait).then_some(*timeout);
-            messages::send(channel, text, wait, session).await
-        }
+        ChatVerb::Send(send) => sending::send(send, session).await,
+        ChatVerb::Reply(reply) => sending::reply(reply, session).await,
+        ChatVerb::React(react) => sending::react(react, session).await,
+        ChatVerb::Edit(edit) => sending::edit(edit, session).await,
+        ChatVerb::Retract(retract) => sending::retract(retract, session).await,
         ChatVerb::Read {
             channel,
             last,
@@ -190,6 +187,27 @@ async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure>
         [only] => Ok(*only),
         _ => Err(fault(&Error::UnknownMessage)),
     }
+}
+
+/// The message of a channel that somebody means: its entry number, or any other way to name one.
+async fn find_message_in(client: &Client, channel: &ChannelView, text: &str) -> Result<MessageId, Failure> {
+    let number = text.strip_prefix('#').unwrap_or(text);
+    // An id in hexadecimal that has digits only is still longer than any entry number.
+    let is_number = !number.is_empty() && number.len() < 16 && number.bytes().all(|digit| digit.is_ascii_digit());
+    if is_number {
+        return client
+            .find_message(channel.id, &format!("#{number}"))
+            .await
+            .map_err(|error| fault(&error));
+    }
+    let message = find_message(client, text).await?;
+    let view = client.message(message).await.map_err(|error| fault(&error))?;
+    if view.channel != channel.id {
+        return Err(Failure::usage(format!(
+            "{text} is a message of another channel: name that one, or a message of this one"
+        )));
+    }
+    Ok(message)
 }
 
 /// The hexadecimal beginning of a content id.

@@ -61,6 +61,11 @@ impl Output {
         self.verbose > 0
     }
 
+    /// Whether standard output is to hold JSON alone.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether progress and hints are unwanted.
     pub(crate) const fn is_quiet(&self) -> bool {
         self.quiet

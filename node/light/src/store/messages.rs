@@ -11,7 +11,7 @@ use waxwing_core::log::Place;
 use waxwing_seal::sealer::Opened;
 use waxwing_seal::{Content, ContentId, DeviceId, Kind};
 
-use super::{StoreError, hash, next_change, outbox};
+use super::{StoreError, aftermath, hash, next_change, outbox};
 use crate::message::{ChannelId, MessageId};
 
 macro_rules! numbered {
@@ -211,7 +211,9 @@ pub(crate) fn queue(
         now,
         next_change(connection)?,
     ))?;
-    Ok(MessageId(connection.last_insert_rowid()))
+    let message = MessageId(connection.last_insert_rowid());
+    aftermath::follow(connection, message)?;
+    Ok(message)
 }
 
 /// Stores a proven entry, or gives the own message it turns out to be its place.
@@ -315,7 +317,7 @@ pub(crate) fn settle_body(
         reason,
         next_change(connection)?,
     ))?;
-    Ok(())
+    aftermath::follow(connection, message)
 }
 
 /// Compares what the writer had proven of the log with what is proven here: `root` was kept for every length.
@@ -384,6 +386,16 @@ pub(crate) fn with_content(
 ) -> Result<Option<Message>, StoreError> {
     let rest = "WHERE channel = ?1 AND content_id = ?2 ORDER BY log_index IS NULL, log_index, id LIMIT 1";
     Ok(select(connection, rest, (channel.0, &content.0))?.pop())
+}
+
+/// Every message with a content id: members may have posted several.
+pub(crate) fn all_with_content(
+    connection: &Connection,
+    channel: ChannelId,
+    content: ContentId,
+) -> Result<Vec<Message>, StoreError> {
+    let rest = "WHERE channel = ?1 AND content_id = ?2 ORDER BY id";
+    select(connection, rest, (channel.0, &content.0))
 }
 
 /// Messages about another one, in their order.

@@ -9,9 +9,11 @@
 //! home.rs      the folder            networks.rs  ledgers, nodes, faults, evidence
 //! key.rs       passphrase -> key     channels.rs  secrets, layer 3 state, cursors
 //! schema.rs    tables, version       messages.rs  what readers see
-//!                                    outbox.rs    what is on its way
+//! aftermath.rs what messages do to   outbox.rs    what is on its way
+//!              those they are about
 //! ```
 
+mod aftermath;
 pub(crate) mod channels;
 pub(crate) mod home;
 pub(crate) mod key;

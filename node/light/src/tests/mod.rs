@@ -1,5 +1,6 @@
 //! The whole client against nodes in this process: real QUIC, the real rules, ledgers in memory, lies on demand.
 
+mod about;
 mod chat;
 mod clock;
 mod forks;

@@ -52,22 +52,19 @@ pub(crate) enum ChatVerb {
     Channels,
 
     /// Send a message, and wait until it is final
-    Send {
-        /// The channel: its name, number or id
-        channel: String,
+    Send(SendMessage),
 
-        /// The message; `-` reads it from standard input
-        #[arg(required = true, num_args = 1..)]
-        text: Vec<String>,
+    /// Answer a message
+    Reply(Reply),
 
-        /// Do not wait: it is queued on this device and goes out with the next command that connects
-        #[arg(long)]
-        no_wait: bool,
+    /// React to a message with an emoji, or take a reaction back
+    React(React),
 
-        /// Give up waiting after so many seconds; the message stays queued
-        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-        timeout: u64,
-    },
+    /// Put other words in the place of a message that you wrote on this device
+    Edit(EditMessage),
+
+    /// Take a message back that you wrote on this device: readers are asked to forget it
+    Retract(Retract),
 
     /// Fetch what is new, check it, and print the conversation
     Read {
@@ -126,6 +123,97 @@ pub(crate) enum ChatVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// How long to wait for what was said.
+#[derive(Args, Debug)]
+pub(crate) struct Waiting {
+    /// Do not wait: it is queued on this device and goes out with the next command that connects
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+
+    /// Give up waiting after so many seconds; the message stays queued
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout: u64,
+}
+
+/// `waxwing chat send`.
+#[derive(Args, Debug)]
+pub(crate) struct SendMessage {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// The message; `-` reads it from standard input
+    #[arg(required = true, num_args = 1..)]
+    pub(crate) text: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+/// `waxwing chat reply`.
+#[derive(Args, Debug)]
+pub(crate) struct Reply {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// The message: its entry number, or its id, as `read --proofs` prints them
+    pub(crate) message: String,
+
+    /// The answer; `-` reads it from standard input
+    #[arg(required = true, num_args = 1..)]
+    pub(crate) text: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+/// `waxwing chat react`.
+#[derive(Args, Debug)]
+pub(crate) struct React {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// The message: its entry number, or its id, as `read --proofs` prints them
+    pub(crate) message: String,
+
+    /// An emoji, or a few letters
+    pub(crate) emoji: String,
+
+    /// Take the reaction back
+    #[arg(long)]
+    pub(crate) take_back: bool,
+
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+/// `waxwing chat edit`.
+#[derive(Args, Debug)]
+pub(crate) struct EditMessage {
+    /// The message: CHANNEL#ENTRY, or its id, as `send` and `read --proofs` print them
+    pub(crate) message: String,
+
+    /// The new words, all of them; `-` reads them from standard input
+    #[arg(required = true, num_args = 1..)]
+    pub(crate) text: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+/// `waxwing chat retract`.
+#[derive(Args, Debug)]
+pub(crate) struct Retract {
+    /// The message: CHANNEL#ENTRY, or its id, as `send` and `read --proofs` print them
+    pub(crate) message: String,
+
+    /// Have the nodes drop its sealed body as well, and those of its edits
+    #[arg(long)]
+    pub(crate) erase: bool,
+
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 /// `waxwing chat new`.

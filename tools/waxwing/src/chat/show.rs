@@ -82,15 +82,47 @@ pub(crate) fn said(view: &MessageView) -> String {
     let words = view.text.as_deref().map(display_safe_lines).unwrap_or_default();
     match (view.body, view.kind) {
         (BodyKind::Here, _) if view.retracted => "(taken back by its author)".to_owned(),
-        (BodyKind::Here, Some("reaction")) => format!("reacts with {words}"),
-        (BodyKind::Here, Some("retraction")) => "(takes back a message that is not here)".to_owned(),
-        (BodyKind::Here, Some("reply")) => format!("(reply) {words}"),
+        (BodyKind::Here, Some("reaction")) => format!("reacts with {words} {}", quoted(view, "to")),
+        (BodyKind::Here, Some("retraction")) => format!("takes back {}", quoted(view, "")),
+        (BodyKind::Here, Some("edit")) => format!("edits {}: {words}", quoted(view, "")),
+        (BodyKind::Here, Some("reply")) => format!("({}) {words}", quoted(view, "to")),
         (BodyKind::Here, _) if view.text.is_none() => "(of a kind that this version cannot show: update)".to_owned(),
         (BodyKind::Here, _) => words.into_owned(),
         (BodyKind::Unopened, _) => "(does not open)".to_owned(),
         (BodyKind::Withheld, _) => "(withheld)".to_owned(),
         (BodyKind::Erased, _) => "(erased by its author)".to_owned(),
         (BodyKind::Expired, _) => "(its time has passed)".to_owned(),
+    }
+}
+
+/// The message that this one is about, on one line.
+fn quoted(view: &MessageView, before: &str) -> String {
+    let what = match &view.quotes {
+        None => "a message that is not here".to_owned(),
+        Some(quote) => {
+            let who = quote
+                .author
+                .as_ref()
+                .map_or_else(|| "unknown".to_owned(), |author| display_safe_name(&author.name));
+            match quote.text.as_deref() {
+                Some(text) => format!("{who}: {}", beginning(text)),
+                None => format!("{who}: (nothing is left)"),
+            }
+        }
+    };
+    format!("{before} {what}").trim_start().to_owned()
+}
+
+/// Characters of a quotation on the screen.
+const QUOTED_CHARACTERS: usize = 40;
+
+/// The beginning of a text, harmless and on one line.
+fn beginning(text: &str) -> String {
+    let safe = display_safe(text);
+    let words = safe.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(QUOTED_CHARACTERS) {
+        Some((end, _)) => format!("{}...", words.get(..end).unwrap_or_default().trim_end()),
+        None => words,
     }
 }
 
@@ -119,7 +151,8 @@ pub(crate) fn id(view: &MessageView, output: &Output) -> Option<String> {
     Some(ids::short(Kind::Message, &padded))
 }
 
-const fn against(exception: Exception) -> &'static str {
+/// What speaks against a message, in words.
+pub(super) const fn against(exception: Exception) -> &'static str {
     match exception {
         Exception::NotOpened => "it does not open",
         Exception::Withheld => "its body is kept back by the nodes that were asked; it is asked for again",
