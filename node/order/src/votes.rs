@@ -120,6 +120,13 @@ impl Votes {
         }
     }
 
+    /// How many members cast their second vote of a round for no block.
+    pub(crate) fn precommits_for_nothing(&self, round: u32) -> usize {
+        let votes = self.checked.iter();
+        let of_round = votes.filter(|((of, is_second, _), _)| *of == round && *is_second);
+        of_round.filter(|(_, (block, _))| *block == Hash::ZERO).count()
+    }
+
     /// Whether at least `needed` different members cast these votes, and every one counts. Counted first: signatures
     /// cost.
     pub(crate) fn verify_all(&mut self, votes: &[Vote], needed: usize) -> bool {

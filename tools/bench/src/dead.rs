@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
 use waxwing_core::codec::Decode;
 use waxwing_core::follow::HeadUpdate;
 use waxwing_net::quic::Subscription;
@@ -16,14 +17,17 @@ use waxwing_node::Clock;
 use crate::agree::POOL;
 use crate::client::Sender;
 use crate::clock::now;
-use crate::committee::{Committee, LOGS, VALIDATORS};
+use crate::committee::{Committee, LOGS, Reading, VALIDATORS};
 use crate::figure::{Bench, say};
 use crate::load::PATIENCE;
-use crate::node::{LOOK, Watcher};
+use crate::node::Watcher;
 use crate::number::real;
 
 /// Envelopes that are made in advance for each second; three validators take more than four on the same cores.
 const PREPARED_PER_SECOND: u64 = 11_000;
+
+/// Between two readings of how fast it goes.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// When heads came, oldest first.
 #[derive(Clone, Default)]
@@ -34,14 +38,33 @@ impl Heads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(at);
     }
 
-    /// The longest time without a new head between two moments.
-    fn longest_gap(&self, from: Instant, to: Instant) -> Duration {
+    /// The times without a new head between two moments, longest first.
+    fn gaps(&self, from: Instant, to: Instant) -> Vec<Duration> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let within = seen.iter().copied().filter(|at| (from..to).contains(at));
-        let (longest, last) = within.fold((Duration::ZERO, from), |(longest, last), at| {
-            (longest.max(at - last), at)
-        });
-        longest.max(to - last)
+        let mut last = from;
+        let mut gaps: Vec<Duration> = within
+            .chain([to])
+            .map(|at| at - std::mem::replace(&mut last, at))
+            .collect();
+        gaps.sort_unstable_by_key(|gap| std::cmp::Reverse(*gap));
+        gaps
+    }
+
+    /// The longest of them, in seconds.
+    fn longest_gap(&self, from: Instant, to: Instant) -> f64 {
+        let gaps = self.gaps(from, to);
+        let few: Vec<String> = gaps
+            .iter()
+            .take(6)
+            .map(|gap| format!("{:.2}", gap.as_secs_f64()))
+            .collect();
+        say(&format!(
+            "  {} waits for a head, the longest: {} s",
+            gaps.len(),
+            few.join(" ")
+        ));
+        gaps.first().map_or(0.0, Duration::as_secs_f64)
     }
 }
 
@@ -69,13 +92,11 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     std::thread::sleep(warm_up);
     say("  before");
     let start = runtime.block_on(committee.read(&mut watchers))?;
-    std::thread::sleep(window);
-    let killed = runtime.block_on(committee.read(&mut watchers))?;
+    let killed = pass(&runtime, &committee, &mut watchers, &start, window)?;
     committee.kill_last()?;
     watchers.truncate(usize::from(VALIDATORS) - 1);
     say("  after");
-    std::thread::sleep(window.saturating_sub(LOOK));
-    let end = runtime.block_on(committee.read(&mut watchers))?;
+    let end = pass(&runtime, &committee, &mut watchers, &killed, window)?;
     let sent = Sender::stop(senders)?;
     anyhow::ensure!(
         !sent.is_used_up || bench.sized(0, 1) == 1,
@@ -84,22 +105,40 @@ pub(crate) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     follower.abort();
     committee.finish(&runtime, watchers, sent.taken)?;
 
-    let rate = |from: &crate::committee::Reading, to: &crate::committee::Reading| {
-        real(to.entries - from.entries) / (to.at - from.at).as_secs_f64()
-    };
+    let rate = |from: &Reading, to: &Reading| real(to.entries - from.entries) / (to.at - from.at).as_secs_f64();
     let (before, after) = (rate(&start, &killed), rate(&killed, &end));
     let verify = bench.limits.verify_all_cores()?;
     let each = f64::from(VALIDATORS);
     bench.line("one-dead.before", before, "entries/s", Some(verify / each))?;
     bench.line("one-dead.after", after, "entries/s", Some(verify / (each - 1.0)))?;
     bench.line("one-dead.share", after / before.max(1.0) * 100.0, "%", None)?;
-    let usual = heads.longest_gap(start.at, killed.at).as_secs_f64();
-    bench.line(
-        "one-dead.gap",
-        heads.longest_gap(killed.at, end.at).as_secs_f64(),
-        "s",
-        Some(usual),
-    )
+    let usual = heads.longest_gap(start.at, killed.at);
+    let gap = heads.longest_gap(killed.at, end.at);
+    bench.line("one-dead.gap", gap, "s", Some(usual))
+}
+
+/// Lets time pass, says how fast it goes, and reads what is final at the end.
+fn pass(
+    runtime: &Runtime,
+    committee: &Committee,
+    watchers: &mut [Watcher],
+    from: &Reading,
+    window: Duration,
+) -> anyhow::Result<Reading> {
+    let mut rates = Vec::new();
+    let (mut last_at, mut last_entries) = (from.at, from.entries);
+    loop {
+        let left = window.saturating_sub(last_at - from.at);
+        std::thread::sleep(left.min(GLANCE));
+        let reading = runtime.block_on(committee.read(watchers))?;
+        let rate = real(reading.entries - last_entries) / (reading.at - last_at).as_secs_f64();
+        rates.push(format!("{rate:.0}"));
+        (last_at, last_entries) = (reading.at, reading.entries);
+        if reading.at - from.at >= window {
+            say(&format!("  entries a second: {}", rates.join(" ")));
+            return Ok(reading);
+        }
+    }
 }
 
 /// Follows the heads of the first validator, which lives on.
@@ -138,8 +177,10 @@ mod tests {
         for ms in [5, 110, 130, 500] {
             heads.saw(at(ms));
         }
-        assert_eq!(heads.longest_gap(at(100), at(200)), Duration::from_millis(70));
-        assert_eq!(heads.longest_gap(at(0), at(131)), Duration::from_millis(105));
-        assert_eq!(heads.longest_gap(at(600), at(900)), Duration::from_millis(300));
+        let longest = |from, to| heads.gaps(at(from), at(to)).first().copied();
+        assert_eq!(longest(100, 200), Some(Duration::from_millis(70)));
+        assert_eq!(longest(0, 131), Some(Duration::from_millis(105)));
+        assert_eq!(longest(600, 900), Some(Duration::from_millis(300)));
+        assert_eq!(heads.gaps(at(0), at(131)).len(), 4);
     }
 }

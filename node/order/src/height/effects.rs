@@ -1,5 +1,7 @@
 //! What the engine asks for while it takes a step, and what it gets.
 
+use std::time::Duration;
+
 use arc_malachitebft_core_consensus::{
     ConsensusMsg, Effect, Error, LivenessMsg, Resumable, Resume, SignedConsensusMsg, process,
 };
@@ -185,8 +187,23 @@ impl Height {
             && !self.is_alone()
         {
             self.timers.insert(timer);
-            core.out.push(Output::Set(timer, core.settings.wait(timer)));
+            let wait = if self.is_lost(timer) {
+                Duration::ZERO
+            } else {
+                core.settings.wait(timer)
+            };
+            core.out.push(Output::Set(timer, wait));
         }
+    }
+
+    /// Whether `timer` would wait for votes that cannot matter: a quorum cast its second vote for no block, so this round
+    /// decides nothing, and the next proposer may begin. Once round the table, after which everybody may as well take
+    /// the time: whatever makes all proposals fail is not mended by more of them.
+    fn is_lost(&self, timer: Timer) -> bool {
+        let members = self.committee.members().len();
+        timer.kind == TimerKind::Precommit
+            && usize::try_from(timer.round).is_ok_and(|round| round < members)
+            && self.votes.precommits_for_nothing(timer.round) >= self.quorum
     }
 
     fn cancel(&mut self, core: &mut Core, timer: Option<Timer>) {

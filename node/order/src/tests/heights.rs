@@ -1,12 +1,13 @@
 //! A height from its beginning to its decision, and the rest between heights.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use waxwing_core::Hash;
 use waxwing_core::certificate::VoteKind;
 
 use super::bench::{Bench, has_decided, hear_proposal, hear_vote, published, records, votes};
-use crate::{Host, Input, Message, Output, Timer, TimerKind};
+use crate::{Host, Input, Message, Output, Settings, Timer, TimerKind};
 
 const PREVOTE: VoteKind = VoteKind::Prevote;
 const PRECOMMIT: VoteKind = VoteKind::Precommit;
@@ -229,6 +230,45 @@ fn a_round_without_a_block_is_followed_by_the_next_proposers() {
     assert_eq!(records(&outputs).len(), 3, "vote by vote");
     other.on(Input::Timeout(timer(0, TimerKind::Precommit)));
     assert_eq!(other.at(), Some((1, 1)));
+}
+
+#[test]
+fn a_round_that_cannot_decide_any_more_is_not_waited_out_once_round_the_table() {
+    let bench = Bench::new(4);
+    let timer = |round, kind| Timer { height: 1, round, kind };
+    let wait = |outputs: &[Output], round: u32| {
+        outputs.iter().find_map(|output| match output {
+            Output::Set(set, wait) if *set == timer(round, TimerKind::Precommit) => Some(*wait),
+            _ => None,
+        })
+    };
+    // Rounds of votes for nothing by our own hand and two others, in the last of them one of the two for this block.
+    let last_wait = |rounds: u32, last: Hash| {
+        let (mut host, _) = bench.begun(1);
+        for round in 0..rounds {
+            host.on(Input::Timeout(timer(round, TimerKind::Propose)));
+            let block = if round + 1 == rounds { last } else { Hash::ZERO };
+            for member in [2, 3] {
+                hear_vote(&mut host, &bench.prevote(member, round, Hash::ZERO));
+            }
+            let two = hear_vote(&mut host, &bench.precommit(2, round, Hash::ZERO));
+            assert_eq!(wait(&two, round), None, "two votes are no quorum");
+            let three = hear_vote(&mut host, &bench.precommit(3, round, block));
+            if round + 1 == rounds {
+                return wait(&three, round);
+            }
+            host.on(Input::Timeout(timer(round, TimerKind::Precommit)));
+            assert_eq!(host.at(), Some((1, round + 1)));
+        }
+        None
+    };
+    let patience = |round| Settings::DEFAULT.wait(timer(round, TimerKind::Precommit));
+    assert_eq!(last_wait(1, Hash::ZERO), Some(Duration::ZERO));
+    assert_eq!(last_wait(4, Hash::ZERO), Some(Duration::ZERO));
+    let fifth = last_wait(5, Hash::ZERO);
+    assert_eq!(fifth, Some(patience(4)), "more rounds do not mend whatever is wrong");
+    let open = last_wait(1, Hash([7; 32]));
+    assert_eq!(open, Some(patience(0)), "the fourth may vote for the block as well");
 }
 
 #[test]
