@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
 use crate::message::{ChannelId, Ladder, MessageId, MessageView, Quote};
 use crate::store::messages::{BodyState, Message, State};
-use crate::store::{self, Transaction, channels, messages, networks, outbox};
+use crate::store::{self, Transaction, aftermath, channels, messages, networks, outbox};
 use crate::tail::Tail;
 use crate::{chance, deliver, open, sync};
 
@@ -312,6 +312,6 @@ pub(crate) fn erase(tx: &mut Transaction<'_>, message: MessageId) -> Result<(), 
         return Err(Error::NotErasable);
     }
     outbox::reveal(tx, message, &secret)?;
-    messages::forget_content(tx, message)?;
+    aftermath::erase(tx, message)?;
     Ok(())
 }

@@ -45,6 +45,8 @@ pub enum Error {
     NotErasable,
     /// No reader would show what was to be said.
     NotSaid(NotSaid),
+    /// What is looked for has no letter and no digit.
+    NothingToFind,
     /// The message did not fail, so that there is nothing to try again.
     NotFailed,
     /// Two final blocks at one height were seen: nothing is believed or sent on this ledger any more.
@@ -99,6 +101,7 @@ impl fmt::Display for Error {
             Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
             Self::NotSaid(refusal) => refusal.fmt(f),
+            Self::NothingToFind => f.write_str("words are found by their letters and digits: type some"),
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
             Self::Forked { height } => write!(
                 f,

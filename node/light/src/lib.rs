@@ -34,6 +34,7 @@ mod outbox;
 mod parting;
 mod peer;
 mod receipt;
+mod search;
 mod status;
 mod store;
 mod sync;
@@ -54,6 +55,7 @@ pub use message::{
 };
 pub use nodes::{Fault, Severity, Standing};
 pub use receipt::Receipted;
+pub use search::{Hit, Query};
 pub use status::{Age, FaultView, NetworkView, NodeView};
 pub use store::StoreError;
 pub use store::home::HomeError;

@@ -96,5 +96,8 @@ pub const LEAVE_MS: u64 = 50;
 /// Channels in one home.
 pub const CHANNELS_MAX: u32 = 4096;
 
+/// What is looked for at once, UTF-8 bytes: some dozen words. More is a text pasted by mistake.
+pub const SEARCH_BYTES_MAX: usize = 1024;
+
 /// Messages handed out at once.
 pub const MESSAGES_PER_READ_MAX: u32 = 1000;

@@ -17,7 +17,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use audit::{Audit, PolicyVerb};
-pub(crate) use chat::{Chat, ChatVerb, EditMessage, NewChannel, React, Reply, Retract, SendMessage, Waiting};
+pub(crate) use chat::{
+    Chat, ChatVerb, EditMessage, NewChannel, React, Reply, Retract, SearchMessages, SendMessage, Waiting,
+};
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};

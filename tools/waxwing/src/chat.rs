@@ -8,6 +8,7 @@ mod messages;
 mod nodes;
 mod proof;
 mod qr;
+mod search;
 mod sending;
 pub(crate) mod show;
 
@@ -60,6 +61,7 @@ async fn act(chat: &Chat, session: &Session<'_>) -> Done {
             offline,
         } => messages::read(channel, *last, *proofs, *offline, session).await,
         ChatVerb::Tail { channel, last, proofs } => messages::tail(channel, *last, *proofs, session).await,
+        ChatVerb::Search(search) => search::search(search, session).await,
         ChatVerb::Why { message } => proof::why(message, session).await,
         ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
         ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), session).await,

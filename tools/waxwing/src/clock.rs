@@ -34,6 +34,11 @@ pub(crate) fn local(ms: u64) -> String {
     written(ms, "%Y-%m-%d %H:%M:%S %:z")
 }
 
+/// `2026-01-31 15:05`.
+pub(crate) fn day_and_minute(ms: u64) -> String {
+    written(ms, "%Y-%m-%d %H:%M")
+}
+
 /// `15:05`.
 pub(crate) fn minute(ms: u64) -> String {
     written(ms, "%H:%M")

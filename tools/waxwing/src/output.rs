@@ -178,6 +178,15 @@ impl Output {
         format!("{style}{text}{style:#}")
     }
 
+    /// Text that was looked for, told apart from what stands around it with and without colours.
+    pub(crate) fn mark(&self, text: &str) -> String {
+        if self.color {
+            self.paint(Tone::Doubtful, text)
+        } else {
+            format!("*{text}*")
+        }
+    }
+
     /// A heading and the facts under it, names and values in two columns.
     pub(crate) fn facts(&self, heading: &str, facts: &[(&str, String)]) -> String {
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

@@ -3,31 +3,65 @@
 //! A retraction asks readers to forget, so the words leave this file with it, those of earlier edits too. What stays is
 //! that there was a message, who wrote it and when, and the salt with which its author may still erase it on the nodes.
 //! Only a *final* retraction from the device that wrote the words counts; one that is still on its way may fail.
+//!
+//! The full-text index follows what is shown, which an edit changes, and a retraction even while it is on its way.
 
 use rusqlite::Connection;
 use waxwing_core::codec::Encode;
 use waxwing_seal::content::{Emoji, Words};
 use waxwing_seal::{Content, Kind};
 
-use super::StoreError;
-use super::messages::{self, Message};
-use crate::message::MessageId;
+use super::messages::{self, BodyState, Message};
+use super::{StoreError, next_change, search};
+use crate::message::{MessageId, MessageView};
 
 /// Follows up on a message whose content was just stored.
 pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
     let Some(row) = messages::load(connection, message)? else {
         return Ok(());
     };
-    let Some(content) = &row.content else { return Ok(()) };
+    let Some(content) = &row.content else {
+        return search::set(connection, message, None);
+    };
     match &content.kind {
         Kind::Edit { of, .. } | Kind::Retraction { of } => {
-            for target in messages::all_with_content(connection, row.channel, *of)? {
-                settle(connection, &target)?;
-            }
-            Ok(())
+            let targets = messages::all_with_content(connection, row.channel, *of)?;
+            targets.iter().try_for_each(|target| settle(connection, target))
         }
         Kind::Text(_) | Kind::Reply { .. } | Kind::Reaction { .. } | Kind::Unknown(_) => settle(connection, &row),
     }
+}
+
+/// Follows up on every message of a home: what an older version of this program stored without that.
+pub(super) fn follow_all(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT id FROM message WHERE content IS NOT NULL ORDER BY id")?;
+    let ids = statement.query_map([], |row| row.get(0).map(MessageId))?;
+    ids.collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .try_for_each(|message| follow(connection, message))
+}
+
+/// Forgets the content of an own message that is being erased. If it was an edit, what it replaced is shown again.
+pub(crate) fn erase(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
+    let before = messages::load(connection, message)?;
+    connection.execute(
+        "UPDATE message SET content = NULL, kind = NULL, target = NULL, body = ?2, changed = ?3 WHERE id = ?1",
+        (message.0, BodyState::Erased.number(), next_change(connection)?),
+    )?;
+    search::set(connection, message, None)?;
+    let Some(Message {
+        channel,
+        content: Some(content),
+        ..
+    }) = before
+    else {
+        return Ok(());
+    };
+    let Kind::Edit { of, .. } = content.kind else {
+        return Ok(());
+    };
+    let targets = messages::all_with_content(connection, channel, of)?;
+    targets.iter().try_for_each(|target| settle(connection, target))
 }
 
 /// Brings a message to the state that those about it ask for.
@@ -36,11 +70,16 @@ fn settle(connection: &Connection, row: &Message) -> Result<(), StoreError> {
     let about = messages::about(connection, row.channel, content.id)?;
     if about.iter().any(|later| takes_back(later, row)) {
         forget(connection, row)?;
-        for edit in about.iter().filter(|later| later.device == row.device) {
+        // Not the replies: those say something of their own.
+        for edit in about.iter().filter(|later| is_edit_of(later, row)) {
             forget(connection, edit)?;
         }
     }
-    Ok(())
+    let text = match content.kind {
+        Kind::Text(_) | Kind::Reply { .. } => MessageView::with(row, &about, &[]).text,
+        _ => None,
+    };
+    search::set(connection, row.id, text.as_deref())
 }
 
 /// Whether `later` is a final retraction of `row` that counts.
@@ -48,6 +87,12 @@ fn takes_back(later: &Message, row: &Message) -> bool {
     let kind = later.content.as_ref().map(|content| &content.kind);
     let is_same_device = later.device.is_some() && later.device == row.device;
     is_same_device && later.log_index.is_some() && matches!(kind, Some(Kind::Retraction { .. }))
+}
+
+/// Whether `later` is an edit of `row` that counts.
+fn is_edit_of(later: &Message, row: &Message) -> bool {
+    let kind = later.content.as_ref().map(|content| &content.kind);
+    later.device == row.device && matches!(kind, Some(Kind::Edit { .. }))
 }
 
 /// Overwrites the words of a message; a message without words stays as it is.

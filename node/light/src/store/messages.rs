@@ -359,15 +359,6 @@ pub(crate) fn set_state(
     Ok(())
 }
 
-/// Forgets the content of an own message that is being erased.
-pub(crate) fn forget_content(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
-    connection.execute(
-        "UPDATE message SET content = NULL, kind = NULL, target = NULL, body = ?2, changed = ?3 WHERE id = ?1",
-        (message.0, BodyState::Erased.number(), next_change(connection)?),
-    )?;
-    Ok(())
-}
-
 /// One message.
 pub(crate) fn load(connection: &Connection, message: MessageId) -> Result<Option<Message>, StoreError> {
     Ok(select(connection, "WHERE id = ?1", [message.0])?.pop())

@@ -10,10 +10,10 @@
 //! key.rs       passphrase -> key     channels.rs  secrets, layer 3 state, cursors
 //! schema.rs    tables, version       messages.rs  what readers see
 //! aftermath.rs what messages do to   outbox.rs    what is on its way
-//!              those they are about
+//!              those they are about   search.rs    full-text index
 //! ```
 
-mod aftermath;
+pub(crate) mod aftermath;
 pub(crate) mod channels;
 pub(crate) mod home;
 pub(crate) mod key;
@@ -21,6 +21,7 @@ pub(crate) mod messages;
 pub(crate) mod networks;
 pub(crate) mod outbox;
 mod schema;
+pub(crate) mod search;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

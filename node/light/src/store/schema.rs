@@ -6,10 +6,10 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, aftermath, search};
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -160,6 +160,7 @@ CREATE TABLE receipt (
 pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(search::TABLE)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -170,18 +171,28 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Newer`] for a version that this program does not know.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    match connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    match version {
         VERSION => Ok(()),
-        1 => {
+        1.. if version > VERSION => Err(StoreError::Newer),
+        1.. => {
             let transaction = connection.transaction()?;
-            know_committees(&transaction)?;
-            transaction.pragma_update(None, "user_version", 2)?;
+            if version < 2 {
+                know_committees(&transaction)?;
+            }
+            know_words(&transaction)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
-        version if version > VERSION => Err(StoreError::Newer),
         // There is no version before the first; 0 is a file that never got its tables.
         _ => Err(StoreError::Damaged),
     }
+}
+
+/// Version 3: a full-text index, and words that were taken back are forgotten.
+fn know_words(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch(search::TABLE)?;
+    aftermath::follow_all(connection)
 }
 
 /// Version 2: what is held may name the committee before.

@@ -175,6 +175,7 @@ fn a_home_of_the_first_version_is_brought_up_to_this_one() {
             let mut held = follow.held().to_bytes();
             assert_eq!(held.split_off(held.len() - 4), [0; 4]);
             tx.execute("UPDATE network SET held = ?1", [held])?;
+            tx.execute("DROP TABLE search", [])?;
             Ok(tx.pragma_update(None, "user_version", 1)?)
         })
         .unwrap();

@@ -141,7 +141,8 @@ async fn words_that_were_taken_back_leave_every_store_that_follows_and_those_tha
     let secret = ada.say_finally(channel.0, "the key is under the mat").await;
     ada.finally(ada.client.edit(secret.id, "the key is under the rose").await)
         .await;
-    ada.say_finally(channel.0, "good morning").await;
+    // What answers it says something of its own, also where the same device wrote it.
+    ada.finally(ada.client.reply(secret.id, "good morning").await).await;
     let of_ada = ben.same(channel.1, &secret).await;
     // Of Ben's retraction of Ada's words nobody takes notice, his own store least of all.
     let false_one = Draft::retraction(super::chat::content_of(&secret));

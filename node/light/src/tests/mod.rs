@@ -9,6 +9,7 @@ mod lies;
 mod malicious;
 mod node;
 mod once;
+mod search;
 mod terms;
 mod world;
 

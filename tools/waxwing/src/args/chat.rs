@@ -98,6 +98,9 @@ pub(crate) enum ChatVerb {
         proofs: bool,
     },
 
+    /// Find messages on this device by their words; connects to nobody
+    Search(SearchMessages),
+
     /// List every check behind a message, and those that were not made
     Why {
         /// The message, as `read` and `send` print it
@@ -186,6 +189,22 @@ pub(crate) struct React {
 
     #[command(flatten)]
     pub(crate) waiting: Waiting,
+}
+
+/// `waxwing chat search`.
+#[derive(Args, Debug)]
+pub(crate) struct SearchMessages {
+    /// Words that all occur, each from its beginning: `ros` finds roses. Quoted together they follow each other
+    #[arg(required = true, num_args = 1..)]
+    pub(crate) words: Vec<String>,
+
+    /// In this channel only: its name, number or id
+    #[arg(long)]
+    pub(crate) channel: Option<String>,
+
+    /// The newest so many messages
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub(crate) last: u32,
 }
 
 /// `waxwing chat edit`.
