@@ -93,11 +93,17 @@ pub enum Meaning {
     Erasure,
     /// The evidence a block carries.
     Evidence,
+    /// An account: its fingerprint in a safety number.
+    SafetyNumber,
+    /// A number that is still to be revealed, when two people compare.
+    ComparisonCommitment,
+    /// What two people compare at once.
+    Comparison,
 }
 
 impl Meaning {
     /// All of them, in the order of the specification.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Entry,
         Self::LogLeaf,
         Self::LogNode,
@@ -113,6 +119,9 @@ impl Meaning {
         Self::Body,
         Self::Erasure,
         Self::Evidence,
+        Self::SafetyNumber,
+        Self::ComparisonCommitment,
+        Self::Comparison,
     ];
 
     /// The key derivation context. // SPEC 3.1
@@ -134,11 +143,14 @@ impl Meaning {
             Self::Body => "waxwing v1 body",
             Self::Erasure => "waxwing v1 erasure",
             Self::Evidence => "waxwing v1 evidence",
+            Self::SafetyNumber => "waxwing v1 safety number",
+            Self::ComparisonCommitment => "waxwing v1 comparison commitment",
+            Self::Comparison => "waxwing v1 comparison",
         }
     }
 }
 
-/// One network's hash keys, one per [`Meaning`]. Derived once; 480 bytes, cheap to share by reference.
+/// One network's hash keys, one per [`Meaning`]. Derived once; 576 bytes, cheap to share by reference.
 #[derive(Clone)]
 pub struct HashKeys {
     network: Hash,
@@ -187,7 +199,17 @@ impl HashKeys {
             block_node,
             rest @ ..,
         ] = &self.keys;
-        let [header, stamp, committee, parameters, body, erasure, evidence] = rest;
+        let [
+            header,
+            stamp,
+            committee,
+            parameters,
+            body,
+            erasure,
+            evidence,
+            of_people @ ..,
+        ] = rest;
+        let [safety_number, comparison_commitment, comparison] = of_people;
         match meaning {
             Meaning::Entry => entry,
             Meaning::LogLeaf => log_leaf,
@@ -204,6 +226,9 @@ impl HashKeys {
             Meaning::Body => body,
             Meaning::Erasure => erasure,
             Meaning::Evidence => evidence,
+            Meaning::SafetyNumber => safety_number,
+            Meaning::ComparisonCommitment => comparison_commitment,
+            Meaning::Comparison => comparison,
         }
     }
 }

@@ -15,13 +15,15 @@
 //! Everything here is pure: randomness and stored state are arguments, nothing reads a clock. What came from other
 //! people goes through [`display`] before it meets a screen.
 //!
-//! Read in this order: [`channel`], [`content`], [`engine`], [`standin`], [`sealer`], [`invitation`], [`display`].
+//! Read in this order: [`channel`], [`content`], [`engine`], [`standin`], [`sealer`], [`invitation`], [`display`]; then
+//! [`identity`]: who somebody is.
 
 pub mod channel;
 pub mod content;
 pub mod device;
 pub mod display;
 pub mod engine;
+pub mod identity;
 pub mod invitation;
 pub mod limits;
 mod outer;

@@ -1,6 +1,6 @@
 //! Every bound of the inside of an envelope, each with its reason, related to the ledger's own at compile time.
 
-use waxwing_core::limits::{BODY_BYTES_MAX, LOG_ENTRIES_PER_BLOCK_MAX};
+use waxwing_core::limits::{BODY_BYTES_MAX, DAY_MS, LOG_ENTRIES_PER_BLOCK_MAX};
 
 /// A name as claimed, UTF-8 bytes: 40 characters of any script and some to spare; it travels with every message.
 pub const NAME_BYTES_MAX: u32 = 128;
@@ -39,5 +39,37 @@ pub const NODE_ADDRESS_BYTES_MAX: u32 = 260;
 /// Characters of a link that are looked at: more than the largest invitation needs; longer pastes are not links.
 pub const LINK_CHARACTERS_MAX: usize = 8192;
 
+/// A phrase as typed, UTF-8 bytes: 24 words of at most 8 letters need 215; what is far longer is not one.
+pub const PHRASE_BYTES_MAX: usize = 1024;
+
+/// A device's name, UTF-8 bytes: tells a person's devices apart, and travels in every leaf of a group.
+pub const DEVICE_NAME_BYTES_MAX: u32 = 64;
+
+/// How far the clock that a certificate was signed with may have been fast. Nothing rests on it but that a slip does not
+/// keep a device out: what ends a device early is revoking it.
+pub const CERTIFICATE_SKEW_MS: u64 = DAY_MS;
+
+/// Devices of an account that are not revoked: each is a leaf in every group of its owner, and a group has at most 256.
+pub const ACCOUNT_DEVICES_MAX: u32 = 16;
+
+/// Devices that an account ever had, since every card lists them all: one a month for twenty years, in 75 kB.
+pub const CARD_DEVICES_MAX: u32 = 256;
+
+/// A key package of the hybrid suite has about 3 kB, and most of it is two public keys: room for a larger suite.
+pub const KEY_PACKAGE_BYTES_MAX: u32 = 8 << 10;
+
+/// Key packages that a device offers at a time: they are reused until rotated, so more would not last longer; several
+/// are there for suites side by side.
+pub const KEY_PACKAGES_MAX: u32 = 8;
+
+/// The longest certificate: its fields of fixed width and the longest name.
+const CERTIFICATE_BYTES_MAX: u32 = 221 + DEVICE_NAME_BYTES_MAX;
+
+/// Everything in a statement beside what is said, and a body around it.
+const STATEMENT_AROUND_BYTES: u32 = 106 + 44;
+
+const _: () = assert!(CARD_DEVICES_MAX * (CERTIFICATE_BYTES_MAX + 1) + 44 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
+const _: () = assert!(KEY_PACKAGES_MAX * (KEY_PACKAGE_BYTES_MAX + 4) + 4 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
+const _: () = assert!(ACCOUNT_DEVICES_MAX < CARD_DEVICES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + 64 < PAYLOAD_BYTES_MAX);
 const _: () = assert!(LOG_ENTRIES_PER_BLOCK_MAX < COUNTER_WINDOW);

@@ -235,7 +235,7 @@ impl<E: GroupEngine> Sealer<E> {
 
 /// The commitment of a body that must stay: nobody knows a secret that hashes to it, because it is itself the hash of
 /// something else.
-fn no_erase(seal_key: &SealKey, body_hash: Hash) -> Hash {
+pub(crate) fn no_erase(seal_key: &SealKey, body_hash: Hash) -> Hash {
     Hash(*derive(NO_ERASE_CONTEXT, &[&seal_key.0, body_hash.as_bytes()]))
 }
 

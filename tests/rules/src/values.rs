@@ -23,10 +23,12 @@ use waxwing_core::merkle::{ConsistencyProof, Frontier, InclusionProof, LEAVES_MA
 use waxwing_core::receipt::{Acknowledgement, Receipt};
 use waxwing_core::receipt_file::ReceiptFile;
 use waxwing_core::snapshot::{Ask, LogRow, Opening, Slot, WindowBlock};
+use waxwing_seal::identity::{Acceptance, CardAddress, DeviceCertificate, Known, Statement};
 use waxwing_seal::{Content, StandIn};
 
 use crate::chance::Chance;
 
+mod identity;
 mod sealed;
 mod snapshots;
 
@@ -99,6 +101,11 @@ formats! {
     "log row": snapshots::log_row => LogRow,
     "window block": snapshots::window_block => WindowBlock,
     "opening": snapshots::opening => Opening,
+    "acceptance": identity::acceptance => Acceptance,
+    "device certificate": identity::certificate => DeviceCertificate,
+    "card address": identity::address => CardAddress,
+    "card statement": identity::statement => Statement,
+    "known keys": identity::known => Known,
 }
 
 /// A hundred keys that could vote, ascending: computing one takes longer than encoding a block.

@@ -16,15 +16,18 @@
 )]
 
 mod bodies;
+mod cards;
 mod case;
 mod check;
 mod check_follow;
+mod check_identity;
 mod check_proof;
 mod check_seal;
 mod committees;
 mod envelopes;
 mod follows;
 mod heads;
+mod identities;
 mod ledgers;
 mod maps;
 mod pinned;
@@ -53,7 +56,7 @@ fn is_writing() -> bool {
 type Made = (&'static str, fn() -> Cases);
 
 /// Every file.
-const FILES: [Made; 24] = [
+const FILES: [Made; 26] = [
     ("hashes", primitives::hashes),
     ("signatures", primitives::signatures),
     ("trees", trees::cases),
@@ -78,6 +81,8 @@ const FILES: [Made; 24] = [
     ("policy", policies::policies),
     ("verdict", policies::verdicts),
     ("seal", bodies::cases),
+    ("identity", identities::cases),
+    ("card", cards::cases),
 ];
 
 fn computed(name: &str) -> File {
