@@ -10,6 +10,7 @@
 //!     signed      where that key has last signed; belongs into every backup of the key
 //!   db/           the ledger
 //!   journal       what was agreed on about the block under way
+//!   evidence      what is known of validators' contradictions; its newest part is found in the newest blocks as well
 //!   announced     the newest block whose certificate left this node: tells when an older copy of db/ was put back
 //!   lock          held while a node runs; two nodes on one directory would corrupt it and sign twice
 //! ```
@@ -28,7 +29,7 @@ use waxwing_core::keys::{NodeKey, VoteKey};
 use zeroize::Zeroizing;
 
 pub(crate) use announced::{Announced, RolledBack};
-pub(crate) use signed::Signed;
+pub(crate) use signed::{Said, Signed};
 
 use crate::address::parse_hex;
 use crate::config::NodeConfig;
@@ -135,7 +136,7 @@ impl Directory {
         make_private(&keys)?;
         write_secret(&keys.join("transport"), &*new_seed()?)?;
         if let Some(vote) = vote {
-            write_secret(&keys.join("vote"), &vote.seed())?;
+            write_vote(path, vote)?;
         }
         write_new(&path.join("node.toml"), config.to_file().as_bytes(), 0o644)?;
         // Last: whoever finds a genesis may rely on the rest.
@@ -152,9 +153,8 @@ impl Directory {
             return Err(DirectoryError::Empty(path.to_owned()));
         }
         let keys = path.join("keys");
-        let file = keys.join("vote");
-        if !file.exists() {
-            write_secret(&file, &vote.seed())?;
+        if !keys.join("vote").exists() {
+            write_vote(path, vote)?;
             sync_directory(&keys)?;
         }
         Ok(())
@@ -301,6 +301,16 @@ fn read_secret(file: &Path) -> Result<Zeroizing<[u8; 32]>, DirectoryError> {
         file: file.to_owned(),
         expected: "the seed of a key, 64 hexadecimal digits",
     })
+}
+
+/// Puts a vote key into a directory, and beside it the note of where it has signed. The note first: a key without one is
+/// refused.
+fn write_vote(directory: &Path, vote: &VoteKey) -> Result<(), DirectoryError> {
+    Signed::begin(directory).map_err(|error| DirectoryError::System {
+        file: directory.join("keys").join("signed"),
+        error,
+    })?;
+    write_secret(&directory.join("keys").join("vote"), &vote.seed())
 }
 
 fn write_secret(file: &Path, seed: &[u8; 32]) -> Result<(), DirectoryError> {

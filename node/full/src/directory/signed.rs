@@ -5,7 +5,8 @@
 //! signs nothing at or before it, and copies blocks until the ledger has passed it.
 //!
 //! One line of text, `HEIGHT ROUND STEP`, so that an operator can read it and, if it is lost, write one: a height alone
-//! will do. Written before the signature leaves, and not synced: the journal is, and the two are on one disk.
+//! will do. It is there from the moment at which the key is, so one that is missing is one that was lost, and the node does
+//! not start. Written before the signature leaves, and not synced: the journal is, and the two are on one disk.
 
 use std::fs;
 use std::io;
@@ -20,6 +21,17 @@ const STEPS: [(&str, Step); 3] = [
     ("precommit", Step::Precommit),
 ];
 
+/// What the note says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Said {
+    /// Where the key has last signed.
+    At(Guard),
+    /// There is none.
+    Missing,
+    /// It is no such line.
+    Unreadable,
+}
+
 /// The note.
 #[derive(Debug)]
 pub(crate) struct Signed {
@@ -29,19 +41,35 @@ pub(crate) struct Signed {
 
 impl Signed {
     /// The note in a node's directory, and what it says.
-    pub(crate) fn open(directory: &Path) -> io::Result<(Self, Guard)> {
+    pub(crate) fn open(directory: &Path) -> io::Result<(Self, Said)> {
         let signed = Self {
             keys: directory.join("keys"),
             file: None,
         };
-        let guard = match fs::read_to_string(signed.keys.join("signed")) {
-            Ok(text) => parse(&text).ok_or_else(|| {
-                io::Error::other("keys/signed should hold a height, a round and a step, and does not")
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Guard::default(),
+        let said = match fs::read(signed.path()) {
+            Ok(text) => {
+                let guard = str::from_utf8(&text).ok().and_then(parse);
+                guard.map_or(Said::Unreadable, Said::At)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Said::Missing,
             Err(error) => return Err(error),
         };
-        Ok((signed, guard))
+        Ok((signed, said))
+    }
+
+    /// Where the note is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.keys.join("signed")
+    }
+
+    /// Notes of a key that is about to be put into a directory that it has signed nothing; a note that is there stays.
+    pub(super) fn begin(directory: &Path) -> io::Result<()> {
+        let (mut signed, said) = Self::open(directory)?;
+        if said == Said::Missing {
+            signed.note(Guard::default())?;
+            signed.file()?.sync_all()?;
+        }
+        Ok(())
     }
 
     /// Notes where the key has signed.
@@ -56,10 +84,7 @@ impl Signed {
     fn file(&mut self) -> io::Result<&fs::File> {
         let file = match self.file.take() {
             Some(file) => file,
-            None => super::options(0o600)
-                .create(true)
-                .truncate(false)
-                .open(self.keys.join("signed"))?,
+            None => super::options(0o600).create(true).truncate(false).open(self.path())?,
         };
         Ok(self.file.insert(file))
     }
@@ -101,12 +126,20 @@ mod tests {
     fn a_note_is_read_back_and_a_height_alone_stands_for_all_of_it() {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("keys")).unwrap();
-        let (mut signed, guard) = Signed::open(directory.path()).unwrap();
-        assert_eq!(guard, Guard::default());
+        assert_eq!(Signed::open(directory.path()).unwrap().1, Said::Missing);
+        Signed::begin(directory.path()).unwrap();
+        let (mut signed, said) = Signed::open(directory.path()).unwrap();
+        assert_eq!(said, Said::At(Guard::default()));
         for (height, step) in [(1_000_000, Step::Precommit), (7, Step::Propose)] {
             let guard = Guard { height, round: 3, step };
             signed.note(guard).unwrap();
-            assert_eq!(Signed::open(directory.path()).unwrap().1, guard);
+            assert_eq!(Signed::open(directory.path()).unwrap().1, Said::At(guard));
+            Signed::begin(directory.path()).unwrap();
+            assert_eq!(
+                Signed::open(directory.path()).unwrap().1,
+                Said::At(guard),
+                "a note stays"
+            );
         }
         let all = Guard {
             height: 12,
@@ -117,11 +150,11 @@ mod tests {
         for bad in ["", "twelve", "12 1 vote", "12 1 prevote 9", "-1"] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
-        fs::write(directory.path().join("keys/signed"), "?").unwrap();
-        assert!(
-            Signed::open(directory.path()).is_err(),
-            "a guard that cannot be read is none"
-        );
+        for bad in [&b"?"[..], &[0xff], b""] {
+            fs::write(directory.path().join("keys/signed"), bad).unwrap();
+            let said = Signed::open(directory.path()).unwrap().1;
+            assert_eq!(said, Said::Unreadable, "a guard that cannot be read is none");
+        }
     }
 
     #[test]

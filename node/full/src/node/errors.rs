@@ -10,6 +10,12 @@ use waxwing_store::{OpenError, RestoreError, StoreError};
 use crate::chain::OpenFault;
 use crate::directory::RolledBack;
 use crate::join::JoinError;
+use crate::reports::Unopened;
+
+/// What to do about a note that is lost.
+const NOTE: &str = "Put it back from the backup of the key. If it is lost, write one: a line with a height that the network \
+                    has passed (the head that another validator's `waxwing node status` shows), or 0 if the key has never \
+                    voted";
 
 /// Why a node does not start.
 #[derive(Debug)]
@@ -32,6 +38,16 @@ pub enum StartError {
         /// The newest block it announced.
         announced: u64,
     },
+    /// There is a vote key, and nothing that says where it has last signed.
+    NoteMissing {
+        /// Where that should be.
+        file: PathBuf,
+    },
+    /// There is a vote key, and what should say where it has last signed does not.
+    NoteUnreadable {
+        /// Which file.
+        file: PathBuf,
+    },
     /// An address cannot be listened at.
     Listen {
         /// Which.
@@ -44,6 +60,14 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// What is known of evidence cannot be taken up.
+    pub(super) fn reports(error: Unopened) -> Self {
+        match error {
+            Unopened::File(error) => Self::System(error),
+            Unopened::Store(error) => Self::Restore(RestoreError::Store(error)),
+        }
+    }
+
     /// Whether the machine is at fault (its disk, its ports), so that the same start may work later.
     #[must_use]
     pub const fn is_the_machines(&self) -> bool {
@@ -77,6 +101,18 @@ impl fmt::Display for StartError {
             Self::Restore(error) => error.fmt(f),
             Self::Join(error) => error.fmt(f),
             Self::RolledBack { announced } => RolledBack { announced: *announced }.fmt(f),
+            Self::NoteMissing { file } => write!(
+                f,
+                "{} is missing, which says where the vote key beside it has last signed; without it this validator could sign \
+                 a block twice. {NOTE}",
+                file.display()
+            ),
+            Self::NoteUnreadable { file } => write!(
+                f,
+                "{} does not say where the vote key beside it has last signed: it should be a line of a height, a round and a \
+                 step, or of a height alone. {NOTE}",
+                file.display()
+            ),
             Self::Listen { address, error } => write!(
                 f,
                 "cannot listen at {address}: {error}; choose another address with `listen` or `http`, or stop the program \

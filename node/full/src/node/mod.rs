@@ -170,7 +170,8 @@ impl<T: Tables> Parts<T> {
             vote: ordering.key.clone(),
             deliver: Box::new(move |event| heard.put(event)),
         });
-        let reports = Arc::<Reports>::default();
+        let reports = Reports::open(directory.path(), &chain.ledger(), chain.store());
+        let reports = Arc::new(reports.map_err(StartError::reports)?);
         reports.tell_others(others(&upstreams, &links));
         let quota_bytes = Some(config.quota_mib << 20).filter(|quota| *quota > 0);
         Ok(Self {

@@ -11,7 +11,7 @@ use waxwing_store::Tables;
 
 use super::{Parts, StartError};
 use crate::config::NodeConfig;
-use crate::directory::{Directory, Signed};
+use crate::directory::{Directory, Said, Signed};
 use crate::order::event::{Action, Now, Role};
 use crate::order::{Beginning, Driver, Journal, Outlets, Pace, Shared, Validator, Voter};
 use crate::sync::Copying;
@@ -32,7 +32,13 @@ impl Ordering {
     pub(super) fn open(directory: &mut Directory, ledger: &Ledger) -> Result<Self, StartError> {
         let key = directory.take_vote();
         let members = ledger.committee().members();
-        let (signed, guard) = Signed::open(directory.path()).map_err(StartError::System)?;
+        let (signed, said) = Signed::open(directory.path()).map_err(StartError::System)?;
+        let guard = match (said, &key) {
+            (Said::At(guard), _) => guard,
+            (_, None) => Guard::default(),
+            (Said::Missing, Some(_)) => return Err(StartError::NoteMissing { file: signed.path() }),
+            (Said::Unreadable, Some(_)) => return Err(StartError::NoteUnreadable { file: signed.path() }),
+        };
         let (journal, recovered) = Journal::open(directory.path()).map_err(StartError::System)?;
         Ok(Self {
             votes_at_start: key.as_ref().is_some_and(|key| members.contains(&key.public())),
