@@ -159,6 +159,8 @@ fn schemas_of_nodes_are_stable() {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
     let at = folder.path();
     let init = [
+        "address: text",
+        "address_lacks: list",
         "data: text",
         "http: text",
         "listen: text",

@@ -4,12 +4,13 @@
 //! who just wants to see it run should. Validator or follower? A node that is given a vote key of the genesis votes, any
 //! other follows.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use waxwing_core::codec::Encode;
 use waxwing_core::genesis::{Genesis, Parameters};
-use waxwing_core::keys::{ValidatorId, VoteKey};
+use waxwing_core::keys::{NodeId, ValidatorId, VoteKey};
 use waxwing_node::config::{Layers, Loaded, NodeConfig};
 use waxwing_node::directory::{Directory, DirectoryError, new_vote_key};
 
@@ -148,8 +149,60 @@ fn found(home: &Home) -> Result<(Genesis, Option<VoteKey>), Failure> {
 }
 
 fn tell(directory: &Directory, config: &NodeConfig, output: &Output) -> Result<(), Failure> {
-    let text = output.facts("node ready", &facts(directory, config, output));
-    output.result("node.init", as_json(directory, config), &text)
+    let address = OwnAddress::of(&directory.transport().public(), config.listen);
+    let (mut facts, mut object) = (facts(directory, config, output), as_json(directory, config));
+    facts.push(("address", address.text.clone()));
+    facts.extend(address.hint().map(|hint| ("", hint)));
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("address".to_owned(), json!(address.text));
+        fields.insert("address_lacks".to_owned(), json!(address.lacks));
+    }
+    output.result("node.init", object, &output.facts("node ready", &facts))
+}
+
+/// The address of a node that has not run yet, as far as it is known: what operators give each other.
+struct OwnAddress {
+    /// `KEY@HOST:PORT`, with these words for what nobody can know here.
+    text: String,
+    /// "host", "port".
+    lacks: Vec<&'static str>,
+    listen: SocketAddr,
+}
+
+impl OwnAddress {
+    fn of(node: &NodeId, listen: SocketAddr) -> Self {
+        let (ip, port) = (listen.ip(), listen.port());
+        let host = match ip {
+            _ if ip.is_unspecified() => "HOST".to_owned(),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let lacks = [("host", ip.is_unspecified()), ("port", port == 0)];
+        let port = if port == 0 { "PORT".to_owned() } else { port.to_string() };
+        Self {
+            text: format!("{node}@{host}:{port}"),
+            lacks: lacks.into_iter().filter(|(_, is)| *is).map(|(what, _)| what).collect(),
+            listen,
+        }
+    }
+
+    /// What to do before it is given to others.
+    fn hint(&self) -> Option<String> {
+        let mut hints = Vec::new();
+        if self.listen.port() == 0 {
+            hints.push(
+                "the system chooses a port at every start: set `listen` to a port of your own before you give it away",
+            );
+        }
+        if self.listen.ip().is_unspecified() {
+            hints.push("for HOST put the name or address at which others reach this machine");
+        } else if self.listen.ip().is_loopback() {
+            hints.push(
+                "for programs on this machine; to be reached by others, set `listen` to 0.0.0.0 or [::] and a port",
+            );
+        }
+        (!hints.is_empty()).then(|| hints.join("; "))
+    }
 }
 
 /// What a node is, before or after its start.
@@ -223,5 +276,39 @@ fn fault(error: &DirectoryError) -> Failure {
             path.display()
         )),
         _ => Failure::usage(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_whole_or_says_what_to_put_into_it() {
+        let node = waxwing_core::keys::NodeKey::from_seed(&[7; 32]).public();
+        for (listen, place, lacks, hint) in [
+            ("203.0.113.7:4040", "203.0.113.7:4040", &[][..], None),
+            ("[2001:db8::7]:4040", "[2001:db8::7]:4040", &[], None),
+            ("127.0.0.1:4040", "127.0.0.1:4040", &[], Some("on this machine")),
+            ("0.0.0.0:4040", "HOST:4040", &["host"], Some("for HOST put")),
+            ("[::]:4040", "HOST:4040", &["host"], Some("for HOST put")),
+            (
+                "203.0.113.7:0",
+                "203.0.113.7:PORT",
+                &["port"],
+                Some("a port of your own"),
+            ),
+            ("0.0.0.0:0", "HOST:PORT", &["host", "port"], Some("a port of your own")),
+        ] {
+            let address = OwnAddress::of(&node, listen.parse().unwrap());
+            assert_eq!(address.text, format!("{node}@{place}"));
+            assert_eq!(address.lacks, lacks, "{listen}");
+            let said = address.hint();
+            assert_eq!(said.is_some(), hint.is_some(), "{said:?}");
+            assert!(hint.is_none_or(|hint| said.unwrap().contains(hint)), "{listen}");
+            if lacks.is_empty() {
+                assert!(address.text.parse::<waxwing_node::NodeAddress>().is_ok(), "{listen}");
+            }
+        }
     }
 }
