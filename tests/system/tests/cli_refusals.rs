@@ -64,7 +64,10 @@ const REFUSED: &[(&[&str], &[&str])] = &[
         &["key 1", "mistyped or cut off"],
     ),
     (&["network", "new", "x", "--key", "DIR/rubbish"], &["not a text file"]),
-    (&["network", "new", "x", "--key", "DIR/text"], &["key 1", "not an id"]),
+    (
+        &["network", "new", "x", "--key", "DIR/text"],
+        &["key 1 (line 1 of", "is no validator's key", "put a # before it"],
+    ),
     (
         &["network", "new", "x", "--key", "DIR/ann/vote.pub", "--out", "DIR/net"],
         &["is not overwritten"],

@@ -91,16 +91,17 @@ pub(super) fn read_lines(given: &[String]) -> Result<Vec<(ValidatorId, String)>,
             keys.push((parse_line(text, &place(number, None))?, place(number, None)));
             continue;
         }
-        let place = place(number, Some(path));
         let content = Zeroizing::new(files::read_text(path, "file of a public key", LINES_FILE_MAX)?);
         let before = keys.len();
-        for line in content.lines() {
+        for (line_number, line) in (1..).zip(content.lines()) {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
-                keys.push((parse_line(line, &place)?, place.clone()));
+                let place = format!("key {number} (line {line_number} of {})", path.display());
+                keys.push((parse_line(line, &place).map_err(in_a_file)?, place));
             }
         }
         if keys.len() == before {
+            let place = place(number, Some(path));
             return Err(Failure::usage(format!("{place} holds no key: ask for the line again")));
         }
     }
@@ -114,6 +115,16 @@ fn place(number: u32, file: Option<&Path>) -> String {
     }
 }
 
+/// Said of a line of a file, in which more may stand than keys: all that `waxwing network key` prints, for one.
+fn in_a_file(failure: Failure) -> Failure {
+    match failure {
+        Failure::Usage(why) => Failure::usage(format!(
+            "{why}. In a file every line is one key and nothing else; take out what is none, or put a # before it"
+        )),
+        other => other,
+    }
+}
+
 /// One line, which may be `vote1...` alone.
 pub(super) fn parse_line(text: &str, place: &str) -> Result<ValidatorId, Failure> {
     let text = text.trim();
@@ -123,12 +134,17 @@ pub(super) fn parse_line(text: &str, place: &str) -> Result<ValidatorId, Failure
              line that `waxwing network key` prints"
         )));
     }
-    let key = ids::parse_full(Kind::Validator, text).map_err(|error| {
-        let ask = match error {
-            IdError::OtherKind { .. } => "ask its operator for the line that `waxwing network key` prints",
-            _ => "ask its operator for the line again",
-        };
-        Failure::usage(format!("{place}: {error}; {ask}"))
+    let key = ids::parse_full(Kind::Validator, text).map_err(|error| match error {
+        IdError::OtherKind { .. } => Failure::usage(format!(
+            "{place}: {error}; ask its operator for the line that `waxwing network key` prints"
+        )),
+        // 64 hexadecimal digits are refused here, so they must not be asked for.
+        IdError::NotAnId(_) => Failure::usage(format!(
+            "{place} is no validator's key: give the line that `waxwing network key` prints, vote1... and nothing beside it"
+        )),
+        IdError::Mistyped(_) | IdError::NeedsFull(_) => {
+            Failure::usage(format!("{place}: {error}; ask its operator for the line again"))
+        }
     })?;
     let validator = ValidatorId(*key.as_bytes());
     if validator.is_usable() {
@@ -195,7 +211,7 @@ mod tests {
         let node = ids::full(Kind::Node, key.public().as_bytes());
         assert!(refused(&node).contains("id of kind `node`"));
         assert!(refused(&ids::full(Kind::Validator, &[0; 32])).contains("nobody can sign"));
-        assert!(refused("hello").contains("key 2: not an id"));
+        assert!(refused("hello").contains("key 2 is no validator's key: give the line"));
     }
 
     #[test]
@@ -207,8 +223,38 @@ mod tests {
         let third = line(&VoteKey::from_seed(&[3; 32]).public());
         let read = read_lines(&[path.to_string_lossy().into_owned(), third]).unwrap();
         assert_eq!(read.len(), 3);
-        assert!(read[1].1.starts_with("key 1 (") && read[2].1 == "key 2", "{read:?}");
+        assert!(
+            read[1].1.starts_with("key 1 (line 4 of ") && read[2].1 == "key 2",
+            "{read:?}"
+        );
         std::fs::write(&path, "# nothing\n").unwrap();
         assert!(read_lines(&[path.to_string_lossy().into_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_line_too_many_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let key = line(&VoteKey::from_seed(&[1; 32]).public());
+        let name = path.display().to_string();
+        let said = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            let Err(Failure::Usage(why)) = read_lines(std::slice::from_ref(&name)) else {
+                panic!("it was taken")
+            };
+            why
+        };
+        // All that the program printed, instead of the line.
+        let printed = format!("# mine\nmade a vote key\n  line  {key}\n");
+        let why = said(printed);
+        assert!(
+            why.starts_with(&format!("key 1 (line 2 of {name}) is no validator's key")),
+            "{why}"
+        );
+        assert!(why.contains("put a # before it"), "{why}");
+        let why = said(format!("{key}\n{key} Ann\n"));
+        assert!(why.starts_with("key 1 (line 2 of "), "{why}");
+        let why = said(format!("{key}\n\n{}\n", "ab".repeat(32)));
+        assert!(why.contains("line 3 of ") && why.contains("secret key"), "{why}");
     }
 }
