@@ -178,7 +178,7 @@ key_pair!(
 
 /// A value that passed every check that can be made on it alone.
 ///
-/// Only this crate makes one, by consuming the unverified value; [`Verified::id`] is the hash that names the value,
+/// Only this crate makes one, by consuming the unverified value; [`Verified::id()`] is the hash that names the value,
 /// computed on the way.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verified<T> {
