@@ -8,6 +8,7 @@ mod messages;
 mod nodes;
 mod proof;
 mod qr;
+mod screen;
 mod search;
 mod sending;
 pub(crate) mod show;
@@ -45,6 +46,16 @@ pub(crate) fn run(chat: &Chat, home: &Home, output: &Output) -> Done {
 
 async fn act(chat: &Chat, session: &Session<'_>) -> Done {
     match &chat.verb {
+        None => screen::open(chat.plain, session).await,
+        Some(_) if chat.plain => Err(Failure::usage(
+            "--plain is the line mode of `waxwing chat` without a verb: leave one of them out",
+        )),
+        Some(verb) => act_on(verb, session).await,
+    }
+}
+
+async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
+    match verb {
         ChatVerb::New(new) => channels::new(new, session).await,
         ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, session).await,
         ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), session).await,

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Global;
 
 /// How often `-v` must be given.
-const WANTED: u8 = 2;
+pub(crate) const WANTED: u8 = 2;
 
 /// Starts saying it, if it is wanted. `RUST_LOG` chooses what.
 pub(crate) fn show(global: &Global) {

@@ -66,6 +66,16 @@ impl Output {
         self.json
     }
 
+    /// Whether colours are wanted.
+    pub(crate) const fn is_colored(&self) -> bool {
+        self.color
+    }
+
+    /// Whether what happens inside is printed on standard error.
+    pub(crate) const fn shows_inside(&self) -> bool {
+        self.verbose >= crate::inside::WANTED
+    }
+
     /// Whether progress and hints are unwanted.
     pub(crate) const fn is_quiet(&self) -> bool {
         self.quiet

@@ -18,8 +18,12 @@ pub(crate) struct Chat {
     )]
     pub(crate) passphrase_file: Option<PathBuf>,
 
+    /// Without a verb: lines in, lines out, for screen readers, instead of the screen
+    #[arg(long)]
+    pub(crate) plain: bool,
+
     #[command(subcommand)]
-    pub(crate) verb: ChatVerb,
+    pub(crate) verb: Option<ChatVerb>,
 }
 
 /// The verbs.

@@ -35,3 +35,16 @@ pub(super) fn picture(link: &str, output: &Output) -> Result<Option<String>, Fai
     let fits = output.width().is_none_or(|columns| width <= columns);
     Ok(fits.then_some(picture))
 }
+
+/// The picture in half blocks, dark modules drawn as ink, for a screen that sets ink and ground itself; `None` if the link
+/// is longer than any QR code.
+pub(super) fn half_blocks(link: &str) -> Option<Vec<String>> {
+    let code = QrCode::with_error_correction_level(link.as_bytes(), EcLevel::L).ok()?;
+    let picture = code
+        .render::<Dense1x2>()
+        .quiet_zone(true)
+        .dark_color(Dense1x2::Dark)
+        .light_color(Dense1x2::Light)
+        .build();
+    Some(picture.lines().map(str::to_owned).collect())
+}

@@ -1,0 +1,7 @@
+//! The screen without a terminal: a model, events, and a buffer to draw into.
+
+mod fixtures;
+mod keys;
+mod length;
+mod looks;
+mod pictures;

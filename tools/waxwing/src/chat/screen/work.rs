@@ -1,0 +1,103 @@
+//! Does what the screen wants, on the client, and answers with events.
+//!
+//! One thing after the other, so that messages go out in the order in which they were written; what waits for nodes
+//! gets a task of its own and keeps nobody waiting.
+
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use waxwing_core::Hash;
+use waxwing_light::{Client, Draft, Error, Joined, MessageId};
+
+use super::model::{Effect, Event, Say};
+use crate::ids;
+
+/// Does everything that is wanted, until nobody wants anything any more.
+pub(super) async fn work(client: Client, mut wanted: UnboundedReceiver<Effect>, events: Sender<Event>) {
+    while let Some(effect) = wanted.recv().await {
+        let is_slow = matches!(effect, Effect::Join(_) | Effect::Compare(_));
+        if is_slow {
+            let (client, events) = (client.clone(), events.clone());
+            tokio::spawn(async move { answer(&client, effect, &events).await });
+        } else {
+            answer(&client, effect, &events).await;
+        }
+    }
+}
+
+/// Hands on every change of a message; the head is kept fresh meanwhile.
+pub(super) async fn watch(client: Client, events: Sender<Event>) {
+    let mut changes = match client.tail(None, None).await {
+        Ok(changes) => changes,
+        Err(error) => return send(&events, Event::Failed(error.to_string())).await,
+    };
+    client.start();
+    loop {
+        match changes.next().await {
+            Ok(view) => send(&events, Event::Changed(Box::new(view))).await,
+            // The store failed: what is shown stays, and whoever asks for more is told.
+            Err(error) => return send(&events, Event::Failed(error.to_string())).await,
+        }
+    }
+}
+
+/// A screen that is gone wants no answer.
+async fn send(events: &Sender<Event>, event: Event) {
+    let _ = events.send(event).await;
+}
+
+async fn answer(client: &Client, effect: Effect, events: &Sender<Event>) {
+    match done(client, effect, events).await {
+        Ok(Some(event)) => send(events, event).await,
+        Ok(None) => {}
+        Err(error) => send(events, Event::Failed(error.to_string())).await,
+    }
+}
+
+async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result<Option<Event>, Error> {
+    let event = match effect {
+        Effect::Channels => Event::Channels(client.channels().await?),
+        Effect::Networks => {
+            for network in client.networks().await? {
+                let evidence = client.evidence(network).await?.len();
+                let view = client.status(network).await?;
+                send(events, Event::Network(Box::new(view), evidence)).await;
+            }
+            return Ok(None);
+        }
+        Effect::Read(channel, range) => Event::Page(channel, range, client.read(channel, range).await?),
+        Effect::Again(message) => Event::Changed(Box::new(client.message(message).await?)),
+        Effect::Say(say) => match said(client, &say).await {
+            Ok(_) => Event::Queued,
+            Err(error) => Event::Refused(say, error.to_string()),
+        },
+        Effect::Retry(message) => {
+            client.retry(message).await?;
+            Event::Queued
+        }
+        Effect::Why(message) => Event::Why(Box::new(client.why(message).await?)),
+        Effect::Whole(message) => Event::Whole(Box::new(client.message(message).await?)),
+        Effect::Invite(channel) => Event::Invited(channel, client.invite(channel).await?),
+        Effect::Join(link) => match client.join(&link).await? {
+            Joined::New(channel) | Joined::Known(channel) => Event::Joined(channel),
+        },
+        Effect::Compare(network) => {
+            let Some(id) = ids::hex_32(&network) else {
+                return Ok(None);
+            };
+            Event::Compared(network, client.compare(Hash(id)).await?)
+        }
+        Effect::Suspend | Effect::Redraw | Effect::Quit => return Ok(None),
+    };
+    Ok(Some(event))
+}
+
+/// Seals and stores what somebody wants to be said.
+pub(super) async fn said(client: &Client, say: &Say) -> Result<MessageId, Error> {
+    match say {
+        Say::Text(channel, words) => client.send(*channel, Draft::text(words)?).await,
+        Say::Reply(to, words) => client.reply(*to, words).await,
+        Say::Edit(of, words) => client.edit(*of, words).await,
+        Say::React(to, emoji) => client.react(*to, emoji).await,
+        Say::Unreact(to, emoji) => client.unreact(*to, emoji).await,
+        Say::Retract(of) => client.retract(*of).await,
+    }
+}
