@@ -213,9 +213,18 @@ impl Client {
     /// What changes from now on, or from a change that was seen before.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If the store fails; [`Error::NoSuchChange`] if this home has not changed so often.
     pub async fn tail(&self, channel: Option<ChannelId>, after: Option<i64>) -> Result<Tail, Error> {
         Tail::begin(&self.core, channel, after).await
+    }
+
+    /// The newest `most` messages in the order of their last changes, and what changes from then on.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn tail_with_last(&self, channel: Option<ChannelId>, most: u32) -> Result<Tail, Error> {
+        let after = Tail::before_last(&self.core, channel, most).await?;
+        Tail::begin(&self.core, channel, Some(after)).await
     }
 
     /// Erases an own message: forgets its content here, and reveals the secret that lets every honest node drop its

@@ -47,6 +47,11 @@ pub enum Error {
     NotSaid(NotSaid),
     /// What is looked for has no letter and no digit.
     NothingToFind,
+    /// This home has not changed so often.
+    NoSuchChange {
+        /// The number of its newest change.
+        newest: i64,
+    },
     /// The message did not fail, so that there is nothing to try again.
     NotFailed,
     /// Two final blocks at one height were seen: nothing is believed or sent on this ledger any more.
@@ -102,6 +107,7 @@ impl fmt::Display for Error {
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
             Self::NotSaid(refusal) => refusal.fmt(f),
             Self::NothingToFind => f.write_str("words are found by their letters and digits: type some"),
+            Self::NoSuchChange { newest } => no_such_change(f, *newest),
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
             Self::Forked { height } => write!(
                 f,
@@ -125,6 +131,13 @@ impl fmt::Display for Error {
             Self::NoSocket(kind) => write!(f, "no network socket can be opened ({kind}): check the system's limits"),
         }
     }
+}
+
+fn no_such_change(f: &mut fmt::Formatter<'_>, newest: i64) -> fmt::Result {
+    write!(
+        f,
+        "the newest change of this home is {newest}: that number comes from another home, or this one was put back from          a copy; read it from its beginning"
+    )
 }
 
 fn nobody_served(f: &mut fmt::Formatter<'_>, faults: &[(NodeId, Fault)]) -> fmt::Result {

@@ -60,7 +60,7 @@ pub use status::{Age, FaultView, NetworkView, NodeView};
 pub use store::StoreError;
 pub use store::home::HomeError;
 pub use store::key::{Cost, Passphrase};
-pub use tail::Tail;
+pub use tail::{Change, Tail};
 pub use why::{Check, Finding, Said, Why};
 
 #[cfg(test)]

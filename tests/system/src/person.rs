@@ -92,9 +92,24 @@ impl Person {
         json(&mut self.chat(&["read", channel, "--last", "1000"]))
     }
 
-    /// Starts printing messages as they become final, all that are here first. Sends what waits in the outbox as well.
+    /// Starts printing every change of a channel, those of the last messages first. Sends what waits in the outbox as
+    /// well.
     #[must_use]
     pub fn tail(&self, channel: &str) -> Running {
         Running::start(&mut self.chat(&["tail", channel, "--last", "1000", "--json"]))
+    }
+}
+
+/// Waits until a [`Person::tail`] shows these words as final.
+///
+/// # Panics
+/// If it prints anything else with these words, or ends.
+pub fn final_line(tail: &mut Running, words: &str) -> Value {
+    loop {
+        let line = tail.line_with(words);
+        let change: Value = serde_json::from_str(&line).expect("a tail with --json prints JSON");
+        if text(&change, "/state") == "final" {
+            return change;
+        }
     }
 }

@@ -15,7 +15,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use waxwing_system::command::{self, done, list, number, refusal, run, text, verdict, waxwing};
 use waxwing_system::node::{Network, Node};
-use waxwing_system::person::Person;
+use waxwing_system::person::{Person, final_line};
 use waxwing_system::until::until;
 
 /// A validator, a follower of it, and a follower of that follower.
@@ -74,7 +74,7 @@ fn a_message_travels_from_one_person_to_the_other_and_every_proof_holds() {
     tail.line_with("waiting for messages");
     let sent = ann.send("den", "is anybody there?");
     assert_eq!(sent["ladder"], json!(["queued", "sent", "final"]), "{sent}");
-    let seen: Value = serde_json::from_str(&tail.line_with("is anybody there?")).unwrap();
+    let seen = final_line(&mut tail, "is anybody there?");
     let same = ["/state", "/log_index", "/height", "/content_id"];
     for field in same.into_iter().chain(["/ordered", "/author/name"]) {
         assert_eq!(seen.pointer(field), sent["message"].pointer(field), "{field}");
@@ -92,7 +92,7 @@ fn a_message_travels_from_one_person_to_the_other_and_every_proof_holds() {
         "{knows}"
     );
     ben.queue("den", "I was slow");
-    tail.line_with("I was slow");
+    final_line(&mut tail, "I was slow");
     tail.kill();
 
     let said = [("ann", "is anybody there?"), ("cyd", "here!"), ("ben", "I was slow")];
@@ -282,13 +282,13 @@ fn readers_go_on_when_their_node_dies_and_know_why_they_left_it() {
     });
     let dead = followers[serving].id().to_string();
     ann.send("den", "one");
-    tail.line_with("\"one\"");
+    final_line(&mut tail, "\"one\"");
 
     followers[serving].kill();
     ann.send("den", "two");
-    tail.line_with("\"two\"");
+    final_line(&mut tail, "\"two\"");
     ben.queue("den", "three");
-    tail.line_with("\"three\"");
+    final_line(&mut tail, "\"three\"");
     let knows = ben.read("den")["network"].clone();
     let faults = list(&knows, "/faults");
     let reason = faults.iter().find(|fault| text(fault, "/node") == dead);
@@ -325,12 +325,12 @@ fn what_was_on_its_way_when_the_ordering_node_died_is_ordered_once_when_it_is_ba
     ben.queue("den", "three");
     let mut tails = [ann.tail("den"), ben.tail("den")];
     for tail in &mut tails {
-        tail.line_with("\"one\"");
+        final_line(tail, "\"one\"");
     }
     validator.start();
     for tail in &mut tails {
-        tail.line_with("\"two\"");
-        tail.line_with("\"three\"");
+        final_line(tail, "\"two\"");
+        final_line(tail, "\"three\"");
     }
     let mut said: Vec<String> = conversation(&ann).into_iter().map(|(_, words)| words).collect();
     assert_eq!(

@@ -12,6 +12,7 @@ mod screen;
 mod search;
 mod sending;
 pub(crate) mod show;
+mod tail;
 
 pub(crate) use nodes::parse as parse_node;
 
@@ -60,18 +61,14 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
         ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, session).await,
         ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), session).await,
         ChatVerb::Channels => channels::list(session).await,
-        ChatVerb::Send(send) => sending::send(send, session).await,
-        ChatVerb::Reply(reply) => sending::reply(reply, session).await,
-        ChatVerb::React(react) => sending::react(react, session).await,
-        ChatVerb::Edit(edit) => sending::edit(edit, session).await,
-        ChatVerb::Retract(retract) => sending::retract(retract, session).await,
+        ChatVerb::Say(verb) => sending::act(verb, session).await,
         ChatVerb::Read {
             channel,
             last,
             proofs,
             offline,
         } => messages::read(channel, *last, *proofs, *offline, session).await,
-        ChatVerb::Tail { channel, last, proofs } => messages::tail(channel, *last, *proofs, session).await,
+        ChatVerb::Tail(tail) => tail::tail(tail, session).await,
         ChatVerb::Search(search) => search::search(search, session).await,
         ChatVerb::Why { message } => proof::why(message, session).await,
         ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,

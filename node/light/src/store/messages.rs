@@ -448,6 +448,19 @@ pub(crate) fn changed(
     select(connection, rest, (after, channel.map(|channel| channel.0), most))
 }
 
+/// The number of the change behind which the newest `most` changed messages stand.
+pub(crate) fn change_before_last(
+    connection: &Connection,
+    channel: Option<ChannelId>,
+    most: u32,
+) -> Result<i64, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT changed FROM message WHERE ?1 IS NULL OR channel = ?1 ORDER BY changed DESC LIMIT 1 OFFSET ?2",
+    )?;
+    let found = statement.query_row((channel.map(|channel| channel.0), most), |row| row.get(0));
+    Ok(found.optional()?.unwrap_or(0))
+}
+
 /// Entries whose bodies no node gave so far, at most `most`.
 pub(crate) fn withheld(connection: &Connection, channel: ChannelId, most: u32) -> Result<Vec<Message>, StoreError> {
     let rest = "WHERE channel = ?1 AND body = ?2 AND body <> 0 ORDER BY log_index LIMIT ?3";

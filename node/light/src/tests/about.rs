@@ -212,3 +212,43 @@ async fn erasing_words_erases_the_edits_that_carry_them() {
     let found: Vec<_> = log.iter().map(is_erased).collect();
     assert_eq!(found, [true, true, false, true, false]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_hands_out_what_was_done_to_whom_and_begins_where_it_is_told_to() {
+    let Pair {
+        node: _node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
+    for words in ["one", "two", "three"] {
+        ada.say_finally(channel.0, words).await;
+    }
+    ben.client.refresh().await.unwrap();
+    let mut last = ben.client.tail_with_last(Some(channel.1), 2).await.unwrap();
+    let next = async |tail: &mut crate::Tail| timeout(PATIENCE, tail.next_change()).await.unwrap().unwrap();
+    let two = next(&mut last).await;
+    assert_eq!((two.message.text.as_deref(), &two.target), (Some("two"), &None));
+    assert_eq!(last.position(), two.message.change);
+    let three = next(&mut last).await;
+    assert_eq!(three.message.text.as_deref(), Some("three"));
+    let position = last.position();
+
+    let thumb = ben.client.react(two.message.id, "👍").await.unwrap();
+    let mut again = ben.client.tail(Some(channel.1), Some(position)).await.unwrap();
+    let reacted = next(&mut again).await;
+    assert_eq!((reacted.message.id, reacted.message.kind), (thumb, Some("reaction")));
+    assert!(reacted.message.change > position);
+    let target = reacted.target.unwrap();
+    assert_eq!((target.id, target.reactions.len()), (two.message.id, 1));
+
+    let mut all = ben.client.tail_with_last(None, 1000).await.unwrap();
+    assert_eq!(next(&mut all).await.message.text.as_deref(), Some("one"));
+    let newest = reacted.message.change;
+    for after in [newest + 1, i64::MAX] {
+        let refused = ben.client.tail(None, Some(after)).await.err();
+        assert_eq!(refused, Some(Error::NoSuchChange { newest }));
+    }
+    assert!(ben.client.tail(None, Some(newest)).await.is_ok());
+}

@@ -55,20 +55,8 @@ pub(crate) enum ChatVerb {
     /// List the channels of this device
     Channels,
 
-    /// Send a message, and wait until it is final
-    Send(SendMessage),
-
-    /// Answer a message
-    Reply(Reply),
-
-    /// React to a message with an emoji, or take a reaction back
-    React(React),
-
-    /// Put other words in the place of a message that you wrote on this device
-    Edit(EditMessage),
-
-    /// Take a message back that you wrote on this device: readers are asked to forget it
-    Retract(Retract),
+    #[command(flatten)]
+    Say(SayVerb),
 
     /// Fetch what is new, check it, and print the conversation
     Read {
@@ -88,19 +76,12 @@ pub(crate) enum ChatVerb {
         offline: bool,
     },
 
-    /// Print messages as they become final, until interrupted
-    Tail {
-        /// The channel: its name, number or id
-        channel: String,
-
-        /// Begin with the newest so many messages
-        #[arg(long, value_name = "COUNT", default_value_t = 10)]
-        last: u32,
-
-        /// Show where each message stands in the ledger
-        #[arg(long)]
-        proofs: bool,
-    },
+    /// Print messages as they become final, until interrupted; with --json every change
+    ///
+    /// With --json each line is one change: a new message, reaction, edit or retraction, or a further step of one on its
+    /// way. `change` numbers them, ever upwards; --after goes on behind the last one that was read, so that nothing is
+    /// missed and nothing comes twice.
+    Tail(TailChannel),
 
     /// Find messages on this device by their words; connects to nobody
     Search(SearchMessages),
@@ -130,6 +111,25 @@ pub(crate) enum ChatVerb {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+/// The verbs that say something.
+#[derive(Subcommand, Debug)]
+pub(crate) enum SayVerb {
+    /// Send a message, and wait until it is final
+    Send(SendMessage),
+
+    /// Answer a message
+    Reply(Reply),
+
+    /// React to a message with an emoji, or take a reaction back
+    React(React),
+
+    /// Put other words in the place of a message that you wrote on this device
+    Edit(EditMessage),
+
+    /// Take a message back that you wrote on this device: readers are asked to forget it
+    Retract(Retract),
 }
 
 /// How long to wait for what was said.
@@ -209,6 +209,25 @@ pub(crate) struct SearchMessages {
     /// The newest so many messages
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     pub(crate) last: u32,
+}
+
+/// `waxwing chat tail`.
+#[derive(Args, Debug)]
+pub(crate) struct TailChannel {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// Begin with the newest so many messages
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    pub(crate) last: u32,
+
+    /// Begin behind this change instead; 0 begins with the first
+    #[arg(long, value_name = "CHANGE", conflicts_with = "last", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) after: Option<i64>,
+
+    /// Show where each message stands in the ledger
+    #[arg(long)]
+    pub(crate) proofs: bool,
 }
 
 /// `waxwing chat edit`.

@@ -1,8 +1,8 @@
-//! Reading, and waiting for messages.
+//! Reading a conversation, and what is proven of it.
 
 use serde_json::json;
 use waxwing_core::Hash;
-use waxwing_light::{Age, ChannelView, Client, Ladder, NetworkView, Range};
+use waxwing_light::{Age, ChannelView, Client, NetworkView, Range};
 use waxwing_seal::display::display_safe_name;
 
 use super::show::{self, Detail, json_of};
@@ -11,7 +11,6 @@ use crate::Done;
 use crate::failure::Failure;
 use crate::ids;
 use crate::output::Tone;
-use crate::signals::Signals;
 use crate::words::count;
 
 pub(super) async fn read(channel: &str, last: u32, proofs: bool, offline: bool, session: &Session<'_>) -> Done {
@@ -84,36 +83,4 @@ fn worth_saying(network: &NetworkView) -> Option<String> {
 pub(super) async fn network(client: &Client, channel: &ChannelView) -> Result<NetworkView, Failure> {
     let id = ids::hex_32(&channel.network).ok_or_else(|| Failure::failed("the channel names no network"))?;
     client.status(Hash(id)).await.map_err(|error| fault(&error))
-}
-
-pub(super) async fn tail(channel: &str, last: u32, proofs: bool, session: &Session<'_>) -> Done {
-    let (client, output) = (session.open().await?, session.output);
-    let channel = find_channel(&client, channel).await?;
-    let detail = if proofs { Detail::Proofs } else { Detail::Calm };
-    let mut changes = client
-        .tail(Some(channel.id), None)
-        .await
-        .map_err(|error| fault(&error))?;
-    for view in client
-        .read(channel.id, Range::Last(last))
-        .await
-        .map_err(|error| fault(&error))?
-    {
-        output.result("chat.tail", json_of(&view), &show::message(&view, detail, output))?;
-    }
-    client.start();
-    let mut signals = Signals::new()?;
-    output.note("waiting for messages; Ctrl-C ends");
-    loop {
-        let view = tokio::select! {
-            view = changes.next() => view.map_err(|error| fault(&error))?,
-            () = signals.next() => break,
-        };
-        // What this device is still sending is shown when it is final or failed; others' messages are final when they come.
-        if matches!(view.state, Ladder::Final | Ladder::Failed) {
-            output.result("chat.tail", json_of(&view), &show::message(&view, detail, output))?;
-        }
-    }
-    client.stop();
-    Ok(0)
 }

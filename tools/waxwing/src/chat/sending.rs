@@ -15,7 +15,7 @@ use waxwing_light::{ChannelId, ChannelView, Client, Draft, Erasure, Error, Ladde
 use super::messages::network;
 use super::show::{self, json_of, step};
 use super::{Session, fault, find_channel, find_message, find_message_in};
-use crate::args::{EditMessage, React, Reply, Retract, SendMessage, Waiting};
+use crate::args::{EditMessage, React, Reply, Retract, SayVerb, SendMessage, Waiting};
 use crate::failure::Failure;
 use crate::ladder::{Step, arrow};
 use crate::output::{Output, Tone};
@@ -24,7 +24,17 @@ use crate::{Done, clock, confirm, files};
 /// A message takes 512 KiB at most, sealed.
 const TEXT_MAX: u64 = 512 << 10;
 
-pub(super) async fn send(send: &SendMessage, session: &Session<'_>) -> Done {
+pub(super) async fn act(verb: &SayVerb, session: &Session<'_>) -> Done {
+    match verb {
+        SayVerb::Send(message) => send(message, session).await,
+        SayVerb::Reply(answer) => reply(answer, session).await,
+        SayVerb::React(reaction) => react(reaction, session).await,
+        SayVerb::Edit(change) => edit(change, session).await,
+        SayVerb::Retract(retraction) => retract(retraction, session).await,
+    }
+}
+
+async fn send(send: &SendMessage, session: &Session<'_>) -> Done {
     let text = words(&send.text)?;
     let client = session.open().await?;
     let channel = find_channel(&client, &send.channel).await?;
@@ -34,7 +44,7 @@ pub(super) async fn send(send: &SendMessage, session: &Session<'_>) -> Done {
     carried.tell("chat.send", session.output)
 }
 
-pub(super) async fn reply(reply: &Reply, session: &Session<'_>) -> Done {
+async fn reply(reply: &Reply, session: &Session<'_>) -> Done {
     let text = words(&reply.text)?;
     let client = session.open().await?;
     let channel = find_channel(&client, &reply.channel).await?;
@@ -44,7 +54,7 @@ pub(super) async fn reply(reply: &Reply, session: &Session<'_>) -> Done {
     carried.tell("chat.reply", session.output)
 }
 
-pub(super) async fn react(react: &React, session: &Session<'_>) -> Done {
+async fn react(react: &React, session: &Session<'_>) -> Done {
     let client = session.open().await?;
     let channel = find_channel(&client, &react.channel).await?;
     let to = find_message_in(&client, &channel, &react.message).await?;
@@ -59,7 +69,7 @@ pub(super) async fn react(react: &React, session: &Session<'_>) -> Done {
     carried.tell("chat.react", session.output)
 }
 
-pub(super) async fn edit(edit: &EditMessage, session: &Session<'_>) -> Done {
+async fn edit(edit: &EditMessage, session: &Session<'_>) -> Done {
     let text = words(&edit.text)?;
     let client = session.open().await?;
     let of = find_message(&client, &edit.message).await?;
@@ -69,7 +79,7 @@ pub(super) async fn edit(edit: &EditMessage, session: &Session<'_>) -> Done {
     carried.tell("chat.edit", session.output)
 }
 
-pub(super) async fn retract(retract: &Retract, session: &Session<'_>) -> Done {
+async fn retract(retract: &Retract, session: &Session<'_>) -> Done {
     let (client, output) = (session.open().await?, session.output);
     let of = find_message(&client, &retract.message).await?;
     let view = client.message(of).await.map_err(|error| fault(&error))?;
