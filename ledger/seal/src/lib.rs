@@ -12,17 +12,19 @@
 //! and take the place of [`StandIn`], and layers 1, 2 and 4 will not notice. Until then, said plainly: there is no
 //! forward secrecy, names are as claimed, and anybody who has the link is in.
 //!
-//! Everything here is pure: randomness and stored state are arguments, nothing reads a clock. What came from other
+//! Everything here is pure: randomness and stored state are arguments, nothing reads a clock; what the library behind
+//! [`group`] does beyond that is said there. What came from other
 //! people goes through [`display`] before it meets a screen.
 //!
 //! Read in this order: [`channel`], [`content`], [`engine`], [`standin`], [`sealer`], [`invitation`], [`display`]; then
-//! [`identity`]: who somebody is.
+//! [`identity`]: who somebody is; then [`group`]: what will stand where the stand-in stands.
 
 pub mod channel;
 pub mod content;
 pub mod device;
 pub mod display;
 pub mod engine;
+pub mod group;
 pub mod identity;
 pub mod invitation;
 pub mod limits;

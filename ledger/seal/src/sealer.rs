@@ -21,6 +21,7 @@ use crate::channel::{EpochKeys, SealKey, derive};
 use crate::content::{Content, EraseSalt};
 use crate::device::{DeviceId, DeviceKey};
 use crate::engine::{Authored, Binding, GroupEngine, OpenError, SealError};
+use crate::outer::NONCE_BYTES;
 use crate::{Chance, draw};
 
 const NO_ERASE_CONTEXT: &str = "waxwing v1 no erase";
@@ -35,7 +36,7 @@ pub enum Keeping {
 }
 
 impl Keeping {
-    const fn keep_for(self) -> KeepFor {
+    pub(crate) const fn keep_for(self) -> KeepFor {
         match self {
             Self::Erasable(keep_for) => keep_for,
             Self::Stays => KeepFor::Ever,
@@ -159,22 +160,7 @@ impl<E: GroupEngine> Sealer<E> {
             keep_for,
         };
         let message = Zeroizing::new(self.engine.protect(&self.device, content, &binding)?);
-        let body = self
-            .epoch
-            .seal_key()
-            .seal(binding.network, log, &message, &draw(chance))?;
-        let body_hash = self.hash_keys.hash(Meaning::Body, &body);
-        let erasure = match keeping {
-            Keeping::Erasable(_) => erasure,
-            Keeping::Stays => no_erase(self.epoch.seal_key(), body_hash),
-        };
-        Ok(Sealed {
-            log,
-            body,
-            body_hash,
-            erasure,
-            keep_for,
-        })
+        enclose(&self.hash_keys, &self.epoch, &message, erasure, keeping, &draw(chance))
     }
 
     /// Opens the body of a certified entry. The header is the entry's own, so that whoever reposted a body under other
@@ -184,34 +170,7 @@ impl<E: GroupEngine> Sealer<E> {
     /// The first check that fails. The engine's state is then as before for [`crate::StandIn`]; engines that consume
     /// keys while failing are put back by [`Sealer::restore`].
     pub fn open(&mut self, header: &EnvelopeHeader, body: &[u8]) -> Result<Opened, OpenError> {
-        let log = self.epoch.log();
-        if header.log != log {
-            return Err(OpenError::WrongLog);
-        }
-        let network = self.hash_keys.network();
-        let message = self.epoch.seal_key().open(network, log, body)?;
-        // From the body, not from the header: what must stay commits to the body that is opened here.
-        let body_hash = self.hash_keys.hash(Meaning::Body, body);
-        let keeping = if header.erasure == no_erase(self.epoch.seal_key(), body_hash) {
-            Keeping::Stays
-        } else {
-            Keeping::Erasable(header.keep_for)
-        };
-        let erasure = match keeping {
-            Keeping::Stays => Hash::ZERO,
-            // Zeros inside mean "stays"; outside they are no commitment at all.
-            Keeping::Erasable(_) if header.erasure == Hash::ZERO => return Err(OpenError::WrongErasure),
-            Keeping::Erasable(_) => header.erasure,
-        };
-        if keeping.keep_for() != header.keep_for {
-            return Err(OpenError::WrongKeepFor);
-        }
-        let binding = Binding {
-            network,
-            log,
-            erasure,
-            keep_for: header.keep_for,
-        };
+        let (message, keeping, binding) = disclose(&self.hash_keys, &self.epoch, header, body)?;
         let Authored {
             device,
             counter,
@@ -231,6 +190,69 @@ impl<E: GroupEngine> Sealer<E> {
     pub fn erasure_secret(&self, salt: EraseSalt) -> ErasureSecret {
         self.device.erasure_secret(self.epoch.log(), salt)
     }
+}
+
+/// Puts a layer 3 message, bound to `erasure` (zeros for what stays), into the body of an envelope.
+pub(crate) fn enclose(
+    hash_keys: &HashKeys,
+    epoch: &EpochKeys,
+    message: &[u8],
+    erasure: Hash,
+    keeping: Keeping,
+    nonce: &[u8; NONCE_BYTES],
+) -> Result<Sealed, SealError> {
+    let log = epoch.log();
+    let body = epoch.seal_key().seal(hash_keys.network(), log, message, nonce)?;
+    let body_hash = hash_keys.hash(Meaning::Body, &body);
+    let erasure = match keeping {
+        Keeping::Erasable(_) => erasure,
+        Keeping::Stays => no_erase(epoch.seal_key(), body_hash),
+    };
+    Ok(Sealed {
+        log,
+        body,
+        body_hash,
+        erasure,
+        keep_for: keeping.keep_for(),
+    })
+}
+
+/// Takes the layer 3 message out of a body again, with what it must be bound to.
+pub(crate) fn disclose(
+    hash_keys: &HashKeys,
+    epoch: &EpochKeys,
+    header: &EnvelopeHeader,
+    body: &[u8],
+) -> Result<(Zeroizing<Vec<u8>>, Keeping, Binding), OpenError> {
+    let log = epoch.log();
+    if header.log != log {
+        return Err(OpenError::WrongLog);
+    }
+    let network = hash_keys.network();
+    let message = epoch.seal_key().open(network, log, body)?;
+    // From the body, not from the header: what must stay commits to the body that is opened here.
+    let body_hash = hash_keys.hash(Meaning::Body, body);
+    let keeping = if header.erasure == no_erase(epoch.seal_key(), body_hash) {
+        Keeping::Stays
+    } else {
+        Keeping::Erasable(header.keep_for)
+    };
+    let erasure = match keeping {
+        Keeping::Stays => Hash::ZERO,
+        // Zeros inside mean "stays"; outside they are no commitment at all.
+        Keeping::Erasable(_) if header.erasure == Hash::ZERO => return Err(OpenError::WrongErasure),
+        Keeping::Erasable(_) => header.erasure,
+    };
+    if keeping.keep_for() != header.keep_for {
+        return Err(OpenError::WrongKeepFor);
+    }
+    let binding = Binding {
+        network,
+        log,
+        erasure,
+        keep_for: header.keep_for,
+    };
+    Ok((message, keeping, binding))
 }
 
 /// The commitment of a body that must stay: nobody knows a secret that hashes to it, because it is itself the hash of

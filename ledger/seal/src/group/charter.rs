@@ -1,0 +1,170 @@
+//! The charter: what a group is, and who may change it. One extension of the group's context, the same for all members.
+//!
+//! ```text
+//! version 1 = 1 | kind 1 | name 4+n | admins: count 4, each account 32, ascending
+//! ```
+//!
+//! It is part of what every epoch's keys are derived from: members whose charters differ cannot read each other. A
+//! commit that proposes a context replaces it as a whole, so the whole is compared: exactly the charter and the demand
+//! that members know it, in this order, and nothing else. `// SPEC 22.10`
+
+use openmls::group::GroupContext;
+use openmls::prelude::{
+    CredentialType, Extension, ExtensionType, Extensions, RequiredCapabilitiesExtension, UnknownExtension,
+};
+use waxwing_core::codec::{CodecError, Decode, Encode, Reader, put_bytes, put_list};
+
+use crate::content::Text;
+use crate::identity::AccountId;
+
+use super::limits::{ADMINS_MAX, DIRECT_ACCOUNTS_MAX, GROUP_NAME_BYTES_MAX};
+
+/// Where the charter stands among the extensions of a group's context: a number for private use.
+pub(super) const CHARTER_EXTENSION: u16 = 0xf7c1;
+
+const CHARTER_VERSION: u8 = 1;
+
+/// The name of a group.
+pub type GroupName = Text<GROUP_NAME_BYTES_MAX>;
+
+/// What a group is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GroupKind {
+    /// Two people and all their devices. Its charter never changes.
+    Direct,
+    /// Any number of people.
+    Channel,
+}
+
+/// What a group is, and who may change it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Charter {
+    kind: GroupKind,
+    name: GroupName,
+    admins: Vec<AccountId>,
+}
+
+/// A charter that no group may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BadCharter;
+
+impl Charter {
+    /// Two accounts that write to each other; each may remove devices.
+    ///
+    /// # Errors
+    /// If they are the same.
+    pub fn direct(one: AccountId, other: AccountId) -> Result<Self, BadCharter> {
+        Self::new(GroupKind::Direct, GroupName::default(), vec![one, other])
+    }
+
+    /// A channel and its admins, in any order.
+    ///
+    /// # Errors
+    /// If there are none, too many, or one of them twice.
+    pub fn channel(name: GroupName, admins: Vec<AccountId>) -> Result<Self, BadCharter> {
+        Self::new(GroupKind::Channel, name, admins)
+    }
+
+    fn new(kind: GroupKind, name: GroupName, mut admins: Vec<AccountId>) -> Result<Self, BadCharter> {
+        admins.sort_unstable();
+        let charter = Self { kind, name, admins };
+        if charter.is_sound() {
+            Ok(charter)
+        } else {
+            Err(BadCharter)
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let ascending = self.admins.is_sorted_by(|one, next| one < next);
+        let few = u32::try_from(self.admins.len()).is_ok_and(|count| (1..=ADMINS_MAX).contains(&count));
+        let fits = match self.kind {
+            GroupKind::Direct => self.admins.len() == DIRECT_ACCOUNTS_MAX && self.name.as_str().is_empty(),
+            GroupKind::Channel => true,
+        };
+        ascending && few && fits
+    }
+
+    /// What the group is for.
+    #[must_use]
+    pub const fn kind(&self) -> GroupKind {
+        self.kind
+    }
+
+    /// Its name; empty for a direct channel.
+    #[must_use]
+    pub const fn name(&self) -> &GroupName {
+        &self.name
+    }
+
+    /// Who may remove, rename and choose admins, ascending.
+    #[must_use]
+    pub fn admins(&self) -> &[AccountId] {
+        &self.admins
+    }
+
+    /// Whether this account is one of them.
+    #[must_use]
+    pub fn is_admin(&self, account: AccountId) -> bool {
+        self.admins.binary_search(&account).is_ok()
+    }
+
+    /// The whole context of a group with this charter.
+    pub(super) fn extensions(&self) -> Extensions<GroupContext> {
+        let known = RequiredCapabilitiesExtension::new(
+            &[ExtensionType::Unknown(CHARTER_EXTENSION)],
+            &[],
+            &[CredentialType::Basic],
+        );
+        let all = vec![
+            Extension::RequiredCapabilities(known),
+            Extension::Unknown(CHARTER_EXTENSION, UnknownExtension(self.to_bytes())),
+        ];
+        Extensions::from_vec(all)
+            .expect("both kinds of extension are allowed in a group's context, and each stands once")
+    }
+
+    /// The charter of a context that is as it should be.
+    pub(super) fn of(context: &Extensions<GroupContext>) -> Result<Self, BadCharter> {
+        let charter = context.unknown(CHARTER_EXTENSION).ok_or(BadCharter)?;
+        let charter = Self::from_bytes(&charter.0).map_err(|_| BadCharter)?;
+        if charter.extensions() == *context {
+            Ok(charter)
+        } else {
+            Err(BadCharter)
+        }
+    }
+}
+
+impl Encode for Charter {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(CHARTER_VERSION);
+        out.push(match self.kind {
+            GroupKind::Direct => 1,
+            GroupKind::Channel => 2,
+        });
+        put_bytes(out, self.name.as_str().as_bytes());
+        put_list(out, &self.admins);
+    }
+}
+
+impl Decode for Charter {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        reader.magic(&[CHARTER_VERSION])?;
+        let kind = match reader.u8()? {
+            1 => GroupKind::Direct,
+            2 => GroupKind::Channel,
+            _ => return Err(CodecError::BadValue),
+        };
+        let charter = Self {
+            kind,
+            name: GroupName::decode(reader)?,
+            admins: reader.list(ADMINS_MAX, 32)?,
+        };
+        if charter.is_sound() {
+            Ok(charter)
+        } else {
+            Err(CodecError::BadValue)
+        }
+    }
+}
