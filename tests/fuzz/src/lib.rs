@@ -11,7 +11,7 @@
 //! | [`proofs`] | no proof but the true one; a light client believes no block that was not made; true answers always lead a joining node to the end |
 //! | [`wire`] | frames are cut alike however they arrive; one message, one encoding; a reply's insides have an answer |
 //! | [`order`] | a host never panics, never signs two things for one step, never decides twice |
-//! | [`seal`] | what is sealed is opened, what is spoilt is not; no text of others reaches a screen with its tricks |
+//! | [`seal`] | what is sealed is opened, what is spoilt is not; no text of others reaches a screen with its tricks; what is void leaves no trace |
 //! | [`files`] | a spoilt history is never called verified; texts and files read back to what they were |
 //!
 //! Whatever is found becomes a test beside the code that was wrong.
@@ -20,6 +20,7 @@ pub mod files;
 #[cfg(not(test))]
 mod frames;
 pub mod golden;
+mod identity;
 mod joining;
 pub mod order;
 pub mod proofs;

@@ -1,4 +1,4 @@
-//! What stands inside an envelope, invitations, and texts of others on their way to a screen.
+//! What stands inside an envelope, invitations, cards, and texts of others on their way to a screen.
 //!
 //! Everything inside was written by somebody who has the channel's key and may be anybody. What is sealed is opened to
 //! the same content, what is spoilt on the way is not opened at all, nothing is opened twice, and no text keeps its
@@ -16,6 +16,7 @@ use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name,
 use waxwing_seal::{ChannelSecret, Content, DeviceKey, Invitation, Keeping, NodeAddress, Sealer, StandIn};
 
 use crate::golden::GOLDEN;
+use crate::identity;
 use crate::script::{Script, seed};
 use crate::values::{again, answered};
 
@@ -45,7 +46,11 @@ pub fn run(data: &[u8]) {
     let Some((chosen, bytes)) = data.split_first() else {
         return;
     };
-    GAMES[usize::from(*chosen) % GAMES.len()](bytes);
+    let chosen = usize::from(*chosen) % (GAMES.len() + identity::GAMES.len());
+    match GAMES.get(chosen) {
+        Some(game) => game(bytes),
+        None => identity::GAMES[chosen - GAMES.len()](bytes),
+    }
 }
 
 fn content(bytes: &[u8]) {
@@ -260,5 +265,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
     }
     let bodies = GOLDEN.bytes.iter().filter(|bytes| bytes.len() > 200);
     seeds.extend(bodies.take(20).map(|bytes| seed(RAW_BODY, bytes)));
+    seeds.extend(identity::seeds(GAMES.len()));
     seeds
 }
