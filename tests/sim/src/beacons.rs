@@ -19,13 +19,17 @@ impl World {
             return Ok(());
         };
         let (height, id) = (client.follow().header().height, client.follow().id());
-        let said = (0..self.members.len()).filter_map(|seat| Some((seat, self.statement(seat, (height, id), now_ms)?)));
-        let committee = self.founding.genesis.committee();
+        // Those say so who would certify the next block.
+        let committee = self.committee(height + 1);
+        let said = (0..self.members.len()).filter_map(|seat| {
+            let place = committee.members().binary_search(&self.founding.id(seat)).ok()?;
+            Some((place, self.statement(seat, (height, id), now_ms)?))
+        });
         let beacon = Beacon {
             height,
             head: id,
             time: now_ms,
-            signatures: Signatures::collect(&committee, said.collect::<Vec<_>>()),
+            signatures: Signatures::collect(committee, said.collect::<Vec<_>>()),
         };
         let Some(client) = self.clients.get_mut(number) else {
             return Ok(());

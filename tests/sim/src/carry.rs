@@ -10,12 +10,13 @@ use waxwing_core::evidence::Evidence;
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::{ValidatorId, Verified};
 use waxwing_node::order::event::{Action, Event, Frame, To};
+use waxwing_order::Message;
 
 use crate::chance::Chance;
 use crate::faults::{Counts, Fault};
 use crate::liar::{Liar, Said, Sky};
 use crate::network::Seat;
-use crate::node::{ANSWER_LIMIT, BLOCKS_MAX, verified};
+use crate::node::{ANSWER_LIMIT, BLOCKS_MAX, Node, verified};
 use crate::packet::Packet;
 use crate::story;
 use crate::violation::Violation;
@@ -97,7 +98,8 @@ impl World {
             Action::CatchUp { from, height } => self.catch_up(seat, height, from),
             Action::Evidence(evidence) => return self.spread_evidence(seat, evidence),
             Action::Stop(fault) => return self.stopped(seat, &fault),
-            Action::Copied { .. } | Action::Role(_) | Action::DestroyKey => {}
+            Action::DestroyKey => node.has_left = true,
+            Action::Copied { .. } | Action::Role(_) => {}
         }
         Ok(())
     }
@@ -106,6 +108,9 @@ impl World {
         if let Frame::Consensus { message, .. } = frame {
             let own = (seat, self.founding.id(seat));
             self.ballots.note(own, message, &self.founding.keys)?;
+            if self.is_guest(seat) && matches!(**message, Message::Vote(_)) {
+                self.counts.count(Fault::Joined);
+            }
         }
         let packet = Packet::Frame(frame.to_bytes().into());
         let peers: Vec<Seat> = match to {
@@ -237,13 +242,21 @@ impl World {
             if block.head.header.height != own + 1 {
                 continue;
             }
-            let Some(block) = verified(block.clone(), &self.founding, &self.founding.keys) else {
+            let Some(committee) = self.committee_of(seat, own + 1) else {
+                break;
+            };
+            let Some(block) = verified(block.clone(), &self.founding, &committee) else {
                 break;
             };
             self.tell(seat, Event::Copied(block))?;
             has_grown = self.node(seat).and_then(crate::node::Node::height) == Some(own + 1);
             if !has_grown {
                 break;
+            }
+            match self.node(seat) {
+                Some(node) if node.has_left => self.counts.count(Fault::Left),
+                Some(node) if node.follows() => self.counts.count(Fault::Followed),
+                _ => {}
             }
         }
         let own = self.node(seat).and_then(crate::node::Node::height);
@@ -267,9 +280,9 @@ impl World {
         let Some(own) = own.filter(|own| own.header != block.head.header) else {
             return Ok(());
         };
-        let (keys, committee) = (&self.founding.keys, self.founding.genesis.committee());
+        let keys = &self.founding.keys;
         let evidence = Evidence::of_heads(keys, own, block.head.clone());
-        if evidence.verify(keys, &committee).is_ok() {
+        if evidence.verify(keys, self.committee(evidence.height())).is_ok() {
             self.spread_evidence(seat, evidence)
         } else {
             Ok(())
@@ -280,9 +293,7 @@ impl World {
 
     fn spread_evidence(&mut self, seat: Seat, evidence: Evidence) -> Result<(), Violation> {
         let height = evidence.height();
-        let is_sound = evidence
-            .verify(&self.founding.keys, &self.founding.genesis.committee())
-            .is_ok();
+        let is_sound = evidence.verify(&self.founding.keys, self.committee(height)).is_ok();
         if !is_sound || self.accuses_honest(&evidence) {
             return Err(Violation::Framed { node: seat, height });
         }
@@ -315,6 +326,8 @@ impl World {
                 let from = self.founding.id(from);
                 self.tell(to, Event::Frame { from, frame })
             }
+            // Envelopes are passed on among those who vote.
+            Packet::Spread(_) if self.node(to).is_some_and(Node::follows) => Ok(()),
             Packet::Spread(envelope) => self.submit(to, &envelope).map(|_| ()),
             Packet::Ask { block, stamps } => {
                 let entries = self

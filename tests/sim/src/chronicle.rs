@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use waxwing_core::block::{BlockHeader, CertifiedBlock, evidence_root};
+use waxwing_core::change::CommitteeChange;
+use waxwing_core::codec::Decode;
 use waxwing_core::envelope::{Anchor, Carried, SignedHeader};
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::Verified;
@@ -165,7 +167,21 @@ impl Chronicle {
         let signed = block.entries.iter().map(|entry| entry.signed.clone()).collect();
         self.model.add(step.header.clone(), signed);
         self.ledger.advance(step);
+        let ladder = self.ledger.ladder();
+        match self.ledger.pending() {
+            Some(change) => self.model.expect_term(change.from_height, change.next.clone()),
+            None => self.model.expect_term(ladder.from(), ladder.current().clone()),
+        }
         Ok(())
+    }
+
+    /// Who votes next, if this very block says so of the height behind it. Whether a quorum wants that, the ledger checks.
+    fn next_committee(&self, block: &CertifiedBlock) -> Option<Hash> {
+        let log = self.ledger.committee_log();
+        let bodies = block.entries.iter().filter(|entry| entry.signed.header.log == log);
+        let mut changes = bodies.filter_map(|entry| CommitteeChange::from_bytes(entry.body.present()?).ok());
+        let next = changes.rfind(|change| change.from_height == block.head.header.height + 1)?;
+        Some(next.next.hash(&self.founding.keys))
     }
 
     /// The rules once more, from the first entry on.
@@ -185,6 +201,9 @@ impl Chronicle {
         }
         let mut expected = self.model.next_header(header.time, header.proposer, &signed);
         expected.evidence_root = evidence_root(&self.founding.keys, &block.evidence);
+        if let Some(next) = self.next_committee(block) {
+            expected.next_committee = next;
+        }
         if *header == expected {
             Ok(())
         } else {

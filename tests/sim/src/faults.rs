@@ -1,4 +1,5 @@
-//! What goes wrong in the runs, counted: a simulation that injects nothing proves nothing, so each kind has a floor.
+//! What goes wrong in the runs, and what else is seldom, counted: a simulation that injects nothing proves nothing, so each
+//! kind has a floor.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::fmt;
 use crate::invalid::Invalid;
 use crate::lies::Lie;
 
-/// Something that went wrong on purpose.
+/// Something that went wrong on purpose, or that no run needs to do and many must.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
     /// A message vanished.
@@ -49,6 +50,18 @@ pub enum Fault {
     Lied(Lie),
     /// A quorum of liars certified two blocks of one height.
     Conspiracy,
+    /// The committee changed: a guest came in for one of its members.
+    Changed,
+    /// A validator that joined cast a vote.
+    Joined,
+    /// A validator that left copied a block of those who vote.
+    Left,
+    /// A follower that was never a validator copied a block.
+    Followed,
+    /// A client climbed a rung of the ladder.
+    Climbed,
+    /// A client checked the answer of a follower.
+    Served,
 }
 
 impl Fault {
@@ -74,6 +87,12 @@ impl Fault {
             Self::TwoVotes,
             Self::Withheld,
             Self::Conspiracy,
+            Self::Changed,
+            Self::Joined,
+            Self::Left,
+            Self::Followed,
+            Self::Climbed,
+            Self::Served,
         ];
         all.extend(Invalid::ALL.map(Self::Invalid));
         all.extend(Lie::ALL.map(Self::Lied));
@@ -95,6 +114,10 @@ impl Fault {
             Self::Partition => 30,
             Self::ClockFarOff => 12,
             Self::Conspiracy => 6,
+            Self::Changed => 12,
+            Self::Joined | Self::Served => 200,
+            Self::Left | Self::Followed => 60,
+            Self::Climbed => 24,
             Self::Invalid(_) => 2,
         }
     }
@@ -121,6 +144,12 @@ impl fmt::Display for Fault {
             Self::TwoVotes => "two votes in one step",
             Self::Withheld => "contents withheld",
             Self::Conspiracy => "two certified blocks of one height",
+            Self::Changed => "changes of the committee",
+            Self::Joined => "votes of one that joined",
+            Self::Left => "blocks copied by one that left",
+            Self::Followed => "blocks copied by a follower",
+            Self::Climbed => "rungs climbed by clients",
+            Self::Served => "answers of followers checked by clients",
             Self::Invalid(invalid) => return write!(f, "invalid block: {invalid}"),
             Self::Lied(lie) => return write!(f, "lie to a client: {lie}"),
         })

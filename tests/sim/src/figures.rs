@@ -58,6 +58,7 @@ fn plan(validators: u8) -> Plan {
     Plan {
         seed: 0,
         validators,
+        change: None,
         liars: Vec::new(),
         past: 0,
         weather: Weather::FAIR,

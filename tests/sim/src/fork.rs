@@ -20,8 +20,8 @@ impl World {
             .compare_heads(astray, height)
             .ok_or_else(|| uncaught("a client does not notice"))?;
         let read = Evidence::from_bytes(&evidence.to_bytes());
-        let committee = self.founding.genesis.committee();
-        let holds = |evidence: &Evidence| evidence.verify(&self.founding.keys, &committee).is_ok();
+        let committee = self.committee(height);
+        let holds = |evidence: &Evidence| evidence.verify(&self.founding.keys, committee).is_ok();
         if read.as_ref() != Ok(&evidence) || !holds(&evidence) {
             return Err(uncaught("what a client notices proves nothing"));
         }

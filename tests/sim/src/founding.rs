@@ -27,6 +27,9 @@ pub const BEGUN_MS: u64 = FOUNDED_MS + DAY_MS - 10_000;
 /// Heights that runs start at: no anchor but the genesis, one in sight, one there.
 pub const PASTS: [u64; 4] = [0, 60, 63, 66];
 
+/// Seed of the vote key of somebody who is not among the founders.
+const GUEST: u8 = 200;
+
 /// Cheap stamps: the rules are the same.
 const CHEAP: Parameters = Parameters {
     stamp_bits: 1,
@@ -40,7 +43,8 @@ pub struct Founding {
     pub genesis: Genesis,
     /// The network's hash keys.
     pub keys: HashKeys,
-    /// The validators' keys, in the committee's order: a validator's seat is its place here.
+    /// The validators' keys, in the committee's order, and behind them that of a guest, who may vote one day: a node's seat
+    /// is its place here.
     pub voters: Vec<VoteKey>,
 }
 
@@ -60,6 +64,13 @@ impl Founding {
             genesis,
             voters,
         }
+    }
+
+    /// The same with somebody who does not vote at first.
+    #[must_use]
+    pub fn with_guest(mut self) -> Self {
+        self.voters.push(VoteKey::from_seed(&[GUEST; 32]));
+        self
     }
 
     /// The vote key of a validator.

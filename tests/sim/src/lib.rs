@@ -16,6 +16,7 @@ pub mod ballots;
 mod beacons;
 mod carry;
 pub mod chance;
+mod changes;
 pub mod chronicle;
 pub mod client;
 pub mod disk;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use waxwing_core::Hash;
 use waxwing_core::block::CertifiedBlock;
 use waxwing_core::certificate::Head;
-use waxwing_core::hash::HashKeys;
+use waxwing_core::committee::Committee;
 use waxwing_core::keys::Verified;
-use waxwing_node::order::event::{Action, CopiedBlock, Event, TimerId};
+use waxwing_node::order::event::{Action, CopiedBlock, Event, Role, TimerId};
 use waxwing_node::order::{Setup, Validator};
 use waxwing_order::Settings;
 use waxwing_store::{MemoryTables, Store};
@@ -48,6 +48,8 @@ pub struct Node {
     pub doom: Option<u64>,
     /// How long it stays away when it dies.
     pub away: Micros,
+    /// Whether it has left the committee, and has no vote key any more.
+    pub has_left: bool,
     settings: Settings,
 }
 
@@ -82,6 +84,7 @@ impl Node {
             known_height: 0,
             doom: None,
             away: 0,
+            has_left: false,
             settings,
         }
     }
@@ -97,7 +100,7 @@ impl Node {
         let store = Store::open_on(self.tables.clone()).map_err(|error| error.to_string())?;
         let setup = Setup {
             store,
-            key: Some(founding.voter(self.seat).clone()),
+            key: (!self.has_left).then(|| founding.voter(self.seat).clone()),
             settings: self.settings,
             block_pause_ms: BLOCK_PAUSE_MS,
             guard: found.guard,
@@ -137,6 +140,13 @@ impl Node {
         self.process.as_ref().map(|process| process.validator.tip().height)
     }
 
+    /// Whether its process copies what others decide and does not vote.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.validator.role() == Role::Follower)
+    }
+
     /// Blocks from a height on, for whoever copies.
     #[must_use]
     pub fn blocks(&self, from: u64) -> Vec<CertifiedBlock> {
@@ -169,13 +179,13 @@ impl Process {
     }
 }
 
-/// A block that somebody handed over, checked as whoever copies does: by the committee, entry by entry. `None` if it
-/// does not hold.
+/// A block that somebody handed over, checked as whoever copies does: by the committee of its height, entry by entry. `None`
+/// if it does not hold.
 #[must_use]
-pub fn verified(block: CertifiedBlock, founding: &Founding, keys: &HashKeys) -> Option<Box<CopiedBlock>> {
+pub fn verified(block: CertifiedBlock, founding: &Founding, committee: &Committee) -> Option<Box<CopiedBlock>> {
     let entries = copied(&block, founding)?;
     let CertifiedBlock { head, evidence, .. } = block;
-    let head: Verified<Head> = head.verify(keys, &founding.genesis.committee()).ok()?;
+    let head: Verified<Head> = head.verify(&founding.keys, committee).ok()?;
     Some(Box::new(CopiedBlock {
         head,
         entries,

@@ -65,8 +65,20 @@ pub enum Trouble {
     Clock(Seat, i64),
 }
 
+/// One run in so many has a guest who takes a member's place.
+const CHANGE_ONCE_IN: u64 = 5;
+
 /// Milliseconds from which on a clock is far off: beyond what voters put up with.
 pub const FAR_OFF_MS: u64 = 30_000;
+
+/// A member of the committee and a guest who has followed until then change places, as a quorum decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Who votes no more.
+    pub leaves: Seat,
+    /// When it is decided first; it is decided again until a block says so.
+    pub at: Micros,
+}
 
 /// A whole run, drawn from a seed.
 #[derive(Clone, Debug)]
@@ -75,6 +87,8 @@ pub struct Plan {
     pub seed: u64,
     /// How many validators.
     pub validators: u8,
+    /// Whether there is a guest who takes somebody's place; it sits behind the validators.
+    pub change: Option<Change>,
     /// Who of them lies, and how.
     pub liars: Vec<(Seat, Habit)>,
     /// The height at which the run starts.
@@ -114,9 +128,14 @@ impl Plan {
         chance.shuffle(&mut seats);
         let (lying, honest) = seats.split_at(usize::from(liars));
         let calm = chance.between(25 * SECOND, 60 * SECOND);
+        let change = (validators > 1 && !is_conspiracy && chance.once_in(CHANGE_ONCE_IN)).then(|| Change {
+            leaves: chance.place(usize::from(validators)),
+            at: chance.below(calm / 2),
+        });
         let mut plan = Self {
             seed,
             validators,
+            change,
             liars: lying
                 .iter()
                 .map(|seat| (*seat, habit(is_conspiracy, &mut chance)))
@@ -128,9 +147,11 @@ impl Plan {
             calm,
             clients: (u8::try_from(chance.between(2, 4)).unwrap_or(2), chance.between(10, 35)),
         };
-        plan.clocks = (0..validators).map(|_| clock(&mut chance)).collect();
+        plan.clocks = (0..plan.seats()).map(|_| clock(&mut chance)).collect();
         if !is_conspiracy {
-            plan.trouble(honest, &mut chance);
+            let guest = change.map(|_| usize::from(validators));
+            let honest: Vec<Seat> = honest.iter().copied().chain(guest).collect();
+            plan.trouble(&honest, &mut chance);
         }
         (plan, chance)
     }
@@ -141,12 +162,18 @@ impl Plan {
         self.liars.len() > usize::from((self.validators - 1) / 3)
     }
 
+    /// How many nodes there are: the validators, and a guest.
+    #[must_use]
+    pub fn seats(&self) -> u8 {
+        self.validators + u8::from(self.change.is_some())
+    }
+
     fn trouble(&mut self, honest: &[Seat], chance: &mut Chance) {
         // From quiet runs, in which only liars disturb, to such in which everything breaks all the time.
         let most = *chance.pick(&[0, 4, 10, 25, 60]).unwrap_or(&10);
         for _ in 0..chance.below(most + 1) {
             let at = chance.below(self.calm);
-            if let Some(trouble) = trouble(honest, self.validators, self.calm - at, chance) {
+            if let Some(trouble) = trouble(honest, self.seats(), self.calm - at, chance) {
                 self.troubles.push((at, trouble));
             }
         }
@@ -203,9 +230,9 @@ fn skew(chance: &mut Chance) -> i64 {
     i64::try_from(chance.below(2 * most)).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
 }
 
-fn trouble(honest: &[Seat], validators: u8, left: Micros, chance: &mut Chance) -> Option<Trouble> {
+fn trouble(honest: &[Seat], seats: u8, left: Micros, chance: &mut Chance) -> Option<Trouble> {
     let node = chance.pick(honest).copied()?;
-    let other = chance.place(usize::from(validators));
+    let other = chance.place(usize::from(seats));
     Some(match chance.below(8) {
         0..4 => Trouble::Crash {
             node,
@@ -213,10 +240,10 @@ fn trouble(honest: &[Seat], validators: u8, left: Micros, chance: &mut Chance) -
             away: chance.between(100 * MS, 8 * SECOND).min(left),
         },
         4..6 if node != other => Trouble::Break(node, other),
-        6 if validators > 1 => {
-            let mut side: Vec<Seat> = (0..usize::from(validators)).collect();
+        6 if seats > 1 => {
+            let mut side: Vec<Seat> = (0..usize::from(seats)).collect();
             chance.shuffle(&mut side);
-            side.truncate(1 + chance.place(usize::from(validators) - 1));
+            side.truncate(1 + chance.place(usize::from(seats) - 1));
             let lasts = *chance
                 .pick(&[SECOND, IDLE_LIMIT / 2, 2 * IDLE_LIMIT])
                 .unwrap_or(&SECOND);
@@ -250,6 +277,7 @@ impl fmt::Display for Plan {
             validators,
             liars,
             past,
+            change,
             troubles,
             ..
         } = self;
@@ -257,7 +285,11 @@ impl fmt::Display for Plan {
         write!(
             f,
             "seed {seed}: {validators} validators from height {past}, liars {liars:?}, {troubles} troubles"
-        )
+        )?;
+        match change {
+            Some(Change { leaves, .. }) => write!(f, ", a guest for validator {leaves}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -277,6 +309,15 @@ mod tests {
                 .any(|plan| plan.liars.is_empty() && plan.troubles.is_empty())
         );
         assert!(plans.iter().any(|plan| plan.liars.len() == 2 && plan.validators == 7));
+        let leaves = |plan: &Plan| plan.change.map(|change| change.leaves);
+        let is_liar = |plan: &Plan, seat| plan.liars.iter().any(|(liar, _)| *liar == seat);
+        for wanted in [true, false] {
+            assert!(
+                plans
+                    .iter()
+                    .any(|plan| leaves(plan).is_some_and(|seat| is_liar(plan, seat) == wanted))
+            );
+        }
         for plan in &plans {
             assert!(plan.troubles.is_sorted_by_key(|(at, _)| *at));
             assert!(plan.troubles.iter().all(|(at, _)| *at < plan.calm));

@@ -12,6 +12,7 @@ use crate::client::Sight;
 use crate::faults::Fault;
 use crate::lies::{self, Answer, Lie};
 use crate::network::Seat;
+use crate::node::Node;
 use crate::packet::Packet;
 use crate::time::{MS, Micros};
 use crate::violation::Violation;
@@ -62,7 +63,15 @@ impl World {
         let Some(client) = self.clients.get_mut(number) else {
             return Ok(());
         };
+        let term = client.follow().header().term;
         let heard = client.hear(answer, now_ms);
+        let has_climbed = client.follow().header().term > term;
+        if has_climbed {
+            self.counts.count(Fault::Climbed);
+        }
+        if self.node(node).is_some_and(Node::follows) {
+            self.counts.count(Fault::Served);
+        }
         if self.plan.is_conspiracy() || self.chronicle.certificates() == Certificates::Ignored {
             return Ok(());
         }
@@ -143,7 +152,8 @@ impl World {
             let bytes = letter.to_bytes();
             if matches!(self.members.get(seat), Some(Member::Liar(_))) {
                 self.give(seat, &bytes);
-            } else if self.submit(seat, &bytes)? {
+            } else if self.node(seat).is_some_and(Node::follows) || self.submit(seat, &bytes)? {
+                // Whoever does not vote only passes it on.
                 let packet = Packet::Spread(bytes.into());
                 for peer in self.network.others(seat) {
                     self.transmit(seat, peer, &packet);

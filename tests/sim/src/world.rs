@@ -74,6 +74,8 @@ pub(crate) enum Coming {
     Start(Seat),
     /// A client turns to somebody.
     Visit(usize),
+    /// A quorum decides who votes.
+    Change,
     /// Faults end.
     Calm,
 }
@@ -148,6 +150,10 @@ impl World {
         certificates: Certificates,
     ) -> Self {
         let founding = archive.founding.clone();
+        let founding = match plan.change {
+            Some(_) => founding.with_guest(),
+            None => founding,
+        };
         let past = archive.past(plan.past);
         let members: Vec<Member> = (0..founding.voters.len())
             .map(|seat| match plan.liars.iter().find(|(liar, _)| *liar == seat) {
@@ -196,6 +202,9 @@ impl World {
             self.queue.at(at.max(3), Coming::Trouble(trouble));
         }
         self.queue.at(self.plan.calm, Coming::Calm);
+        if let Some(change) = self.plan.change {
+            self.queue.at(change.at.max(3), Coming::Change);
+        }
         let (clients, letters) = self.plan.clients;
         for number in 0..clients {
             let client = Client::new(&self.founding, number, letters, self.plan.calm, &mut self.chance);
@@ -276,7 +285,8 @@ impl World {
 
     /// Everybody has every block in the end, and rests.
     fn even(&mut self) -> Result<(), Violation> {
-        self.queue.retain(|coming| !matches!(coming, Coming::Visit(_)));
+        self.queue
+            .retain(|coming| !matches!(coming, Coming::Visit(_) | Coming::Change));
         let end = self.queue.now() + EVEN_WITHIN;
         let has_liars = !self.plan.liars.is_empty();
         self.pass(end, |world| !has_liars && world.is_at_rest())?;
@@ -344,6 +354,7 @@ impl World {
             Coming::Trouble(trouble) => self.suffer(trouble),
             Coming::Start(node) => self.start(node),
             Coming::Visit(client) => self.visit(client),
+            Coming::Change => self.decide_change(),
             Coming::Calm => self.calm(),
         }
     }
@@ -400,7 +411,12 @@ impl World {
                 node: seat,
                 what: "a block",
             };
-            match self.chronicle.applied(seat, &block.ok_or(unreadable)?, now_ms) {
+            let term = self.chronicle.ledger().committee().term();
+            let applied_there = self.chronicle.applied(seat, &block.ok_or(unreadable)?, now_ms);
+            if self.chronicle.ledger().committee().term() > term {
+                self.counts.count(Fault::Changed);
+            }
+            match applied_there {
                 Err(Violation::TwoBlocks { .. }) if self.plan.is_conspiracy() => {
                     self.counts.count(Fault::Conspiracy);
                     self.astray = self.astray.or(Some((seat, applied)));

@@ -45,7 +45,7 @@ fn another_hundred_seeds_break_no_promise() {
 
 #[test]
 fn a_seed_is_the_whole_run() {
-    let has_all = |plan: &Plan| plan.liars.len() == 1 && plan.troubles.len() > 20;
+    let has_all = |plan: &Plan| plan.liars.len() == 1 && plan.troubles.len() > 20 && plan.change.is_some();
     let seed = (0..).find(|seed| has_all(&Plan::new(*seed).0)).unwrap();
     let told = |seed| Runner::default().tell(seed, &Kind::SOUND);
     let first = told(seed);

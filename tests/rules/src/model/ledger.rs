@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use waxwing_core::block::{BlockHeader, block_leaf};
+use waxwing_core::committee::Committee;
 use waxwing_core::envelope::{Anchor, SignedHeader};
 use waxwing_core::genesis::Genesis;
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
@@ -25,6 +26,8 @@ pub struct NaiveLedger {
     keys: HashKeys,
     /// From block 0 on, with the entries of each.
     blocks: Vec<(BlockHeader, Vec<SignedHeader>)>,
+    /// Who votes from which height on. What changes it is for others to say: see [`NaiveLedger::expect_term`].
+    terms: Vec<(u64, Committee)>,
 }
 
 /// The definition of the log map's root.
@@ -52,6 +55,7 @@ impl NaiveLedger {
         Self {
             keys: genesis.keys(),
             blocks: vec![(genesis.block(), Vec::new())],
+            terms: vec![(0, genesis.committee())],
             genesis: genesis.clone(),
         }
     }
@@ -68,6 +72,17 @@ impl NaiveLedger {
     /// All headers, oldest first.
     pub fn headers(&self) -> impl DoubleEndedIterator<Item = &BlockHeader> {
         self.blocks.iter().map(|(header, _)| header)
+    }
+
+    /// From a height on another committee votes. One of the same term that was expected is not any more.
+    pub fn expect_term(&mut self, from: u64, next: Committee) {
+        self.terms.retain(|(_, committee)| committee.term() < next.term());
+        self.terms.push((from, next));
+    }
+
+    fn committee(&self, height: u64) -> &Committee {
+        let in_force = self.terms.iter().rev().find(|(from, _)| *from <= height);
+        &in_force.or(self.terms.first()).expect("there is the genesis's").1
     }
 
     /// Adds a block.
@@ -198,6 +213,9 @@ impl NaiveLedger {
     }
 
     /// The header of the next block with these entries and no evidence.
+    ///
+    /// # Panics
+    /// Never: there is always a committee.
     #[must_use]
     pub fn next_header(&self, time: u64, proposer: ValidatorId, entries: &[SignedHeader]) -> BlockHeader {
         let (keys, head) = (&self.keys, self.head());
@@ -217,11 +235,11 @@ impl NaiveLedger {
             })
             .collect();
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        let committee = self.genesis.committee().hash(keys);
+        let committee = self.committee(height);
         BlockHeader {
             parameters: self.genesis.parameters.hash(keys),
             network: self.genesis.network(),
-            term: 0,
+            term: committee.term(),
             height,
             time,
             parent: head.id(keys),
@@ -231,8 +249,8 @@ impl NaiveLedger {
             total_entries: head.total_entries + u64::from(count),
             map_root: map_root(keys, &self.sorted(&logs), 0),
             log_count: u64::try_from(logs.len()).unwrap_or(u64::MAX),
-            committee,
-            next_committee: committee,
+            committee: committee.hash(keys),
+            next_committee: self.committee(height + 1).hash(keys),
             evidence_root: Hash::ZERO,
             proposer,
         }
