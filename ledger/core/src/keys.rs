@@ -74,7 +74,7 @@ macro_rules! key_pair {
                 &self.0
             }
 
-            /// The same bytes as a [`Hash`], for where keys stand beside hashes.
+            /// The same bytes as a [`Hash`](struct@Hash), for where keys stand beside hashes.
             #[must_use]
             pub const fn as_hash(&self) -> Hash {
                 Hash(self.0)
