@@ -135,15 +135,15 @@ fn in_order(mut ready: Vec<Due>, node: NodeId) -> Vec<Due> {
 /// Brings one message to the point where its envelope can be submitted; `None` if it has none yet.
 async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Trouble> {
     let signing = match step_for(reading, &item).await? {
-        Step::Submit => item.signing.clone(),
-        Step::Sign => sign(reading, &item).await?,
-        Step::SignAgain => sign(reading, &item).await?,
-        Step::ProveAbsence => {
+        None => None,
+        Some(Step::Submit) => item.signing.clone(),
+        Some(Step::Sign | Step::SignAgain) => sign(reading, &item).await?,
+        Some(Step::ProveAbsence) => {
             reading.read_log(item.channel).await?;
             let message = item.message;
             let still = reading.core.read(move |tx| rows::load(tx, message)).await?;
             match still {
-                Some(item) if step_for(reading, &item).await? == Step::SignAgain => sign(reading, &item).await?,
+                Some(item) if step_for(reading, &item).await? == Some(Step::SignAgain) => sign(reading, &item).await?,
                 // Final after all, or the head is still too early.
                 _ => None,
             }
@@ -165,7 +165,8 @@ async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Troub
     }))
 }
 
-async fn step_for(reading: &Reading<'_>, item: &Item) -> Result<Step, Trouble> {
+/// What is to be done; nothing if the conversation was forgotten meanwhile.
+async fn step_for(reading: &Reading<'_>, item: &Item) -> Result<Option<Step>, Trouble> {
     let (network, channel) = (reading.network, item.channel);
     let signing = item.signing.clone();
     let step = reading
@@ -180,15 +181,17 @@ fn step_in(
     network: Hash,
     channel: ChannelId,
     signing: Option<&Signing>,
-) -> Result<Step, StoreError> {
+) -> Result<Option<Step>, StoreError> {
     let held = networks::load(tx, network)?.ok_or(StoreError::Damaged)?.held;
-    let channel = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
+    let Some(channel) = channels::load(tx, channel)? else {
+        return Ok(None);
+    };
     let known = Known {
         proven: channel.proven,
         read: channel.state.length(),
     };
     let signing = signing.map(|signing| (&signing.signed.header.anchor, signing.anchor_time));
-    Ok(outbox::next(signing, &held.header, &known))
+    Ok(Some(outbox::next(signing, &held.header, &known)))
 }
 
 /// Signs an envelope over the sealed body, for the first time or in place of one that is provably dead, and stores it.
@@ -202,7 +205,7 @@ async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Tro
     }
     let channel_id = item.channel;
     let channel = reading.core.read(move |tx| channels::load(tx, channel_id)).await?;
-    let channel = channel.ok_or(Error::UnknownChannel)?;
+    let Some(channel) = channel else { return Ok(None) };
     let (keys, sealed, genesis) = (reading.keys.clone(), item.sealed.clone(), row.genesis);
     let signing = blocking(move || sign_envelope(&keys, &genesis, &channel, &sealed, &anchor)).await;
     let replaces = item.signing.clone();
@@ -212,7 +215,7 @@ async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Tro
             // Looked at again where nothing can change any more: two envelopes over one body must never both live.
             let step = step_in(tx, network, channel_id, replaces.as_ref())?;
             let entry = replaces.map(|signing| signing.entry);
-            let may_sign = matches!(step, Step::Sign | Step::SignAgain);
+            let may_sign = matches!(step, Some(Step::Sign | Step::SignAgain));
             if may_sign && rows::sign(tx, message, entry, &signing)? == Stored::Yes {
                 return Ok(Some(signing));
             }

@@ -52,6 +52,13 @@ pub enum Error {
         /// The number of its newest change.
         newest: i64,
     },
+    /// Something of that conversation is still on its way.
+    UnderWay {
+        /// Own messages that are not final.
+        messages: u64,
+        /// Erasures that no node has confirmed.
+        erasures: u64,
+    },
     /// The message did not fail, so that there is nothing to try again.
     NotFailed,
     /// Two final blocks at one height were seen: nothing is believed or sent on this ledger any more.
@@ -108,6 +115,7 @@ impl fmt::Display for Error {
             Self::NotSaid(refusal) => refusal.fmt(f),
             Self::NothingToFind => f.write_str("words are found by their letters and digits: type some"),
             Self::NoSuchChange { newest } => no_such_change(f, *newest),
+            Self::UnderWay { messages, erasures } => under_way(f, *messages, *erasures),
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
             Self::Forked { height } => write!(
                 f,
@@ -137,6 +145,13 @@ fn no_such_change(f: &mut fmt::Formatter<'_>, newest: i64) -> fmt::Result {
     write!(
         f,
         "the newest change of this home is {newest}: that number comes from another home, or this one was put back from          a copy; read it from its beginning"
+    )
+}
+
+fn under_way(f: &mut fmt::Formatter<'_>, messages: u64, erasures: u64) -> fmt::Result {
+    write!(
+        f,
+        "of this conversation {messages} own messages are not final and {erasures} erasures not confirmed: connect until          they are, or say that they are to be dropped"
     )
 }
 

@@ -24,6 +24,7 @@ mod conversations;
 mod core;
 mod deliver;
 mod error;
+mod forget;
 mod join;
 pub mod limits;
 mod message;
@@ -49,6 +50,7 @@ pub use client::{Client, Options, Served};
 pub use clock::{Clock, ClockVerdict};
 pub use conversations::Joined;
 pub use error::{Error, NotSaid};
+pub use forget::{Forgotten, UnderWay};
 pub use limits::Pace;
 pub use message::{
     Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Quote, Reaction,

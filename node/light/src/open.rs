@@ -190,8 +190,11 @@ pub(crate) fn settle(
     index: u64,
     entry: Checked,
 ) -> Result<(), StoreError> {
-    let row = messages::at(tx, channel, index)?.ok_or(StoreError::Damaged)?;
-    let channel = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
+    // Another process may have forgotten the conversation meanwhile.
+    let Some(channel) = channels::load(tx, channel)? else {
+        return Ok(());
+    };
+    let row = messages::at(tx, channel.id, index)?.ok_or(StoreError::Damaged)?;
     if row.body != messages::BodyState::Withheld {
         return Ok(());
     }

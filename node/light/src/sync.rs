@@ -240,11 +240,9 @@ impl Reading<'_> {
         let went = self
             .core
             .write::<_, StoreError>(move |tx| {
-                let row = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
-                if row.state.length() != base {
-                    // Another process has read on meanwhile.
-                    return Ok(Went::Elsewhere);
-                }
+                // Another process may have read on, or forgotten the conversation.
+                let row = channels::load(tx, channel)?.filter(|row| row.state.length() == base);
+                let Some(row) = row else { return Ok(Went::Elsewhere) };
                 debug_assert_eq!(row.network, network, "a channel never changes its ledger");
                 open::store(tx, &keys, &row, checked)?;
                 Ok(Went::Through)

@@ -157,6 +157,8 @@ async fn catch_up(reading: &Reading<'_>) -> Result<(), Trouble> {
             Err(Trouble::Node(found)) if !reading.peer.is_closed() && found != Fault::Stalled => {
                 fault.get_or_insert(found);
             }
+            // It was forgotten meanwhile.
+            Err(Trouble::Here(Error::UnknownChannel)) => {}
             other => other?,
         }
     }

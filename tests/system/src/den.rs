@@ -60,7 +60,6 @@ impl Default for Den {
 }
 
 /// What a person reads of a channel, as it stands on a terminal.
-#[must_use]
 pub fn reads(person: &Person, channel: &str) -> String {
     done(&mut person.chat(&["read", channel]))
 }

@@ -4,6 +4,7 @@
 //! that a terminal could obey escaped.
 
 mod channels;
+mod device;
 mod messages;
 mod nodes;
 mod proof;
@@ -70,6 +71,7 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
         } => messages::read(channel, *last, *proofs, *offline, session).await,
         ChatVerb::Tail(tail) => tail::tail(tail, session).await,
         ChatVerb::Search(search) => search::search(search, session).await,
+        ChatVerb::Keep(verb) => device::act(verb, session).await,
         ChatVerb::Why { message } => proof::why(message, session).await,
         ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
         ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), session).await,
@@ -92,6 +94,11 @@ impl Session<'_> {
 
     /// Opens the client in this home.
     async fn open(&self) -> Result<Client, Failure> {
+        Ok(self.open_with_passphrase().await?.0)
+    }
+
+    /// The same; returns what opened it.
+    async fn open_with_passphrase(&self) -> Result<(Client, Passphrase), Failure> {
         let folder = self.folder()?;
         if !Client::exists(&folder) {
             return Err(Failure::usage(format!(
@@ -101,10 +108,10 @@ impl Session<'_> {
             )));
         }
         let passphrase = self.passphrase(Purpose::Open)?;
-        let client = Client::open(Options::new(&folder, passphrase))
+        let client = Client::open(Options::new(&folder, passphrase.clone()))
             .await
             .map_err(|error| fault(&error))?;
-        Ok(self.opened.get_or_init(|| client).clone())
+        Ok((self.opened.get_or_init(|| client).clone(), passphrase))
     }
 
     /// Opens the client, or makes one that shows this name; returns whether it is new.

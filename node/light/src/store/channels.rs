@@ -9,6 +9,7 @@ use waxwing_core::merkle::Frontier;
 use waxwing_seal::{ChannelSecret, StandIn};
 use zeroize::Zeroizing;
 
+use super::forget::NEXT_CHANNEL;
 use super::{StoreError, hash};
 use crate::limits::CHANNELS_MAX;
 use crate::message::ChannelId;
@@ -89,8 +90,10 @@ pub(crate) fn insert(
         return Ok(Err(NotAdded::TooMany));
     }
     connection.execute(
-        "INSERT INTO channel (network, log, secret, name, created, engine, last_height, frontier)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+        &format!(
+            "INSERT INTO channel (id, network, log, secret, name, created, engine, last_height, frontier)
+             VALUES ({NEXT_CHANNEL}, ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)"
+        ),
         (
             network.as_bytes(),
             log.as_bytes(),

@@ -11,6 +11,7 @@ use waxwing_core::log::Place;
 use waxwing_seal::sealer::Opened;
 use waxwing_seal::{Content, ContentId, DeviceId, Kind};
 
+use super::forget::NEXT_MESSAGE;
 use super::{StoreError, aftermath, hash, next_change, outbox};
 use crate::message::{ChannelId, MessageId};
 
@@ -196,10 +197,10 @@ pub(crate) fn queue(
     content: &Content,
     now: u64,
 ) -> Result<MessageId, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO message (channel, state, own, body, device, content_id, kind, target, content, queued, changed)
-         VALUES (?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "INSERT INTO message (id, channel, state, own, body, device, content_id, kind, target, content, queued, changed)
+         VALUES ({NEXT_MESSAGE}, ?1, ?2, 1, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    ))?;
     statement.execute((
         channel.0,
         State::Queued.number(),
@@ -252,8 +253,9 @@ fn waiting_for(
 }
 
 fn insert_blank(connection: &Connection, channel: ChannelId) -> Result<MessageId, StoreError> {
-    let mut statement = connection
-        .prepare_cached("INSERT INTO message (channel, state, own, body, changed) VALUES (?1, ?2, 0, ?3, 0)")?;
+    let mut statement = connection.prepare_cached(&format!(
+        "INSERT INTO message (id, channel, state, own, body, changed) VALUES ({NEXT_MESSAGE}, ?1, ?2, 0, ?3, 0)"
+    ))?;
     statement.execute((channel.0, State::Final.number(), BodyState::Withheld.number()))?;
     Ok(MessageId(connection.last_insert_rowid()))
 }

@@ -15,6 +15,7 @@
 
 pub(crate) mod aftermath;
 pub(crate) mod channels;
+pub(crate) mod forget;
 pub(crate) mod home;
 pub(crate) mod key;
 pub(crate) mod messages;
@@ -201,6 +202,16 @@ impl Store {
         #[cfg(test)]
         self.fuse.after_commit()?;
         Ok(written)
+    }
+
+    /// Empties the write-ahead log, which still holds the encrypted pages from before. Where another process is reading
+    /// it, that process does so later.
+    pub(crate) fn empty_journal(&self) {
+        // It answers with a row that says whether it was busy; there is nothing to be done about it here.
+        let emptied = self.lock().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = emptied {
+            tracing::debug!("the write-ahead log was not emptied: {}", StoreError::from(error));
+        }
     }
 
     /// A number that differs when another process has written since.

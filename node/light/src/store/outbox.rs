@@ -187,7 +187,7 @@ pub(crate) fn sign(
     Ok(Stored::Yes)
 }
 
-/// Notes a node's promise: the message is `sent`.
+/// Notes a node's promise: the message is `sent`. Of one that was forgotten meanwhile nothing is noted.
 pub(crate) fn acknowledged(
     connection: &Connection,
     message: MessageId,
@@ -195,7 +195,8 @@ pub(crate) fn acknowledged(
     now: u64,
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO submission (message, entry, node, time, acknowledgement) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO submission (message, entry, node, time, acknowledgement)
+            SELECT id, ?2, ?3, ?4, ?5 FROM message WHERE id = ?1
          ON CONFLICT DO UPDATE SET time = excluded.time, acknowledgement = excluded.acknowledgement, refusal = NULL",
     )?;
     statement.execute((
@@ -225,7 +226,8 @@ pub(crate) fn refused(
     now: u64,
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO submission (message, entry, node, time, refusal) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO submission (message, entry, node, time, refusal)
+            SELECT id, ?2, ?3, ?4, ?5 FROM message WHERE id = ?1
          ON CONFLICT DO UPDATE SET time = excluded.time, refusal = excluded.refusal",
     )?;
     statement.execute((message.0, entry.as_bytes(), node.as_bytes(), now, reason))?;
@@ -308,6 +310,16 @@ pub(crate) fn reveals(connection: &Connection, network: Hash) -> Result<Vec<Reve
         });
     }
     Ok(reveals)
+}
+
+/// How many erasures of a channel no node has confirmed.
+pub(crate) fn unconfirmed_reveals(connection: &Connection, channel: ChannelId) -> Result<u64, StoreError> {
+    Ok(connection.query_row(
+        "SELECT count(*) FROM reveal JOIN message ON message.id = reveal.message
+         WHERE reveal.done = 0 AND message.channel = ?1",
+        [channel.0],
+        |row| row.get(0),
+    )?)
 }
 
 /// A node confirmed an erasure.

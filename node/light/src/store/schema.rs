@@ -6,10 +6,10 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, aftermath, search};
+use super::{StoreError, aftermath, forget, search};
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
 
 const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -161,6 +161,7 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(search::TABLE)?;
+    transaction.execute_batch(forget::COLUMNS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -180,7 +181,10 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             if version < 2 {
                 know_committees(&transaction)?;
             }
-            know_words(&transaction)?;
+            if version < 3 {
+                know_words(&transaction)?;
+            }
+            transaction.execute_batch(forget::COLUMNS)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }

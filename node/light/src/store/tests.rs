@@ -175,6 +175,7 @@ fn a_home_of_the_first_version_is_brought_up_to_this_one() {
             let mut held = follow.held().to_bytes();
             assert_eq!(held.split_off(held.len() - 4), [0; 4]);
             tx.execute("UPDATE network SET held = ?1", [held])?;
+            as_before_version_4(tx)?;
             tx.execute("DROP TABLE search", [])?;
             Ok(tx.pragma_update(None, "user_version", 1)?)
         })
@@ -185,6 +186,32 @@ fn a_home_of_the_first_version_is_brought_up_to_this_one() {
         let row = store.read::<_, StoreError>(|tx| networks::load(tx, network)).unwrap();
         assert_eq!(&row.unwrap().held, follow.held());
     }
+}
+
+fn as_before_version_4(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    for column in ["channels_used", "messages_used"] {
+        tx.execute(&format!("ALTER TABLE device DROP COLUMN {column}"), [])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_home_of_version_3_is_brought_up_to_date_and_numbers_on() {
+    let (_folder, path) = home();
+    let store = Store::create(&path, &passphrase(), CHEAP, "Ada").unwrap();
+    let first = write_channel(&store, "plans").unwrap();
+    store
+        .write::<_, StoreError>(|tx| {
+            as_before_version_4(tx)?;
+            Ok(tx.pragma_update(None, "user_version", 3)?)
+        })
+        .unwrap();
+    drop(store);
+    let store = Store::open(&path, &passphrase()).unwrap();
+    store.write(|tx| forget::channel(tx, first)).unwrap();
+    let next = write_channel(&store, "more plans").unwrap();
+    assert!(next > first, "{next:?}");
+    assert_eq!(names(&store), ["more plans"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod about;
 mod chat;
 mod clock;
+mod forget;
 mod forks;
 mod home;
 mod lies;

@@ -241,6 +241,9 @@ async fn a_home_of_an_older_version_gets_its_index_and_forgets_what_was_taken_ba
     core.write::<_, StoreError>(move |tx| {
         tx.execute("UPDATE message SET content = ?2 WHERE id = ?1", (id, bytes))?;
         tx.execute("DROP TABLE search", [])?;
+        for column in ["channels_used", "messages_used"] {
+            tx.execute(&format!("ALTER TABLE device DROP COLUMN {column}"), [])?;
+        }
         Ok(tx.pragma_update(None, "user_version", 2)?)
     })
     .await

@@ -86,6 +86,9 @@ pub(crate) enum ChatVerb {
     /// Find messages on this device by their words; connects to nobody
     Search(SearchMessages),
 
+    #[command(flatten)]
+    Keep(KeepVerb),
+
     /// List every check behind a message, and those that were not made
     Why {
         /// The message, as `read` and `send` print it
@@ -228,6 +231,41 @@ pub(crate) struct TailChannel {
     /// Show where each message stands in the ledger
     #[arg(long)]
     pub(crate) proofs: bool,
+}
+
+/// The verbs about what this device keeps.
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeepVerb {
+    /// Leave a channel and forget it: its secret, its messages, and what was not sent yet
+    Forget(ForgetChannel),
+
+    /// Change the passphrase that opens this device's messages
+    Passphrase(ChangePassphrase),
+
+    /// Show the name that members see with your messages, or change it
+    Name {
+        /// The new name; members see it with your next messages
+        name: Option<String>,
+    },
+}
+
+/// `waxwing chat forget`.
+#[derive(Args, Debug)]
+pub(crate) struct ForgetChannel {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// Even if own messages are not final yet: those that no node has will never be sent
+    #[arg(long)]
+    pub(crate) drop_waiting: bool,
+}
+
+/// `waxwing chat passphrase`.
+#[derive(Args, Debug)]
+pub(crate) struct ChangePassphrase {
+    /// File with the new passphrase; `-` for standard input [default: asked for twice on a terminal]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_passphrase_file: Option<PathBuf>,
 }
 
 /// `waxwing chat edit`.

@@ -1,0 +1,45 @@
+//! Forgetting a conversation: every row that is about it, in one transaction.
+//!
+//! Deleted pages are overwritten (`secure_delete`), and the index removes the words themselves. The numbers of what is
+//! forgotten are kept from being given again.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+use crate::message::ChannelId;
+
+/// Since version 4: the highest numbers of what was forgotten. New rows are numbered above them.
+pub(super) const COLUMNS: &str = "
+ALTER TABLE device ADD COLUMN channels_used INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE device ADD COLUMN messages_used INTEGER NOT NULL DEFAULT 0;
+";
+
+/// The number of the next message, inside of the statement that inserts it.
+pub(super) const NEXT_MESSAGE: &str =
+    "(SELECT max(messages_used, coalesce((SELECT max(id) FROM message), 0)) + 1 FROM device)";
+
+/// The number of the next channel.
+pub(super) const NEXT_CHANNEL: &str =
+    "(SELECT max(channels_used, coalesce((SELECT max(id) FROM channel), 0)) + 1 FROM device)";
+
+/// In an order in which nothing is referred to that is gone.
+const STATEMENTS: [&str; 9] = [
+    "UPDATE device SET channels_used = max(channels_used, ?1)",
+    "UPDATE device SET messages_used = max(messages_used,
+        coalesce((SELECT max(id) FROM message WHERE channel = ?1), 0))",
+    "DELETE FROM search WHERE rowid IN (SELECT id FROM message WHERE channel = ?1)",
+    "DELETE FROM reveal WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
+    "DELETE FROM receipt WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
+    "DELETE FROM submission WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
+    "DELETE FROM outbox WHERE channel = ?1",
+    "DELETE FROM message WHERE channel = ?1",
+    "DELETE FROM channel WHERE id = ?1",
+];
+
+/// Removes a conversation and everything in it.
+pub(crate) fn channel(connection: &Connection, channel: ChannelId) -> Result<(), StoreError> {
+    for statement in STATEMENTS {
+        connection.execute(statement, [channel.0])?;
+    }
+    Ok(())
+}
