@@ -426,18 +426,18 @@ impl Card {
         Ok(known)
     }
 
-    /// What a contact remembers of it, to notice changes.
+    /// What a contact remembers of it, to notice changes; `None` before its opening, when it says nothing yet.
     #[must_use]
-    pub fn keys(&self) -> Keys {
+    pub fn keys(&self) -> Option<Keys> {
         let seen = |device: &Device| SeenDevice {
             sequence: device.certificate.sequence,
             standing: device.standing,
         };
-        Keys {
+        self.opened.map(|opened| Keys {
             account: self.account,
-            card: self.opened.map_or(0, |opened| opened.card),
+            card: opened.card,
             devices: self.devices.iter().map(|(id, device)| (*id, seen(device))).collect(),
-        }
+        })
     }
 }
 

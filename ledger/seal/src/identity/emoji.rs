@@ -66,8 +66,15 @@ impl fmt::Display for Emoji {
 }
 
 /// A device's fresh number, as it is sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Number([u8; 32]);
+
+/// Until it is revealed it is a secret.
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Number(..)")
+    }
+}
 
 /// The hash of a number that is still to come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -321,6 +328,13 @@ mod tests {
         let (mut revealed, _) = begun.answered(&keys(1), answer);
         revealed.0[31] ^= 1;
         assert_eq!(answered.revealed(&keys(1), revealed), Err(BrokenCommitment));
+    }
+
+    #[test]
+    fn debug_output_shows_no_number_that_is_still_to_be_revealed() {
+        let (begun, _) = Begun::new(&keys(1), ADA, BOB, &mut |bytes| bytes.fill(0xab));
+        let shown = format!("{begun:?}");
+        assert!(!shown.contains("abab") && !shown.contains("171"), "{shown}");
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! not whose hands hold it.
 //!
 //! Read in this order: [`phrase`], [`account`], [`certificate`], [`address`], [`statement`], [`card`], [`safety`],
-//! [`emoji`], [`change`]. `// SPEC 26`
+//! [`emoji`], [`change`]; [`hand`] writes what [`card`] reads. `// SPEC 26`
 
 pub mod account;
 pub mod address;
@@ -26,6 +26,7 @@ pub mod card;
 pub mod certificate;
 pub mod change;
 pub mod emoji;
+pub mod hand;
 pub mod phrase;
 pub mod safety;
 pub mod statement;
@@ -36,6 +37,7 @@ pub use address::{CardAddress, CardSeed};
 pub use card::{At, Card};
 pub use certificate::{Acceptance, CertificateError, CertifiedDevice, DeviceCertificate};
 pub use change::{Change, Keys, Known, Sending, judge};
+pub use hand::{DeviceHand, RootHand};
 pub use phrase::{Phrase, PhraseError};
 pub use safety::{SafetyNumber, Scanned};
 pub use statement::{Said, Signer, Standing, Statement};

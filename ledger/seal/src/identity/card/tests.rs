@@ -439,6 +439,31 @@ fn an_account_is_found_again_from_its_words_alone() {
     assert_eq!(card.check(id(1), NOW).unwrap_err(), DeviceFault::Revoked);
 }
 
+#[test]
+fn what_a_contact_remembers_is_what_the_card_says_once_it_is_open() {
+    use crate::identity::change::{Change, Known, Sending, judge};
+    let mut reader = Reader::new();
+    assert_eq!(
+        reader.card.keys(),
+        None,
+        "a card that is still to be opened has lost no device"
+    );
+    reader.counts(&by_root(
+        0,
+        opening(vec![listed(1, 1, Standing::Active), listed(2, 2, Standing::Active)]),
+    ));
+    let known = Known::compared(reader.card.keys().unwrap(), NOW);
+    reader.counts(&by_device(1, 0, Said::Suspension(id(2))));
+    reader.counts(&by_root(1, Said::Addition(certificate(3, 3))));
+    let judgement = judge(&known, &reader.card.keys().unwrap());
+    let mut expected = vec![Change::Suspended(id(2)), Change::Added(id(3))];
+    expected.sort_unstable_by_key(|change| match change {
+        Change::Suspended(device) | Change::Added(device) => *device,
+        _ => id(1),
+    });
+    assert_eq!((judgement.changes, judgement.sending), (expected, Sending::Allowed));
+}
+
 /// What `limits.rs` says about them.
 #[test]
 fn the_largest_statements_fit_into_a_body() {
