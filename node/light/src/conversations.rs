@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::message::{ChannelId, ChannelView, begins, log_name};
 use crate::store::channels::{Channel, NotAdded};
-use crate::store::{channels, messages, networks};
+use crate::store::{channels, networks, waiting};
 use crate::{chance, join, trust};
 
 /// What came of joining.
@@ -103,7 +103,7 @@ impl Client {
             .read::<_, Error>(|tx| {
                 let mut views = Vec::new();
                 for channel in channels::all(tx)? {
-                    let (_, waiting) = messages::count(tx, channel.id)?;
+                    let waiting = waiting::count(tx, channel.id)?;
                     views.push(ChannelView {
                         id: channel.id,
                         created_ms: channel.created,

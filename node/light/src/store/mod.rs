@@ -11,6 +11,7 @@
 //! schema.rs    tables, version       messages.rs  what readers see
 //! aftermath.rs what messages do to   outbox.rs    what is on its way
 //!              those they are about   search.rs    full-text index
+//!                                     waiting.rs   how much of it
 //! ```
 
 pub(crate) mod aftermath;
@@ -23,6 +24,7 @@ pub(crate) mod networks;
 pub(crate) mod outbox;
 mod schema;
 pub(crate) mod search;
+pub(crate) mod waiting;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
