@@ -18,8 +18,8 @@ use clap_complete::Shell;
 
 pub(crate) use audit::{Audit, PolicyVerb};
 pub(crate) use chat::{
-    Chat, ChatVerb, ChangePassphrase, EditMessage, ForgetChannel, KeepVerb, NewChannel, React, Reply, Retract, SayVerb,
-    SearchMessages, SendMessage, TailChannel, Waiting,
+    ChangePassphrase, Chat, ChatVerb, EditMessage, ExportChannel, ExportFormat, ForgetChannel, KeepVerb, NewChannel,
+    React, Reply, Retract, SayVerb, SearchMessages, SendMessage, TailChannel, Waiting,
 };
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};

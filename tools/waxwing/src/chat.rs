@@ -5,6 +5,7 @@
 
 mod channels;
 mod device;
+mod export;
 mod messages;
 mod nodes;
 mod proof;

@@ -221,7 +221,7 @@ pub(crate) fn wrapped_at(text: &str, width: usize, indent: usize) -> String {
 
 /// JSON says exactly what others wrote, and shown on a terminal it must not move it: whatever `display_safe` would replace
 /// stands as `\u202e`. Outside of strings JSON has no such characters.
-fn escaped(json: &str) -> String {
+pub(crate) fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
         let is_plain = letter.is_ascii() && letter != '\u{7f}';

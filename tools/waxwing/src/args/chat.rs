@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `waxwing chat`.
 #[derive(Args, Debug)]
@@ -236,6 +236,9 @@ pub(crate) struct TailChannel {
 /// The verbs about what this device keeps.
 #[derive(Subcommand, Debug)]
 pub(crate) enum KeepVerb {
+    /// Write a conversation into a file that says what is proven about it; connects to nobody
+    Export(ExportChannel),
+
     /// Leave a channel and forget it: its secret, its messages, and what was not sent yet
     Forget(ForgetChannel),
 
@@ -266,6 +269,30 @@ pub(crate) struct ChangePassphrase {
     /// File with the new passphrase; `-` for standard input [default: asked for twice on a terminal]
     #[arg(long, value_name = "FILE")]
     pub(crate) new_passphrase_file: Option<PathBuf>,
+}
+
+/// `waxwing chat export`.
+#[derive(Args, Debug)]
+pub(crate) struct ExportChannel {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// JSON for programs, or a page to read and print
+    #[arg(long, value_name = "json|html", hide_possible_values = true)]
+    pub(crate) format: ExportFormat,
+
+    /// The file to write, in plaintext; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// Forms of a conversation in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// `waxwing.transcript/1`.
+    Json,
+    /// One page, without script.
+    Html,
 }
 
 /// `waxwing chat edit`.

@@ -4,7 +4,7 @@ use serde_json::json;
 use waxwing_light::{Cost, Error, Passphrase, UnderWay};
 use waxwing_seal::display::display_safe_name;
 
-use super::{Session, fault, find_channel, number};
+use super::{Session, export, fault, find_channel, number};
 use crate::args::{ChangePassphrase, ForgetChannel, KeepVerb};
 use crate::failure::Failure;
 use crate::ids::Kind;
@@ -15,6 +15,7 @@ use crate::{Done, confirm, files};
 
 pub(super) async fn act(verb: &KeepVerb, session: &Session<'_>) -> Done {
     match verb {
+        KeepVerb::Export(channel) => export::export(channel, session).await,
         KeepVerb::Forget(channel) => forget(channel, session).await,
         KeepVerb::Passphrase(change) => passphrase(change, session).await,
         KeepVerb::Name { name } => show_name(name.as_deref(), session).await,
