@@ -14,6 +14,7 @@ pub mod load;
 pub mod node;
 pub mod person;
 pub mod process;
+pub mod terminal;
 pub mod told;
 pub mod until;
 

@@ -19,6 +19,7 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use rustix::process::{self, Signal};
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedSender};
@@ -77,9 +78,7 @@ async fn turn(
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
-        terminal
-            .draw(|frame| draw::draw(model, frame))
-            .map_err(|error| lost(&error))?;
+        show(&mut terminal, model)?;
         let mut all = tokio::select! {
             event = incoming.recv() => match event {
                 Some(event) => model.on(event),
@@ -95,8 +94,8 @@ async fn turn(
         for effect in all {
             match effect {
                 Effect::Quit => return Ok(()),
-                Effect::Suspend => suspend(&mut terminal, model)?,
-                Effect::Redraw => terminal.clear().map_err(|error| lost(&error))?,
+                Effect::Suspend => suspend(&mut terminal).await?,
+                Effect::Redraw => forget(&mut terminal)?,
                 effect => {
                     let _ = wanted.send(effect);
                 }
@@ -106,17 +105,34 @@ async fn turn(
 }
 
 /// Gives the terminal back, stops, and takes it again when somebody continues this process.
-fn suspend(terminal: &mut Terminal<CrosstermBackend<Stdout>>, model: &mut Model) -> Result<(), Failure> {
+async fn suspend(terminal: &mut Terminal<CrosstermBackend<Stdout>>) -> Result<(), Failure> {
+    // The call that stops the process may return before it stands still: only its continuation says that it did. Asked
+    // for any earlier, the terminal would be taken from the shell.
+    let mut continued = listen(SignalKind::from_raw(Signal::CONT.as_raw()))?;
     restore();
-    // The process stands still in this call, all its threads with it.
     process::kill_process(process::getpid(), Signal::STOP)
         .map_err(|error| Failure::failed(format!("cannot suspend: {error}")))?;
+    continued.recv().await;
     take()?;
-    terminal.clear().map_err(|error| lost(&error))?;
-    // The window may have another size by now.
+    forget(terminal)
+}
+
+/// Draws. The window may be smaller by now than the last event said, and what is drawn outside of it is a fault.
+fn show(terminal: &mut Terminal<CrosstermBackend<Stdout>>, model: &mut Model) -> Result<(), Failure> {
+    let drawn = terminal.draw(|frame| {
+        let area = frame.area();
+        model.size = (area.width, area.height);
+        draw::draw(model, frame);
+    });
+    drawn.map(|_| ()).map_err(|error| lost(&error))
+}
+
+/// Takes nothing for drawn any more. Not by `Terminal::clear`: that asks the terminal where its cursor is, and the thread
+/// that reads keys would get the answer.
+fn forget(terminal: &mut Terminal<CrosstermBackend<Stdout>>) -> Result<(), Failure> {
     let (width, height) = crossterm::terminal::size().map_err(|error| lost(&error))?;
-    model.on(Event::Resize(width, height));
-    Ok(())
+    let all = Rect::new(0, 0, width, height);
+    terminal.resize(all).map_err(|error| lost(&error))
 }
 
 /// What ends or suspends the program from outside.
@@ -128,7 +144,6 @@ struct Ends {
 
 impl Ends {
     fn new() -> Result<Self, Failure> {
-        let listen = |kind| unix::signal(kind).map_err(|error| lost(&error));
         Ok(Self {
             signals: Signals::new()?,
             hangup: listen(SignalKind::hangup())?,
@@ -143,6 +158,10 @@ impl Ends {
             _ = self.suspend.recv() => Effect::Suspend,
         }
     }
+}
+
+fn listen(kind: SignalKind) -> Result<unix::Signal, Failure> {
+    unix::signal(kind).map_err(|error| lost(&error))
 }
 
 /// Reads the keyboard on a thread of its own, which ends with the process: nothing can be read from a terminal without

@@ -62,9 +62,10 @@ impl Writing {
         self.area.input(key);
     }
 
-    /// Text from the clipboard.
+    /// Text from the clipboard. Terminals hand its line breaks over as if Enter had been pressed.
     pub(super) fn paste(&mut self, text: &str) {
-        self.area.insert_str(display_safe_lines(text));
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        self.area.insert_str(display_safe_lines(&text));
     }
 
     /// A further line.

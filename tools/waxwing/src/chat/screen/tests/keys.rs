@@ -274,8 +274,8 @@ fn leaving_asks_once_if_something_is_not_sent() {
 #[test]
 fn pasted_text_is_written_as_it_will_be_seen() {
     let mut screen = screen();
-    screen.on(Event::Paste("a\nb\u{202e}c\u{1b}".to_owned()));
-    assert_eq!(screen.model.writing.text(), "a\nb⟨202E⟩c␛");
+    screen.on(Event::Paste("a\nb\u{202e}c\u{1b}\rd\r\ne".to_owned()));
+    assert_eq!(screen.model.writing.text(), "a\nb⟨202E⟩c␛\nd\ne");
     assert!(screen.wanted.is_empty(), "a line break in it does not send it");
 }
 
