@@ -117,6 +117,20 @@ fn two_people_invite_chat_answer_react_edit_and_survive_a_lost_network() {
     hers.shows("not done");
     hers.press(&["Escape"]);
 
+    // She finds what he wrote, and goes there.
+    hers.press(&["F7"]);
+    hers.write("they");
+    hers.press(&["Enter"]);
+    hers.shows("1 message, newest first");
+    hers.press(&["Enter"]);
+    hers.hides("newest first");
+    hers.until("what was found is chosen", |picture| {
+        picture
+            .lines()
+            .any(|line| line.contains('▌') && line.contains("so they are"))
+    });
+    hers.press(&["Escape"]);
+
     lose_the_network_and_get_it_back(&mut node, &hers, &his);
 
     // A window that becomes too small says so, and comes back.

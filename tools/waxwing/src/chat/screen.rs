@@ -13,6 +13,7 @@ mod names;
 mod on;
 mod plain;
 mod run;
+mod search;
 mod text;
 mod theme;
 mod when;

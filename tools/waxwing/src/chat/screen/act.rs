@@ -44,6 +44,9 @@ impl Model {
             (Some(Over::Join(field)), _) => {
                 field.insert_str(text.trim());
             }
+            (Some(Over::Search(search)), _) => {
+                search.field.insert_str(text.lines().next().unwrap_or_default());
+            }
             (Some(Over::React(_, typed)), _) => {
                 let letters = text.chars().filter(|letter| !letter.is_control());
                 typed.extend(letters.take(REACTION_LETTERS));
@@ -63,6 +66,7 @@ impl Model {
                 field.input(key);
             }
             Some(Over::React(..)) => self.type_reaction(key, effects),
+            Some(Over::Search(_)) => self.type_search(key),
             Some(_) => {}
             None if self.focus == Focus::Writing => self.writing.key(key),
             None => {}
@@ -102,6 +106,8 @@ impl Model {
 
     fn act_on_text(&mut self, action: Action, effects: &mut Vec<Effect>) {
         match action {
+            Action::Search => self.open_search(),
+            Action::Up | Action::Down if self.place() == Place::Search => self.walk_hits(action),
             Action::Send => self.send(effects),
             Action::NewLine => self.writing.new_line(),
             Action::ToMessages => self.focus_on(Focus::Messages),
@@ -348,6 +354,9 @@ impl Model {
     }
 
     fn choose(&mut self, effects: &mut Vec<Effect>) {
+        if self.place() == Place::Search {
+            return self.search_or_go(effects);
+        }
         match self.over.take() {
             Some(Over::React(message, typed)) if !typed.trim().is_empty() => {
                 self.react(message, typed.trim(), effects);

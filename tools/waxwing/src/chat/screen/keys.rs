@@ -24,6 +24,8 @@ pub(super) enum Place {
     Reaction,
     /// In a line that is being typed.
     Line,
+    /// Looking for messages.
+    Search,
 }
 
 impl Place {
@@ -38,16 +40,18 @@ impl Place {
             Self::Question => "Before a question",
             Self::Reaction => "Choosing a reaction",
             Self::Line => "In a line to be filled",
+            Self::Search => "While searching",
         }
     }
 
     /// All places, in the order of the help.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Writing,
         Self::Messages,
         Self::Channels,
         Self::Anywhere,
         Self::Page,
+        Self::Search,
         Self::Reaction,
         Self::Question,
         Self::Line,
@@ -66,6 +70,7 @@ pub(super) enum Action {
     Invite,
     Density,
     Join,
+    Search,
     FocusNext,
     FocusBack,
     ChannelNext,
@@ -147,7 +152,7 @@ const LAST: &[Chord] = &[plain(KeyCode::End), letter('G')];
 pub(super) const BINDINGS: &[Binding] = {
     use Action as A;
     use KeyCode::{BackTab, Delete, Down, Enter, Esc, F, Tab, Up};
-    use Place::{Anywhere, Channels, Line, Messages, Page, Question, Reaction, Writing};
+    use Place::{Anywhere, Channels, Line, Messages, Page, Question, Reaction, Search, Writing};
     &[
         bind(Writing, &[plain(Enter)], A::Send, "send"),
         bind(
@@ -182,6 +187,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Messages, &[letter('n')], A::Network, "the network and its nodes"),
         bind(Messages, &[letter('i')], A::Invite, "invite to this channel"),
         bind(Messages, &[letter('v')], A::Density, "calm, detailed, auditor"),
+        bind(Messages, &[letter('/')], A::Search, "search all channels"),
         bind(Messages, &[letter('?')], A::Help, "these keys"),
         bind(Messages, &[plain(Esc)], A::Leave, "back to writing"),
         bind(Channels, UP, A::Up, "the channel above"),
@@ -211,6 +217,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Anywhere, &[plain(F(4))], A::Invite, "invite: link and QR code"),
         bind(Anywhere, &[plain(F(5))], A::Density, "calm, detailed, auditor"),
         bind(Anywhere, &[plain(F(6))], A::Join, "join by a link"),
+        bind(Anywhere, &[plain(F(7))], A::Search, "search all channels"),
         bind(Page, UP, A::Up, "a line up"),
         bind(Page, DOWN, A::Down, "a line down"),
         bind(Page, PAGE_UP, A::PageUp, "a page up"),
@@ -233,6 +240,10 @@ pub(super) const BINDINGS: &[Binding] = {
             "the one typed; 1 to 8 choose at once",
         ),
         bind(Reaction, &[plain(Esc)], A::Close, "close"),
+        bind(Search, &[plain(Enter)], A::Choose, "look for it; then go there"),
+        bind(Search, &[plain(Up)], A::Up, "the one above"),
+        bind(Search, &[plain(Down)], A::Down, "the one below"),
+        bind(Search, &[plain(Esc)], A::Close, "close"),
         bind(Line, &[plain(Enter)], A::Choose, "go"),
         bind(Line, &[plain(Esc)], A::Close, "close"),
         bind(Anywhere, &[control('c'), control('q')], A::Quit, "leave"),
@@ -246,7 +257,10 @@ const ALWAYS: [Action; 3] = [Action::Quit, Action::Suspend, Action::Redraw];
 
 /// What a key does at a place.
 pub(super) fn action(place: Place, key: &KeyEvent) -> Option<Action> {
-    let is_over = matches!(place, Place::Page | Place::Question | Place::Reaction | Place::Line);
+    let is_over = matches!(
+        place,
+        Place::Page | Place::Question | Place::Reaction | Place::Line | Place::Search
+    );
     let chord = chord(key);
     let found = |wanted: Place| {
         let mut bindings = BINDINGS.iter().filter(|binding| binding.place == wanted);

@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui_textarea::TextArea;
-use waxwing_light::{ChannelId, ChannelView, MessageId, MessageView, NetworkView, Range, Why};
+use waxwing_light::{ChannelId, ChannelView, Hit, MessageId, MessageView, NetworkView, Range, Why};
 use zeroize::Zeroizing;
 
 use super::keys::Place;
 use super::names::{Me, Names};
+use super::search::Search;
 use super::theme::Look;
 use super::when::Zone;
 use super::window::Window;
@@ -129,6 +130,8 @@ pub(super) enum Event {
     Invited(ChannelId, Zeroizing<String>),
     /// A channel was joined, or was here before.
     Joined(ChannelId),
+    /// These messages say what was looked for, oldest first.
+    Found(String, Vec<Hit>),
     /// So many nodes agreed with what is held.
     Compared(String, usize),
     /// Something went wrong; nothing is lost.
@@ -158,6 +161,8 @@ pub(super) enum Effect {
     Invite(ChannelId),
     /// Join by a link.
     Join(Zeroizing<String>),
+    /// Look for messages.
+    Search(String),
     /// Ask all nodes of a ledger for their heads.
     Compare(String),
     /// Back to the shell for a while.
@@ -196,6 +201,8 @@ pub(super) enum Over {
     React(MessageId, String),
     /// Join by which link?
     Join(Box<TextArea<'static>>),
+    /// Which messages?
+    Search(Box<Search>),
 }
 
 /// The screen.
@@ -281,6 +288,7 @@ impl Model {
             (Some(Over::Retract(_)), _) => Place::Question,
             (Some(Over::React(..)), _) => Place::Reaction,
             (Some(Over::Join(_)), _) => Place::Line,
+            (Some(Over::Search(_)), _) => Place::Search,
             (Some(_), _) => Place::Page,
             (None, Focus::Writing) => Place::Writing,
             (None, Focus::Messages) => Place::Messages,

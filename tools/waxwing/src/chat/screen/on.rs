@@ -33,6 +33,7 @@ impl Model {
                 effects.push(Effect::Channels);
                 self.tell(Tone::Good, "joined");
             }
+            Event::Found(asked, hits) => self.on_found(asked, hits),
             Event::Compared(network, agreed) => {
                 if let Some(known) = self.networks.get_mut(&network) {
                     known.compared = Some((agreed, self.now));

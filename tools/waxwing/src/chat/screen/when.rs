@@ -23,6 +23,11 @@ impl Zone {
         self.written(ms, "%H:%M:%S")
     }
 
+    /// `2026-11-23 15:05`.
+    pub(super) fn date(&self, ms: u64) -> String {
+        self.written(ms, "%Y-%m-%d %H:%M")
+    }
+
     /// `Monday 23 November 2026`.
     pub(super) fn day(&self, ms: u64) -> String {
         self.written(ms, "%A %-d %B %Y")

@@ -5,9 +5,10 @@
 
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use waxwing_core::Hash;
-use waxwing_light::{Client, Draft, Error, Joined, MessageId};
+use waxwing_light::{Client, Draft, Error, Joined, MessageId, Query};
 
 use super::model::{Effect, Event, Say};
+use super::search::HITS_MAX;
 use crate::ids;
 
 /// Does everything that is wanted, until nobody wants anything any more.
@@ -55,14 +56,7 @@ async fn answer(client: &Client, effect: Effect, events: &Sender<Event>) {
 async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result<Option<Event>, Error> {
     let event = match effect {
         Effect::Channels => Event::Channels(client.channels().await?),
-        Effect::Networks => {
-            for network in client.networks().await? {
-                let evidence = client.evidence(network).await?.len();
-                let view = client.status(network).await?;
-                send(events, Event::Network(Box::new(view), evidence)).await;
-            }
-            return Ok(None);
-        }
+        Effect::Networks => return networks(client, events).await,
         Effect::Read(channel, range) => Event::Page(channel, range, client.read(channel, range).await?),
         Effect::Again(message) => Event::Changed(Box::new(client.message(message).await?)),
         Effect::Say(say) => match said(client, &say).await {
@@ -79,6 +73,7 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         Effect::Join(link) => match client.join(&link).await? {
             Joined::New(channel) | Joined::Known(channel) => Event::Joined(channel),
         },
+        Effect::Search(words) => found(client, words).await?,
         Effect::Compare(network) => {
             let Some(id) = ids::hex_32(&network) else {
                 return Ok(None);
@@ -88,6 +83,25 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         Effect::Suspend | Effect::Redraw | Effect::Quit => return Ok(None),
     };
     Ok(Some(event))
+}
+
+async fn networks(client: &Client, events: &Sender<Event>) -> Result<Option<Event>, Error> {
+    for network in client.networks().await? {
+        let evidence = client.evidence(network).await?.len();
+        let view = client.status(network).await?;
+        send(events, Event::Network(Box::new(view), evidence)).await;
+    }
+    Ok(None)
+}
+
+async fn found(client: &Client, words: String) -> Result<Event, Error> {
+    let query = Query {
+        words: words.split_whitespace().map(str::to_owned).collect(),
+        channel: None,
+        most: HITS_MAX,
+    };
+    let hits = client.search(query).await?;
+    Ok(Event::Found(words, hits))
 }
 
 /// Seals and stores what somebody wants to be said.

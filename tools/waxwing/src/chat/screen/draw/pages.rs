@@ -2,6 +2,7 @@
 
 mod alarm;
 mod network;
+mod search;
 mod why;
 
 use ratatui::Frame;
@@ -86,9 +87,14 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
         .take(usize::from(inner.height))
         .collect();
     frame.render_widget(Paragraph::new(lines), inner);
-    if let Some(Over::Join(field)) = &model.over {
-        let field_area = Rect::new(inner.x, inner.y + inner.height.saturating_sub(1), inner.width, 1);
-        frame.render_widget(field.as_ref(), field_area);
+    let top = Rect { height: 1, ..inner };
+    match &model.over {
+        Some(Over::Join(field)) => {
+            let bottom = inner.y.saturating_add(inner.height.saturating_sub(1));
+            frame.render_widget(field.as_ref(), Rect { y: bottom, ..top });
+        }
+        Some(Over::Search(search)) => frame.render_widget(&search.field, top),
+        _ => {}
     }
 }
 
@@ -143,6 +149,7 @@ fn page(model: &Model) -> Option<Page> {
             };
             Page::new(name, lines.into_iter().map(Line::from).collect())
         }
+        Over::Search(search) => Page::new("search".to_owned(), search::lines(model, search, width)),
         Over::Retract(_) => question(model, width),
         Over::React(_, typed) => reaction(model, typed, width),
         Over::Join(_) => {

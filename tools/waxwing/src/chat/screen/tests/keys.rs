@@ -1,9 +1,10 @@
 //! What each key does, by what the screen wants then and what it shows.
 
-use waxwing_light::{ChannelId, Ladder, MessageId, MessageView, Reaction};
+use insta::assert_snapshot;
+use waxwing_light::{ChannelId, Hit, Ladder, MessageId, MessageView, Range, Reaction};
 use zeroize::Zeroizing;
 
-use super::super::keys::{Action, BINDINGS, Place, name};
+use super::super::keys::{Action, BINDINGS, Binding, Place, name};
 use super::super::model::{Density, Effect, Event, Focus, Say};
 use super::fixtures::{COLORED, GARDEN, NOON, Screen, author, channel, message, network, network_id, waiting};
 
@@ -41,6 +42,7 @@ fn at(place: Place) -> Screen {
             screen.press("+");
         }
         Place::Line => screen.press("F6"),
+        Place::Search => screen.press("F7"),
     }
     let wanted = if place == Place::Anywhere {
         Place::Writing
@@ -65,46 +67,56 @@ fn state(screen: &Screen) -> String {
     )
 }
 
+/// Makes a screen one on which the binding has something to do.
+fn prepare(binding: &Binding, screen: &mut Screen) {
+    if matches!(
+        binding.action,
+        Action::Up | Action::PageUp | Action::First | Action::ChannelBack
+    ) {
+        // Something has to be above.
+        match (binding.place, binding.action) {
+            (Place::Page, _) => screen.press("PgDn"),
+            (Place::Channels, _) | (_, Action::ChannelBack) => screen.press("Ctrl-N"),
+            _ => {}
+        }
+    }
+    if matches!(
+        (binding.place, binding.action),
+        (Place::Messages, Action::Down | Action::Last | Action::PageDown)
+    ) {
+        screen.press("g");
+    }
+    if (binding.place, binding.action) == (Place::Anywhere, Action::PageDown) {
+        screen.press("PgUp");
+    }
+    match binding.action {
+        Action::Send => screen.write("hello"),
+        Action::Compare => {
+            screen.press("Esc");
+            screen.press("F3");
+        }
+        Action::Edit | Action::Retract => screen.press("k"),
+        Action::Choose if binding.place == Place::Line => screen.write("waxwing:abc"),
+        Action::Choose if binding.place == Place::Search => screen.write("roses"),
+        Action::Up | Action::Down if binding.place == Place::Search => {
+            screen.on(Event::Found("roses".to_owned(), hits()));
+            screen.press(if binding.action == Action::Up { "Down" } else { "Up" });
+        }
+        Action::Choose => screen.write(":)"),
+        Action::Leave if binding.place == Place::Writing => {
+            screen.press("Up");
+            screen.press("r");
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn every_binding_does_something_where_it_holds() {
     for binding in BINDINGS {
         for chord in binding.keys {
             let mut screen = at(binding.place);
-            if matches!(
-                binding.action,
-                Action::Up | Action::PageUp | Action::First | Action::ChannelBack
-            ) {
-                // Something has to be above.
-                match (binding.place, binding.action) {
-                    (Place::Page, _) => screen.press("PgDn"),
-                    (Place::Channels, _) | (_, Action::ChannelBack) => screen.press("Ctrl-N"),
-                    _ => {}
-                }
-            }
-            if matches!(
-                (binding.place, binding.action),
-                (Place::Messages, Action::Down | Action::Last | Action::PageDown)
-            ) {
-                screen.press("g");
-            }
-            if (binding.place, binding.action) == (Place::Anywhere, Action::PageDown) {
-                screen.press("PgUp");
-            }
-            match binding.action {
-                Action::Send => screen.write("hello"),
-                Action::Compare => {
-                    screen.press("Esc");
-                    screen.press("F3");
-                }
-                Action::Edit | Action::Retract => screen.press("k"),
-                Action::Choose if binding.place == Place::Line => screen.write("waxwing:abc"),
-                Action::Choose => screen.write(":)"),
-                Action::Leave if binding.place == Place::Writing => {
-                    screen.press("Up");
-                    screen.press("r");
-                }
-                _ => {}
-            }
+            prepare(binding, &mut screen);
             let (before, wanted) = (state(&screen), screen.wanted.len());
             screen.press(&name(*chord));
             let did = screen.wanted.len() > wanted || state(&screen) != before;
@@ -319,6 +331,49 @@ fn pages_scroll_to_their_end_and_no_further() {
     }
     screen.press("g");
     assert_eq!(screen.picture(), top);
+}
+
+/// Two messages that say "roses".
+fn hits() -> Vec<Hit> {
+    let hit = |index, text: &str, matches| Hit {
+        message: message(index, 2, "bob", text),
+        matches,
+    };
+    vec![
+        hit(0, "the roses are out", vec![(4, 9)]),
+        hit(50, "\u{202e}more roses", vec![(6, 11)]),
+    ]
+}
+
+#[test]
+fn what_is_found_is_gone_to() {
+    let mut screen = screen();
+    screen.press("F7");
+    screen.write("roses");
+    screen.press("Enter");
+    assert!(is(&screen.wanted, &Effect::Search("roses".to_owned())));
+    screen.on(Event::Found("roses".to_owned(), hits()));
+    assert_snapshot!("search", screen.picture());
+    screen.wanted.clear();
+    screen.press("Enter");
+    let range = Range::From(0, 100);
+    assert!(
+        is(&screen.wanted, &Effect::Read(GARDEN, range)),
+        "the newest is offered first, entry 50 in the middle"
+    );
+    screen.on(Event::Page(
+        GARDEN,
+        range,
+        vec![message(49, 2, "bob", "before"), message(50, 2, "bob", "more roses")],
+    ));
+    assert_eq!(screen.model.current().and_then(|view| view.log_index), Some(50));
+    assert!(screen.model.focus == Focus::Messages && screen.model.over.is_none());
+    screen.press("/");
+    screen.write("nothing");
+    screen.on(Event::Found("nothing".to_owned(), Vec::new()));
+    screen.wanted.clear();
+    screen.press("Enter");
+    assert!(screen.wanted.is_empty() && screen.picture().contains("nothing says all of this"));
 }
 
 #[test]
