@@ -1,8 +1,6 @@
 //! Replies, reactions, edits and retractions, by typing commands: what the other person reads, what is refused, and what
 //! stays on the nodes.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use serde_json::{Value, json};
 use waxwing_system::command::{done, json, list, number, refusal, run, text};
 use waxwing_system::den::{Den, reads as reads_in};
@@ -105,7 +103,15 @@ fn taking_back_asks_first_says_what_is_lost_and_erases_only_when_asked_to() {
         assert!(!read.to_string().contains("mistake\",\"edited\":true"), "{read}");
     }
     assert_eq!(node.figure("waxwing_bodies_dropped_total{kind=\"erased\"}"), 0);
+}
 
+#[test]
+fn what_was_taken_back_can_be_erased_from_the_nodes_at_once_or_later() {
+    let Den { node, ann, .. } = &Den::new();
+    ann.send("den", "a mistake");
+    done(&mut ann.chat(&["edit", "den#0", "a bad mistake"]));
+    ann.send("den", "no mistake");
+    done(&mut ann.chat(&["retract", "den#0", "--yes"]));
     let (_, line) = refusal(&mut ann.chat(&["retract", "den#0", "--yes"]));
     assert!(
         line.contains("was taken back before") && line.contains("--erase"),

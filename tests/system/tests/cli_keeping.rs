@@ -1,7 +1,5 @@
 //! What a device keeps and forgets: `chat forget`, `chat passphrase`, `chat name`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::fs;
 use std::process::Stdio;
 

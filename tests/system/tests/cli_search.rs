@@ -49,7 +49,15 @@ fn messages_are_found_by_the_beginnings_of_their_words_without_a_network() {
     let mut colored = ann.chat(&["search", "blühen", "--color", "always"]);
     let said = done(colored.env_remove("NO_COLOR"));
     assert!(said.contains("mblühen\u{1b}["), "{said:?}");
+}
 
+#[test]
+fn one_channel_the_newest_and_phrases_are_looked_for_and_what_cannot_be_found_is_refused() {
+    let den = Den::new();
+    den.open(&den.ann, "shed");
+    let ann = &den.ann;
+    ann.send("den", "Die Röschen blühen");
+    ann.send("shed", "the roses are out");
     let there = json(&mut ann.chat(&["search", "ros", "--channel", "shed"]));
     assert_eq!(list(&there, "/hits").len(), 1);
     let newest = json(&mut ann.chat(&["search", "ros", "--last", "1"]));

@@ -13,7 +13,7 @@ use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
 use waxwing_system::until::until;
 
-/// No command erases yet, so the person's program here is this test, with the same home.
+/// The command that erases takes the message back as well; here it is erased alone, by this test in the same home.
 fn erase(person: &Person, entry: &str) {
     let passphrase = Passphrase::from_file(&person.passphrase_file()).unwrap();
     let options = Options::new(&person.home().join("chat"), passphrase);

@@ -33,7 +33,7 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
 }
 
 /// Follows up on every message of a home: what an older version of this program stored without that.
-pub(super) fn follow_all(connection: &Connection) -> Result<(), StoreError> {
+pub(crate) fn follow_all(connection: &Connection) -> Result<(), StoreError> {
     let mut statement = connection.prepare("SELECT id FROM message WHERE content IS NOT NULL ORDER BY id")?;
     let ids = statement.query_map([], |row| row.get(0).map(MessageId))?;
     ids.collect::<Result<Vec<_>, _>>()?

@@ -180,6 +180,9 @@ fn select(connection: &Connection, rest: &str, values: impl rusqlite::Params) ->
     Ok(messages)
 }
 
+/// [`Kind::number`] of a reply.
+const REPLY: u16 = 2;
+
 /// The message another one is about.
 pub(crate) const fn target(kind: &Kind) -> Option<ContentId> {
     match kind {
@@ -391,14 +394,15 @@ pub(crate) fn all_with_content(
     select(connection, rest, (channel.0, &content.0))
 }
 
-/// Messages about another one, in their order.
+/// Messages that do something to another one, in their order: reactions, edits, retractions. Not the replies, of which there
+/// may be many: they only answer it.
 pub(crate) fn about(
     connection: &Connection,
     channel: ChannelId,
     target: ContentId,
 ) -> Result<Vec<Message>, StoreError> {
-    let rest = "WHERE channel = ?1 AND target = ?2 ORDER BY log_index IS NULL, log_index, id";
-    select(connection, rest, (channel.0, &target.0))
+    let rest = "WHERE channel = ?1 AND target = ?2 AND kind <> ?3 ORDER BY log_index IS NULL, log_index, id";
+    select(connection, rest, (channel.0, &target.0, REPLY))
 }
 
 /// At most `most` messages before `before` (an index of the log; `None` for the end, with what is on its way), in

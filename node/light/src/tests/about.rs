@@ -54,6 +54,13 @@ async fn a_reply_shows_what_it_answers_as_that_stands_now() {
     let asked = ben.same(channel.1, &question).await;
     let answer = ben.finally(ben.client.reply(asked, "yes").await).await;
     let quote = answer.quotes.as_ref().unwrap();
+    let (core, id, of) = (
+        std::sync::Arc::clone(&ben.client.core),
+        channel.1,
+        super::chat::content_of(&question),
+    );
+    let done = core.read::<_, StoreError>(move |tx| messages::about(tx, id, of)).await;
+    assert_eq!(done.unwrap().len(), 0, "a reply does nothing to what it answers");
     assert_eq!(
         (quote.id, quote.log_index, quote.text.as_deref()),
         (asked, Some(0), Some("coffee at noom?"))

@@ -342,6 +342,11 @@ async fn many_messages_are_found_and_what_that_costs_is_printed() {
         .await
         .unwrap();
     println!("the index alone takes {:?}", rebuild.elapsed());
+    let again = ticks();
+    core.write::<_, StoreError>(|tx| crate::store::aftermath::follow_all(tx))
+        .await
+        .unwrap();
+    println!("looking after every message again takes {:?}", again.elapsed());
     let rare = format!("number{}", count / 2);
     for words in [
         &["waxwing"][..],
