@@ -26,6 +26,7 @@ use waxwing_seal::{DeviceKey, Keeping};
 const NETWORK: Hash = Hash([7; 32]);
 const NOW: u64 = 1_800_000_000_000;
 const ROUNDS: u32 = 100;
+const GAP: u32 = 1000;
 
 struct Device {
     myself: Myself,
@@ -182,6 +183,12 @@ fn messages(ada: &mut Device, bob: &mut Device) {
     );
 }
 
+fn gap(ada: &mut Device, bob: &mut Device) {
+    let sent: Vec<Outgoing> = (0..GAP).map(|round| ada.seal(round)).collect();
+    let (far, _) = timed(|| sent.last().map(|outgoing| bob.process(outgoing)));
+    println!("  the last of {GAP} messages whose others are gone: open {far:.1} ms");
+}
+
 fn main() {
     for size in [2, 32] {
         let (mut ada, mut bob) = group(size);
@@ -189,5 +196,6 @@ fn main() {
         messages(&mut ada, &mut bob);
         let stored: usize = bob.storage.values.read().unwrap().values().map(Vec::len).sum();
         println!("  stored by a member, as JSON: {stored} B");
+        gap(&mut ada, &mut bob);
     }
 }

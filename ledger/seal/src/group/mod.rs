@@ -42,6 +42,7 @@ mod provider;
 mod record;
 mod rules;
 mod wire;
+mod words;
 
 use core::fmt;
 
@@ -109,29 +110,6 @@ pub enum GroupError {
     /// The storage and the record do not belong together.
     NoSuchGroup,
 }
-
-impl fmt::Display for GroupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Storage => "the local store refused: look at its own error",
-            Self::Library => "the group's state is not usable: be added afresh",
-            Self::NotRestored => "an entry failed and its traces were not rolled back: restore the group first",
-            Self::NotAMember => "this device is not in the group: ask a member to add it",
-            Self::CommitPending => "a change of the group is on its way: try again when it is final",
-            Self::AlreadyLeaving => "the wish to leave is on its way: any member can now remove this device",
-            Self::Refused(_) => "the group's rules do not allow this change",
-            Self::UnknownMember => "no such device in the group",
-            Self::TooLong => "the message is too long: shorten it, or send it as a file",
-            Self::TooManyOutstanding => "too many messages wait to be final: try again when some are",
-            Self::SameAuthenticator => "the change left the group's secrets as they were: it was not made",
-            Self::BadRecord(_) => "the stored group is not readable: be added afresh",
-            Self::OtherSuite => "the group was made by a newer version: update to use it",
-            Self::NoSuchGroup => "the stored group is incomplete: be added afresh",
-        })
-    }
-}
-
-impl core::error::Error for GroupError {}
 
 /// One group, as one device sees it.
 pub struct Group {
@@ -256,6 +234,14 @@ impl Group {
         self.mls = mls;
         self.stale = false;
         Ok(())
+    }
+
+    /// Forgets the group: its state leaves the storage, and with it everything that could open its messages.
+    ///
+    /// # Errors
+    /// If the storage refuses.
+    pub fn forget<S: StorageProvider>(mut self, provider: &Provider<'_, S>) -> Result<(), GroupError> {
+        self.mls.delete(provider.storage()).map_err(|_| GroupError::Storage)
     }
 
     /// What has to be stored beside the library's state, in the same transaction. Holds no secrets.

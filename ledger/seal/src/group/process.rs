@@ -25,6 +25,7 @@ use waxwing_core::Hash;
 use waxwing_core::codec::{CodecError, Decode};
 use waxwing_core::envelope::EnvelopeHeader;
 use waxwing_core::keys::LogId;
+use zeroize::Zeroizing;
 
 use crate::EpochKeys;
 use crate::content::Content;
@@ -98,6 +99,8 @@ pub struct Closed {
     pub removed: Vec<Member>,
     /// The charter, if it changed.
     pub charter: Option<Charter>,
+    /// The own commit that another came before. What it was to change is proposed again, if it still makes sense.
+    pub overtaken: Option<Hash>,
     /// Own messages that the log of the epoch does not hold: they are sealed again for the next.
     pub left_behind: Vec<Hash>,
 }
@@ -220,9 +223,10 @@ impl Group {
             return Ok(Verdict::Void(Void::BadCommit));
         };
         match processed.into_content() {
-            ProcessedMessageContent::ApplicationMessage(said) => Ok(self
-                .hear(author, &said.into_bytes(), keeping)
-                .unwrap_or_else(Verdict::Void)),
+            ProcessedMessageContent::ApplicationMessage(said) => {
+                let said = Zeroizing::new(said.into_bytes());
+                Ok(self.hear(author, &said, keeping).unwrap_or_else(Verdict::Void))
+            }
             ProcessedMessageContent::StagedCommitMessage(commit) => match self.before(time_ms).judge(author, &commit) {
                 Ok(effect) => self.close(provider, effect, Some(*commit)),
                 Err(breach) => Ok(Verdict::Void(Void::Breach(breach))),
@@ -281,6 +285,7 @@ impl Group {
         commit: Option<StagedCommit>,
     ) -> Result<Verdict, GroupError> {
         let log = self.keys.as_ref().map(EpochKeys::log).ok_or(GroupError::NotAMember)?;
+        let overtaken = self.record.pending.filter(|_| commit.is_some());
         match commit {
             Some(commit) => self.mls.merge_staged_commit(provider, commit).map_err(merge_error)?,
             None => self.mls.merge_pending_commit(provider).map_err(pending_error)?,
@@ -298,6 +303,7 @@ impl Group {
             added: effect.added,
             removed: effect.removed,
             charter: effect.charter,
+            overtaken,
             left_behind: self.record.end_epoch(),
         })))
     }

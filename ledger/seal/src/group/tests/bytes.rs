@@ -224,6 +224,9 @@ fn errors_say_what_to_do_next_and_debug_output_shows_no_secret() {
     let shown = format!("{group:?} {:?}", devices[0].myself);
     assert!(!shown.contains(&secret[1..20]));
     assert!(shown.contains("epoch: 1"), "{shown}");
+    let breach = Void::Breach(Breach::KeyPackage(KeyPackageFault::NotNow)).to_string();
+    assert!(breach.ends_with("wait until the device offers a new one"), "{breach}");
+    assert!(JoinError::NotForUs.to_string().contains(": be added again"));
     for error in [
         GroupError::NotRestored,
         GroupError::NotAMember,

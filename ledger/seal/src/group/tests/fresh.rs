@@ -12,7 +12,13 @@ use openmls_rust_crypto::RustCrypto;
 use super::*;
 
 /// A key package that is made by other rules than ours.
-fn odd(device: &mut Device, suite: Suite, extension: Option<Vec<u8>>, any: bool, last_resort: bool) -> Vec<u8> {
+pub(super) fn odd(
+    device: &mut Device,
+    suite: Suite,
+    extension: Option<Vec<u8>>,
+    any: bool,
+    last_resort: bool,
+) -> Vec<u8> {
     device.lend(|provider, myself| {
         let mut builder = MlsKeyPackage::builder().leaf_node_capabilities(member::capabilities());
         if any {
@@ -367,6 +373,24 @@ fn a_member_locked_out_by_a_corrupted_path_says_so_and_is_added_afresh_by_anybod
         }
         agree(&devices);
     }
+}
+
+#[test]
+fn whoever_is_added_afresh_while_it_could_follow_comes_in_again_by_the_welcome() {
+    let (mut ledger, mut devices) = channel(3);
+    let target = devices[2].member();
+    let change = Change {
+        add: vec![devices[2].offer()],
+        remove: vec![target.device],
+        charter: None,
+    };
+    let welcome = commit(&mut ledger, &mut devices[1], &change).unwrap();
+    for device in &mut devices {
+        assert!(matches!(only(device, &ledger), Verdict::Closed(_)));
+    }
+    assert_eq!(devices[2].group().standing(), Standing::Removed);
+    assert_eq!(join(&mut devices[2], &welcome), Ok(devices[1].member()));
+    agree(&devices);
 }
 
 #[test]

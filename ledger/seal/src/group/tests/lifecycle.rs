@@ -244,6 +244,26 @@ fn a_group_is_read_back_from_the_store_with_the_record_that_belongs_to_it() {
 }
 
 #[test]
+fn a_group_that_is_forgotten_leaves_the_store() {
+    let (_, mut devices) = channel(2);
+    let device = &mut devices[1];
+    let group = device.group.take().unwrap();
+    let record = group.record();
+    device.lend(|provider, _| group.forget(provider)).unwrap();
+    let gone = device.lend(|provider, _| Group::load(provider, &record));
+    assert_eq!(gone.unwrap_err(), GroupError::NoSuchGroup);
+    let left: Vec<String> = device
+        .snapshot()
+        .keys()
+        .map(|key| String::from_utf8_lossy(key).into_owned())
+        .collect();
+    assert!(
+        left.iter().all(|key| key.starts_with("KeyPackage")),
+        "only its own offer is left: {left:?}"
+    );
+}
+
+#[test]
 fn one_own_commit_waits_at_a_time() {
     let (_, mut devices) = channel(2);
     devices[0].propose(&Change::default()).unwrap();

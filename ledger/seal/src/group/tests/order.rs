@@ -12,9 +12,9 @@ fn the_first_of_two_commits_comes_true_and_the_second_is_forgotten_by_its_author
     let words = devices[1].seal("before the race");
     ledger.post(&words.sealed);
     let late = devices[1].seal("overtaken");
-    for index in [2, 1] {
-        commit(&mut ledger, &mut devices[index], &Change::default());
-    }
+    commit(&mut ledger, &mut devices[2], &Change::default());
+    let second = devices[1].propose(&Change::default()).unwrap().outgoing;
+    ledger.post(&second.sealed);
     ledger.post(&late.sealed);
     let old = devices[1].log();
     let verdicts = devices[1].catch_up(&ledger);
@@ -23,6 +23,7 @@ fn the_first_of_two_commits_comes_true_and_the_second_is_forgotten_by_its_author
         panic!("{verdicts:?}");
     };
     assert_eq!((closed.by, &closed.left_behind), (account_member(3), &vec![late.id]));
+    assert_eq!(closed.overtaken, Some(second.id));
     assert_eq!(verdicts.len(), 2, "what follows stands on a log that is over");
     assert!(!devices[1].group().has_pending_commit());
     for index in [0, 2] {

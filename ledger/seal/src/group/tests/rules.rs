@@ -4,10 +4,12 @@
 //! on together as if it had not been.
 
 use openmls::group::{CommitBuilder, GroupContext, Initial};
+use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
     BasicCredential, Capabilities, Credential, Extension, ExtensionType, Extensions, LeafNodeIndex, LeafNodeParameters,
     PreSharedKeyProposal, Proposal, UnknownExtension,
 };
+use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, ProtocolVersion};
 use openmls::schedule::PreSharedKeyId;
 
 use super::*;
@@ -242,6 +244,21 @@ fn all_leaves_announce_the_same_abilities() {
     let parameters = LeafNodeParameters::builder().with_capabilities(more).build();
     breaks(Breach::Leaf(LeafFault::OtherAbilities), |builder| {
         builder.leaf_node_parameters(parameters)
+    });
+}
+
+#[test]
+fn a_key_package_with_a_lifetime_that_the_library_checks_is_refused_by_all() {
+    let lifetime = Lifetime::new(NOW, NOW + HOUR).unwrap().to_bytes();
+    let bytes = fresh::odd(&mut Device::new(4, 4), SUITE, Some(lifetime), false, true);
+    let unchecked = MlsMessageIn::tls_deserialize_exact_bytes(&bytes).unwrap();
+    let MlsMessageBodyIn::KeyPackage(unchecked) = unchecked.extract() else {
+        panic!("it is a key package");
+    };
+    let crypto = openmls_rust_crypto::RustCrypto::default();
+    let offer = unchecked.validate(&crypto, ProtocolVersion::Mls10).unwrap();
+    breaks(Breach::KeyPackage(KeyPackageFault::Lifetime), |builder| {
+        builder.force_self_update(true).propose_adds([offer])
     });
 }
 
