@@ -140,7 +140,12 @@ fn forbidden_arrows(declared: &Declared) -> Vec<String> {
 
 /// The names of all packages that `package` is built with on this machine, tests aside.
 fn reached(package: &str) -> Vec<String> {
-    let tree = cargo(&[
+    reached_with(package, &[])
+}
+
+/// The same with these features.
+fn reached_with(package: &str, features: &[&str]) -> Vec<String> {
+    let asked = [
         "tree",
         "--package",
         package,
@@ -150,7 +155,8 @@ fn reached(package: &str) -> Vec<String> {
         "none",
         "--format",
         "{p}",
-    ]);
+    ];
+    let tree = cargo(&[&asked[..], features].concat());
     tree.lines()
         .filter_map(|line| line.split_whitespace().next())
         .map(str::to_owned)
@@ -207,4 +213,23 @@ fn crates_reach_nothing_that_their_promise_excludes() {
     let core = reached("waxwing-core");
     assert_eq!(forbidden_reach("waxwing-core", &core, &["blake3", "tokio"]).len(), 1);
     assert!(reached("waxwing-node").iter().any(|name| name == "librocksdb-sys"));
+}
+
+#[test]
+fn the_chat_by_itself_needs_no_ledgers_database() {
+    let alone = reached_with("waxwing", &["--no-default-features"]);
+    let excluded = [
+        "librocksdb-sys",
+        "rocksdb",
+        "waxwing-node",
+        "waxwing-order",
+        "waxwing-store",
+    ];
+    assert_eq!(forbidden_reach("waxwing", &alone, &excluded), Vec::<String>::new());
+    assert!(alone.iter().any(|name| name == "waxwing-light"));
+    // By default it is all there, and would be found.
+    assert_eq!(
+        forbidden_reach("waxwing", &reached("waxwing"), &excluded).len(),
+        excluded.len()
+    );
 }
