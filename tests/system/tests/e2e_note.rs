@@ -11,7 +11,6 @@ use waxwing_core::genesis::Genesis;
 use waxwing_system::command::{list, number, refusal, text};
 use waxwing_system::load::Load;
 use waxwing_system::node::{Network, Node};
-use waxwing_system::until::until;
 
 /// Four validators on this machine.
 fn four(folder: &std::path::Path) -> (Network, Vec<Node>) {
@@ -39,10 +38,11 @@ fn height(node: &Node) -> u64 {
     number(&node.status(), "/height")
 }
 
-/// Lets some blocks be made, and returns when every one of these nodes has them.
+/// Lets the first node and the others make some blocks, and returns when all have them.
 fn work(nodes: &[&Node], genesis: &Genesis, seed: u64) {
-    let load = Load::start(nodes[0], genesis, seed);
-    let wanted = height(nodes[0]) + 3;
+    let first = nodes.first().unwrap();
+    let load = Load::start(first, genesis, seed);
+    let wanted = height(first) + 3;
     for node in nodes {
         node.until_height(wanted);
     }
