@@ -5,3 +5,4 @@ mod keys;
 mod length;
 mod looks;
 mod pictures;
+mod storm;
