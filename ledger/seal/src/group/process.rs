@@ -12,7 +12,9 @@
 //! Whether a commit counts is decided from what all members see. What only one can see is whether the part encrypted to
 //! it opens: an author who encrypts rubbish to a single member locks that member out, and cannot be caught by the others.
 //! So a commit whose signature and public form hold, and whose secret does not open here, is not called void: this
-//! device says that it is **stranded**, stops, and is added afresh. Its voice in the old epoch would reach nobody.
+//! device says that it is **stranded**, stops, and is added afresh. Its voice in the old epoch would reach nobody. It cannot
+//! judge what such a commit proposes either: should the others call it void, it has stopped for nothing, and comes back
+//! the same way.
 
 use openmls::group::{MergeCommitError, MergePendingCommitError, ProcessMessageError, StageCommitError, StagedCommit};
 use openmls::prelude::tls_codec::DeserializeBytes as _;

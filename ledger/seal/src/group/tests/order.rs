@@ -117,6 +117,44 @@ fn bodies_that_are_gone_leave_a_gap_that_is_stepped_over() {
 }
 
 #[test]
+fn a_gap_of_ten_thousand_messages_is_stepped_over_and_a_wider_one_is_not() {
+    let (mut ledger, mut devices) = channel(2);
+    let content = devices[0].content("one of many");
+    let sent: Vec<Sealed> = devices[0].lend_group(|group, provider, myself| {
+        let mut seal = || {
+            group.record.outstanding.clear();
+            let outgoing = group.seal(provider, myself, &content, Keeping::Stays);
+            outgoing.unwrap().sealed
+        };
+        (0..10_002).map(|_| seal()).collect()
+    });
+    ledger.post(&sent[10_001]);
+    assert_eq!(only(&mut devices[1], &ledger), Verdict::Void(Void::NotOpened));
+    ledger.post(&sent[10_000]);
+    assert!(matches!(only(&mut devices[1], &ledger), Verdict::Message { .. }));
+}
+
+#[test]
+fn own_messages_that_do_not_appear_are_remembered_up_to_the_limit() {
+    let (_, mut devices) = channel(2);
+    devices[0].seal("one");
+    let content = devices[0].content("one too many");
+    let refused = devices[0].lend_group(|group, provider, myself| {
+        let others = (0..limits::OUTSTANDING_MAX - 1).map(|number| {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            Hash(id)
+        });
+        group.record.outstanding.extend(others);
+        group.seal(provider, myself, &content, Keeping::Stays)
+    });
+    assert_eq!(refused.unwrap_err(), GroupError::TooManyOutstanding);
+    let record = devices[0].group().record();
+    let loaded = devices[0].lend(|provider, _| Group::load(provider, &record));
+    assert_eq!(loaded.unwrap().record(), record, "a full record is read back");
+}
+
+#[test]
 fn a_commit_whose_key_package_expires_on_the_way_is_void_for_its_author_too() {
     let (mut ledger, mut devices) = channel(2);
     let mut late = Device::new(9, 9);

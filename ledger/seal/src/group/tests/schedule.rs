@@ -307,10 +307,19 @@ impl Play {
     }
 }
 
+/// The first 60; or others, to look longer or at one again: `WAXWING_SCHEDULES=17..18`.
+fn seeds() -> core::ops::Range<u64> {
+    let Ok(wanted) = std::env::var("WAXWING_SCHEDULES") else {
+        return 0..SCHEDULES;
+    };
+    let (from, to) = wanted.split_once("..").expect("two numbers and `..` between them");
+    from.parse().unwrap()..to.parse().unwrap()
+}
+
 #[test]
 fn random_schedules_end_with_equal_transcripts_and_equal_authenticators() {
     let mut all = Tally::default();
-    for seed in 0..SCHEDULES {
+    for seed in seeds() {
         println!("schedule {seed}");
         let mut play = Play::new(seed);
         for _ in 0..STEPS {
@@ -335,7 +344,7 @@ fn random_schedules_end_with_equal_transcripts_and_equal_authenticators() {
         all.removed += removed;
         all.joined += joined;
     }
-    println!("{SCHEDULES} schedules: {all:?}");
+    println!("schedules {:?}: {all:?}", seeds());
     let counts = [
         all.closed,
         all.lost_races,
@@ -344,5 +353,6 @@ fn random_schedules_end_with_equal_transcripts_and_equal_authenticators() {
         all.removed,
         all.joined,
     ];
-    assert!(counts.iter().all(|count| *count >= 20), "{all:?}");
+    let enough = usize::from(seeds() == (0..SCHEDULES)) * 20;
+    assert!(counts.iter().all(|count| *count >= enough), "{all:?}");
 }
