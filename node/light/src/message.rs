@@ -187,9 +187,11 @@ impl From<BodyState> for BodyKind {
     }
 }
 
-/// What a kind says in words, and what it is about.
+/// What a kind says in words, and what it is about. An edit or reaction without words is one whose words were forgotten.
 fn said(kind: &Kind) -> (Option<&str>, Option<ContentId>) {
     match kind {
+        Kind::Reaction { to: about, emoji } if emoji.as_str().is_empty() => (None, Some(*about)),
+        Kind::Edit { of: about, body } if body.as_str().is_empty() => (None, Some(*about)),
         Kind::Text(body) => (Some(body.as_str()), None),
         Kind::Reply { to, body } => (Some(body.as_str()), Some(*to)),
         Kind::Reaction { to, emoji } => (Some(emoji.as_str()), Some(*to)),

@@ -182,6 +182,9 @@ async fn words_that_were_taken_back_leave_every_store_that_follows_and_those_tha
         assert_eq!((view.retracted, view.text, view.body), (true, None, BodyKind::Here));
         assert_eq!(view.author.unwrap().name, "Ada", "that there was a message stays");
         assert!(person.client.why(first).await.is_ok());
+        let edit = person.client.find_message(channel, "#1").await.unwrap();
+        let view = person.view(edit).await;
+        assert_eq!((view.kind, view.text), (Some("edit"), None));
     }
     assert_eq!(ben.view(of_ada).await.log_index, Some(0));
 }

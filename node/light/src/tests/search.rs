@@ -195,6 +195,30 @@ async fn what_was_replaced_taken_back_or_erased_is_not_found_any_more() {
     assert_eq!(index_agrees(&ben.client).await, 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_expired_or_does_not_open_leaves_the_index_with_its_words() {
+    use crate::store::messages::Outcome;
+    let Pair {
+        node: _node,
+        ada,
+        channel,
+        ..
+    } = pair().await;
+    for outcome in [Outcome::Expired, Outcome::Withheld, Outcome::Unopened("no".to_owned())] {
+        let view = ada.say_finally(channel.0, "burns after reading").await;
+        assert_eq!(found(&ada.client, &["burns"]).await.len(), 1, "{outcome:?}");
+        let (core, index) = (Arc::clone(&ada.client.core), view.log_index.unwrap());
+        core.write::<_, StoreError>(move |tx| {
+            let own = crate::store::device(tx)?.0.id();
+            messages::settle_body(tx, view.channel, view.id, index, &outcome, own)
+        })
+        .await
+        .unwrap();
+        assert_eq!(found(&ada.client, &["burns"]).await, Vec::<String>::new());
+        assert_eq!(index_agrees(&ada.client).await, 0);
+    }
+}
+
 /// Whether the bytes of the index itself hold a word.
 async fn blocks_contain(client: &Client, word: &'static str) -> bool {
     let core = Arc::clone(&client.core);

@@ -82,9 +82,9 @@ pub(crate) fn said(view: &MessageView) -> String {
     let words = view.text.as_deref().map(display_safe_lines).unwrap_or_default();
     match (view.body, view.kind) {
         (BodyKind::Here, _) if view.retracted => "(taken back by its author)".to_owned(),
-        (BodyKind::Here, Some("reaction")) => format!("reacts with {words} {}", quoted(view, "to")),
+        (BodyKind::Here, Some("reaction")) => format!("reacts with {} {}", left(&words), quoted(view, "to")),
         (BodyKind::Here, Some("retraction")) => format!("takes back {}", quoted(view, "")),
-        (BodyKind::Here, Some("edit")) => format!("edits {}: {words}", quoted(view, "")),
+        (BodyKind::Here, Some("edit")) => format!("edits {}: {}", quoted(view, ""), left(&words)),
         (BodyKind::Here, Some("reply")) => format!("({}) {words}", quoted(view, "to")),
         (BodyKind::Here, _) if view.text.is_none() => "(of a kind that this version cannot show: update)".to_owned(),
         (BodyKind::Here, _) => words.into_owned(),
@@ -93,6 +93,11 @@ pub(crate) fn said(view: &MessageView) -> String {
         (BodyKind::Erased, _) => "(erased by its author)".to_owned(),
         (BodyKind::Expired, _) => "(its time has passed)".to_owned(),
     }
+}
+
+/// Words, or that they were forgotten.
+fn left(words: &str) -> &str {
+    if words.is_empty() { "(nothing is left)" } else { words }
 }
 
 /// The message that this one is about, on one line.
@@ -106,7 +111,7 @@ fn quoted(view: &MessageView, before: &str) -> String {
                 .map_or_else(|| "unknown".to_owned(), |author| display_safe_name(&author.name));
             match quote.text.as_deref() {
                 Some(text) => format!("{who}: {}", beginning(text)),
-                None => format!("{who}: (nothing is left)"),
+                None => format!("{who}: {}", left("")),
             }
         }
     };
