@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use waxwing_system::command::refusal;
+use waxwing_system::command::{done, refusal, waxwing};
 use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
 use waxwing_system::terminal::{Terminal, line_of};
@@ -165,6 +165,55 @@ fn lose_the_network_and_get_it_back(node: &mut Node, hers: &Terminal, his: &Term
         is_final && !picture.contains("offline")
     });
     hers.hides("offline");
+}
+
+/// The only validator shows two people two histories: it is run on two copies of its directory by turns, at one address.
+#[test]
+fn a_fork_is_an_alarm_that_pauses_sending_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (mut node, alice) = world(folder);
+    let bob = Person::new(folder, "bob");
+    bob.join(&alice.invite("garden"));
+    alice.send("garden", "in both");
+    node.stop();
+    let other = folder.join("other");
+    done(Command::new("cp").arg("-a").arg(node.home()).arg(&other));
+    node.start();
+
+    let hers = at_the_screen(folder, &alice, 100, 30);
+    hers.line("in one of them");
+    hers.until("it is final", |picture| {
+        picture.lines().any(|line| line.contains("✓   in one of them"))
+    });
+    let place = node.listens().to_string();
+    node.stop();
+    let mut command = waxwing(&other);
+    command.args(["node", "run", "--json", "--listen", &place, "--http", "127.0.0.1:0"]);
+    let mut second = Node::in_home(&other);
+    second.start_as(command);
+    bob.send("garden", "in the other");
+
+    hers.shows("What to do now");
+    hers.press(&["Escape"]);
+    hers.shows("FORK at block 2");
+    hers.line("is anybody there?");
+    let picture = hers.shows("sending is paused");
+    assert!(picture.contains("> is anybody there?"), "nothing is lost:\n{picture}");
+    hers.press(&["F3"]);
+    hers.shows("waxwing chat evidence");
+    hers.press(&["Escape", "C-c"]);
+    hers.shows("not sent");
+    hers.press(&["C-c"]);
+    is_restored(folder, &alice, &hers);
+    let evidence = folder.join("evidence");
+    fs::create_dir(&evidence).unwrap();
+    done(alice.chat(&["evidence", "--out"]).arg(&evidence));
+    assert_eq!(
+        fs::read_dir(&evidence).unwrap().count(),
+        1,
+        "what the alarm says to type works"
+    );
 }
 
 #[test]
