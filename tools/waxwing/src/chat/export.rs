@@ -116,7 +116,7 @@ fn proven(transcript: &Transcript) -> Vec<String> {
     vec![
         format!(
             "The channel's log was recomputed on that device: {entries}, in this order, none inserted, altered or left \
-             out, up to block {}, {certified}.",
+             out between the first and the last of them. The newest block that it had checked is {}, {certified}.",
             grouped(network.height)
         ),
         "Every message that opened was sealed for this channel and signed by the device that stands beside it."
@@ -127,16 +127,27 @@ fn proven(transcript: &Transcript) -> Vec<String> {
 
 /// And what nobody may take from it.
 fn not_proven(transcript: &Transcript) -> Vec<String> {
-    let Transcript { network, messages, .. } = transcript;
+    let Transcript {
+        channel,
+        network,
+        messages,
+    } = transcript;
     let mut says = vec![
         "This file itself: it is a copy without a signature, and whoever has it can change it. A receipt convinces \
          others that an entry is final; it does not show the words."
             .to_owned(),
         "Who the writers are: names are as claimed, and nobody compared these devices with persons.".to_owned(),
         "The times called written: they are claims.".to_owned(),
-        format!("What came after block {}.", grouped(network.height)),
+        "Whether anything was said after the last entry.".to_owned(),
         "What was taken back or erased: it is not in this file, and others may still have it.".to_owned(),
     ];
+    let unread = channel.proven.unwrap_or(0).saturating_sub(channel.entries);
+    if unread > 0 {
+        let unread = count(unread, "entry", "entries");
+        says.push(format!(
+            "{unread} more, which are proven to exist and had not been fetched."
+        ));
+    }
     let waiting = messages.iter().filter(|view| view.state != Ladder::Final).count();
     if waiting > 0 {
         let waiting = count(u64::try_from(waiting).unwrap_or(u64::MAX), "message", "messages");
