@@ -6,14 +6,10 @@ use crate::{Source, findings, nothing_found};
 const LINES_MAX: usize = 600;
 
 /// Where a clock may be read, and why there. Everywhere else time is an argument.
-const CLOCKS: [(&str, &str); 12] = [
+const CLOCKS: [(&str, &str); 11] = [
     (
         "ledger/core/examples/log_map_rate.rs",
         "measures how fast the log map is, by hand; no part of the crate",
-    ),
-    (
-        "ledger/seal/examples/group_cost.rs",
-        "measures what a group costs, by hand; no part of the crate",
     ),
     (
         "ledger/store/examples/commit_rate.rs",
