@@ -71,6 +71,35 @@ fn the_examples_of_the_specification_are_what_the_code_computes() {
     }
 }
 
+/// The variants of an enum, read from the source that defines it.
+fn variants<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
+    let (_, body) = source.split_once(&format!("pub enum {name} {{\n")).unwrap();
+    let (body, _) = body.split_once("\n}\n").unwrap();
+    let lines = body.lines().map(str::trim).filter(|line| !line.starts_with("///"));
+    lines
+        .map(|line| line.trim_end_matches(',').split('(').next().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_refusal_is_named_in_the_specification() {
+    let text = include_str!("../../../../SPEC.md");
+    let section = text.split_once("### 22.8 ").unwrap().1.split_once("## 23. ").unwrap().0;
+    for (source, name, count) in [
+        (include_str!("../process.rs"), "Void", 9),
+        (include_str!("../rules.rs"), "Breach", 12),
+        (include_str!("../key_package.rs"), "KeyPackageFault", 6),
+        (include_str!("../member.rs"), "LeafFault", 4),
+    ] {
+        let variants = variants(source, name);
+        assert_eq!(variants.len(), count, "{name}: {variants:?}");
+        for variant in variants {
+            let named = section.contains(&format!("`{variant}`")) || section.contains(&format!("`{variant}("));
+            assert!(named, "{name}::{variant}");
+        }
+    }
+}
+
 #[test]
 fn a_charter_is_read_back_and_each_broken_one_is_refused() {
     let good = birds().to_bytes();

@@ -172,6 +172,12 @@ fn an_admin_renames_and_hands_over_and_is_obeyed_no_more() {
     };
     let refused = devices[1].propose(&change);
     assert_eq!(refused.unwrap_err(), GroupError::Refused(Breach::NotAdmin));
+    let remove = vec![account_member(9).device];
+    let refused = devices[0].propose(&Change {
+        remove,
+        ..Change::default()
+    });
+    assert_eq!(refused.unwrap_err(), GroupError::UnknownMember);
     commit(&mut ledger, &mut devices[0], &change);
     for device in &mut devices {
         assert_eq!(closed(only(device, &ledger)).charter, Some(charter.clone()));

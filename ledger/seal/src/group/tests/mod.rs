@@ -4,6 +4,7 @@
 
 mod bytes;
 mod fresh;
+mod invented;
 mod lifecycle;
 mod order;
 mod rules;

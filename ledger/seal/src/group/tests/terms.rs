@@ -198,6 +198,34 @@ fn what_is_no_group_message_is_void() {
 }
 
 #[test]
+fn a_message_or_commit_that_another_key_signed_is_void() {
+    let (mut ledger, mut devices) = channel(3);
+    let other = Device::new(2, 22).myself;
+    let forged = devices[1].lend_group(|group, provider, _| {
+        let binding = group.binding(Hash::ZERO, Keeping::Stays).unwrap();
+        let aad = wire::authenticated_data(&binding);
+        group.mls.set_aad(aad.clone());
+        let message = group.mls.create_message(provider, &other, &[commit::LEAVES]).unwrap();
+        let message = group.enclosed(provider, &message, &binding, Keeping::Stays).unwrap();
+        group.mls.set_aad(aad);
+        let update = group
+            .mls
+            .self_update(provider, &other, openmls::prelude::LeafNodeParameters::default());
+        let update = group
+            .enclosed(provider, update.unwrap().commit(), &binding, Keeping::Stays)
+            .unwrap();
+        [message, update]
+    });
+    for outgoing in &forged {
+        ledger.post(&outgoing.sealed);
+    }
+    for index in [0, 2] {
+        let void = Verdict::Void(Void::BadSignature);
+        assert_eq!(devices[index].catch_up(&ledger), [void.clone(), void]);
+    }
+}
+
+#[test]
 fn what_a_member_cannot_say_is_void() {
     let (mut ledger, mut devices) = channel(2);
     for said in [&[][..], &[3], &[commit::LEAVES, 0], &[commit::SAYS], &[commit::SAYS, 9]] {
