@@ -113,15 +113,17 @@ impl RocksTables {
     }
 
     fn open(directory: &Path, options: &Options) -> Result<Self, OpenError> {
-        expect_database(directory)?;
-        Self::started(options.database(), |database| {
+        let database = options.database();
+        expect_database(directory, &database)?;
+        Self::started(database, |database| {
             DB::open_cf_descriptors(database, directory, options.families())
         })
     }
 
     fn open_read_only(directory: &Path, options: &Options) -> Result<Self, OpenError> {
-        expect_database(directory)?;
-        Self::started(options.read_only_database(), |database| {
+        let database = options.read_only_database();
+        expect_database(directory, &database)?;
+        Self::started(database, |database| {
             DB::open_cf_descriptors_read_only(database, directory, options.families(), false)
         })
     }
@@ -277,12 +279,22 @@ fn open_error(error: &rocksdb::Error) -> OpenError {
     }
 }
 
-/// Opening makes missing directories: a mistyped name must not.
-fn expect_database(directory: &Path) -> Result<(), OpenError> {
-    if directory.join("CURRENT").is_file() {
-        Ok(())
-    } else {
-        Err(OpenError::NoLedger)
+/// Opening makes missing directories: a mistyped name must not. And families are made one after the other, before the first
+/// row: where one is missing, somebody was killed while making the database, and nothing is there yet.
+fn expect_database(directory: &Path, database: &rocksdb::Options) -> Result<(), OpenError> {
+    if !directory.join("CURRENT").is_file() {
+        return Err(OpenError::NoLedger);
+    }
+    match DB::list_cf(database, directory) {
+        Ok(made)
+            if Family::ALL
+                .iter()
+                .any(|family| !made.iter().any(|name| name == family.name())) =>
+        {
+            Err(OpenError::NoLedger)
+        }
+        // What else is wrong, opening says.
+        _ => Ok(()),
     }
 }
 
@@ -319,5 +331,20 @@ mod tests {
     fn with_syncing_turned_off_the_count_of_syncs_tells() {
         let syncs = syncs(|tables| tables.synced.set_sync(false));
         assert!(syncs.iter().all(|count| *count == 0), "{syncs:?}");
+    }
+
+    #[test]
+    fn a_database_that_was_only_half_made_holds_no_ledger_and_is_finished_by_whoever_makes_one() {
+        let (directory, options) = (tempfile::tempdir().unwrap(), Options::default());
+        let mut database = options.database();
+        database.create_if_missing(true);
+        database.create_missing_column_families(true);
+        let some: Vec<_> = options.families().into_iter().take(3).collect();
+        drop(DB::open_cf_descriptors(&database, directory.path(), some).unwrap());
+        let no_ledger = |opened: Result<RocksTables, OpenError>| matches!(opened, Err(OpenError::NoLedger));
+        assert!(no_ledger(RocksTables::open(directory.path(), &options)));
+        assert!(no_ledger(RocksTables::open_read_only(directory.path(), &options)));
+        drop(RocksTables::create(directory.path(), &options).unwrap());
+        assert!(RocksTables::open_read_only(directory.path(), &options).is_ok());
     }
 }
