@@ -58,6 +58,16 @@ impl Terminal {
         done(command.args(keys));
     }
 
+    /// Presses Escape, and waits until that has taken this off the screen. A key that came at once behind it would be
+    /// taken for the same key with Alt held down: terminals send one like the other.
+    ///
+    /// # Panics
+    /// If it stays.
+    pub fn escape(&self, gone: &str) {
+        self.press(&["Escape"]);
+        self.hides(gone);
+    }
+
     /// Types a text, letter by letter.
     pub fn write(&self, text: &str) {
         let mut command = self.tmux(&["send-keys", "-t", "main", "-l", "--"]);

@@ -78,7 +78,7 @@ fn two_people_invite_chat_answer_react_edit_and_survive_a_lost_network() {
         let mut lines = picture.lines().skip_while(|line| !line.contains("waxwing:"));
         picture.contains("Whoever has this link") && lines.any(|line| line.contains('└'))
     }));
-    hers.press(&["Escape"]);
+    hers.escape("Whoever has this link");
     bob.join(&link);
     let his = at_the_screen(folder, &bob, 60, 15);
 
@@ -92,6 +92,27 @@ fn two_people_invite_chat_answer_react_edit_and_survive_a_lost_network() {
     his.shows("the roses are out");
     assert!(his.picture().contains("alice"));
 
+    answer_react_and_edit(&hers, &his);
+    look_behind_and_find(&hers);
+    lose_the_network_and_get_it_back(&mut node, &hers, &his);
+
+    // A window that becomes too small says so, and comes back.
+    his.resize(30, 8);
+    his.shows("make it larger");
+    his.resize(60, 15);
+    his.shows("can you hear me");
+
+    // Leaving with something unsent asks once; the terminal is as it was.
+    his.write("almost");
+    his.press(&["C-c"]);
+    his.shows("not sent");
+    his.press(&["C-c"]);
+    is_restored(folder, &bob, &his);
+    hers.press(&["C-c"]);
+    is_restored(folder, &alice, &hers);
+}
+
+fn answer_react_and_edit(hers: &Terminal, his: &Terminal) {
     // He answers it, and reacts to it.
     his.press(&["Up", "r"]);
     his.shows("reply to alice: the roses are out");
@@ -109,13 +130,15 @@ fn two_people_invite_chat_answer_react_edit_and_survive_a_lost_network() {
     hers.shows("edit your message");
     hers.line(" at last");
     his.shows("the roses are out at last (edited)");
+}
 
+fn look_behind_and_find(hers: &Terminal) {
     // The checks behind it, those not made among them.
     hers.press(&["F2"]);
     hers.shows("every check behind this message");
     hers.press(&["End"]);
     hers.shows("not done");
-    hers.press(&["Escape"]);
+    hers.escape("every check behind this message");
 
     // She finds what he wrote, and goes there.
     hers.press(&["F7"]);
@@ -129,31 +152,13 @@ fn two_people_invite_chat_answer_react_edit_and_survive_a_lost_network() {
             .lines()
             .any(|line| line.contains('▌') && line.contains("so they are"))
     });
-    hers.press(&["Escape"]);
-
-    lose_the_network_and_get_it_back(&mut node, &hers, &his);
-
-    // A window that becomes too small says so, and comes back.
-    his.resize(30, 8);
-    his.shows("make it larger");
-    his.resize(60, 15);
-    his.shows("can you hear me");
-
-    // Leaving with something unsent asks once; the terminal is as it was.
-    his.press(&["Escape"]);
-    his.write("almost");
-    his.press(&["C-c"]);
-    his.shows("not sent");
-    his.press(&["C-c"]);
-    is_restored(folder, &bob, &his);
-    hers.press(&["C-c"]);
-    is_restored(folder, &alice, &hers);
+    hers.escape("r reply");
 }
 
 fn lose_the_network_and_get_it_back(node: &mut Node, hers: &Terminal, his: &Terminal) {
     node.stop();
     hers.shows("offline");
-    his.press(&["Escape"]);
+    his.escape("r reply");
     his.line("can you hear me");
     his.until("it is queued and nothing is lost", |picture| {
         picture.contains("can you hear me") && picture.contains("queued") && picture.contains("offline")
@@ -195,14 +200,15 @@ fn a_fork_is_an_alarm_that_pauses_sending_and_says_what_to_do() {
     bob.send("garden", "in the other");
 
     hers.shows("What to do now");
-    hers.press(&["Escape"]);
+    hers.escape("What to do now");
     hers.shows("FORK at block 2");
     hers.line("is anybody there?");
     let picture = hers.shows("sending is paused");
     assert!(picture.contains("> is anybody there?"), "nothing is lost:\n{picture}");
     hers.press(&["F3"]);
     hers.shows("waxwing chat evidence");
-    hers.press(&["Escape", "C-c"]);
+    hers.escape("waxwing chat evidence");
+    hers.press(&["C-c"]);
     hers.shows("not sent");
     hers.press(&["C-c"]);
     is_restored(folder, &alice, &hers);
