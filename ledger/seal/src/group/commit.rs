@@ -29,8 +29,6 @@ use super::{Group, GroupError};
 
 /// First byte of what a member says: a content follows.
 pub(super) const SAYS: u8 = 1;
-/// First byte of what a member says: it wishes to leave; nothing follows.
-pub(super) const LEAVES: u8 = 2;
 
 /// A sealed body, and the name by which `process` will tell that it has appeared on the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,8 +97,8 @@ impl Group {
     /// epoch: while the device is still a member, it is said again in the next.
     ///
     /// # Errors
-    /// As [`Self::seal`]; and if it has been said in this epoch. One wish, or its author might know it by another id than
-    /// the one that comes first, and call the commit void that all others obey.
+    /// As [`Self::seal`]; and if an own commit waits, or it has been said in this epoch. One wish, or its author might know
+    /// it by another id than the one that comes first, and call the commit void that all others obey.
     pub fn leave<S: StorageProvider>(
         &mut self,
         provider: &Provider<'_, S>,
@@ -109,8 +107,24 @@ impl Group {
         if self.record.leave.is_some() {
             return Err(GroupError::AlreadyLeaving);
         }
-        let outgoing = self.say(provider, myself, &[LEAVES], Hash::ZERO, Keeping::Stays)?;
+        let binding = self.binding(Hash::ZERO, Keeping::Stays)?;
+        if self.record.pending.is_some() {
+            return Err(GroupError::CommitPending);
+        }
+        self.check_outstanding()?;
+        self.stale = true;
+        self.mls.set_aad(authenticated_data(&binding));
+        let wish = self
+            .mls
+            .leave_group(provider, myself)
+            .map_err(|_| GroupError::Library)?;
+        // The library would keep it for a commit that refers to it. Commits here bring their own proposals.
+        let cleared = self.mls.clear_pending_proposals(provider.storage());
+        cleared.map_err(|_| GroupError::Storage)?;
+        let outgoing = self.enclosed(provider, &wish, &binding, Keeping::Stays)?;
+        self.record.outstanding.insert(outgoing.id);
         self.record.leave = Some(outgoing.id);
+        self.stale = false;
         Ok(outgoing)
     }
 
@@ -123,9 +137,7 @@ impl Group {
         keeping: Keeping,
     ) -> Result<Outgoing, GroupError> {
         let binding = self.binding(erasure, keeping)?;
-        if u32::try_from(self.record.outstanding.len()).map_or(true, |count| count >= OUTSTANDING_MAX) {
-            return Err(GroupError::TooManyOutstanding);
-        }
+        self.check_outstanding()?;
         self.stale = true;
         self.mls.set_aad(authenticated_data(&binding));
         let message = self.mls.create_message(provider, myself, said);
@@ -134,6 +146,13 @@ impl Group {
         self.record.outstanding.insert(outgoing.id);
         self.stale = false;
         Ok(outgoing)
+    }
+
+    fn check_outstanding(&self) -> Result<(), GroupError> {
+        match u32::try_from(self.record.outstanding.len()) {
+            Ok(0..OUTSTANDING_MAX) => Ok(()),
+            _ => Err(GroupError::TooManyOutstanding),
+        }
     }
 
     /// Proposes a commit. It is refused here if it would be void at this moment; that it counts is for the ledger's order

@@ -51,10 +51,12 @@ use openmls::prelude::{Ciphersuite, SenderRatchetConfiguration};
 use openmls::storage::StorageProvider;
 use openmls_traits::OpenMlsProvider;
 use waxwing_core::codec::{CodecError, Decode, Encode};
+use waxwing_core::envelope::EnvelopeHeader;
 use waxwing_core::{Hash, HashKeys};
 use zeroize::Zeroizing;
 
 use crate::EpochKeys;
+use crate::sealer::no_erase;
 
 pub use charter::{BadCharter, Charter, GroupKind, GroupName};
 pub use commit::{Change, Outgoing, Proposed, Welcome};
@@ -291,6 +293,15 @@ impl Group {
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
         rules::members(&self.mls)
+    }
+
+    /// Whether an entry of the present log must stay, by its header alone. A body of such that a node does not have is
+    /// waited for: it may decide who is a member. Any other that is missing was erased or has expired, and is passed over.
+    #[must_use]
+    pub fn must_stay(&self, header: &EnvelopeHeader) -> bool {
+        self.keys.as_ref().is_some_and(|keys| {
+            header.log == keys.log() && header.erasure == no_erase(keys.seal_key(), header.body_hash)
+        })
     }
 
     /// Whether an own commit waits for the ledger.

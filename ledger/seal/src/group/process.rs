@@ -19,8 +19,8 @@
 use openmls::group::{MergeCommitError, MergePendingCommitError, ProcessMessageError, StageCommitError, StagedCommit};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
-    ApplyUpdatePathError, LeafNodeIndex, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProtocolMessage,
-    Sender, ValidationError,
+    ApplyUpdatePathError, LeafNodeIndex, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, Proposal,
+    ProtocolMessage, Sender, ValidationError,
 };
 use openmls::storage::StorageProvider;
 use waxwing_core::Hash;
@@ -35,7 +35,7 @@ use crate::engine::OpenError;
 use crate::sealer::{Keeping, disclose};
 
 use super::charter::Charter;
-use super::commit::{LEAVES, SAYS};
+use super::commit::SAYS;
 use super::member::Member;
 use super::provider::Provider;
 use super::record::Standing;
@@ -118,7 +118,8 @@ pub enum Void {
     OtherEpoch,
     /// Its author bound it to other terms than the envelope states: somebody reposted it.
     OtherTerms,
-    /// It has to stay for ever, and its envelope lets it go.
+    /// It has to stay for ever, and its envelope lets it go. Whatever decides about members is encrypted by a ratchet of
+    /// its own, in which so no body is ever missing: else who reads late might not open what others have obeyed.
     NotKept,
     /// It does not decrypt: a replay, a forgery, or too far out of order.
     NotOpened,
@@ -126,7 +127,7 @@ pub enum Void {
     BadSignature,
     /// It is a commit that is not well formed, or proposes what cannot be.
     BadCommit,
-    /// It is a commit that breaks a rule of the group.
+    /// It is a commit that breaks a rule of the group, or a proposal of something else than to leave.
     Breach(Breach),
 }
 
@@ -193,7 +194,7 @@ impl Group {
         if framing.authenticated_data != authenticated_data(&binding) {
             return Err(Void::OtherTerms);
         }
-        if framing.carried == Carried::Commit && keeping != Keeping::Stays {
+        if framing.carried == Carried::Handshake && keeping != Keeping::Stays {
             return Err(Void::NotKept);
         }
         Ok((mls.to_vec(), keeping))
@@ -229,6 +230,9 @@ impl Group {
                 let said = Zeroizing::new(said.into_bytes());
                 Ok(self.hear(author, &said, keeping).unwrap_or_else(Verdict::Void))
             }
+            ProcessedMessageContent::ProposalMessage(proposal) => {
+                Ok(self.wish(author, proposal.proposal()).unwrap_or_else(Verdict::Void))
+            }
             ProcessedMessageContent::StagedCommitMessage(commit) => match self.before(time_ms).judge(author, &commit) {
                 Ok(effect) => self.close(provider, effect, Some(*commit)),
                 Err(breach) => Ok(Verdict::Void(Void::Breach(breach))),
@@ -237,20 +241,31 @@ impl Group {
         }
     }
 
-    fn hear(&mut self, author: LeafNodeIndex, said: &[u8], keeping: Keeping) -> Result<Verdict, Void> {
+    /// A proposal on its own counts as its author's wish to leave, or as nothing. It is not kept: no commit refers to it.
+    fn wish(&mut self, author: LeafNodeIndex, proposal: &Proposal) -> Result<Verdict, Void> {
+        match proposal {
+            Proposal::Remove(remove) if remove.removed() == author => {
+                let by = self.author(author)?;
+                self.record.leaving.insert(author.u32());
+                Ok(Verdict::Leaving(by))
+            }
+            _ => Err(Void::Breach(Breach::OtherProposal)),
+        }
+    }
+
+    fn author(&self, author: LeafNodeIndex) -> Result<Member, Void> {
         let leaf = self.mls.public_group().leaf(author);
-        let by = leaf.and_then(Member::known).ok_or(Void::NotOpened)?;
+        leaf.and_then(Member::known).ok_or(Void::NotOpened)
+    }
+
+    fn hear(&self, author: LeafNodeIndex, said: &[u8], keeping: Keeping) -> Result<Verdict, Void> {
+        let by = self.author(author)?;
         match said.split_first() {
             Some((&SAYS, content)) => Ok(Verdict::Message {
                 by,
                 keeping,
                 content: Box::new(Content::from_bytes(content).map_err(Void::Malformed)?),
             }),
-            Some((&LEAVES, [])) if keeping != Keeping::Stays => Err(Void::NotKept),
-            Some((&LEAVES, [])) => {
-                self.record.leaving.insert(author.u32());
-                Ok(Verdict::Leaving(by))
-            }
             _ => Err(Void::Malformed(CodecError::BadValue)),
         }
     }

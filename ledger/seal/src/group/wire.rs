@@ -40,7 +40,8 @@ pub(super) fn message_id(message: &[u8]) -> Hash {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Carried {
     Application,
-    Commit,
+    /// A commit, or a proposal on its own.
+    Handshake,
 }
 
 /// The readable part of an encrypted message.
@@ -56,7 +57,7 @@ impl<'a> Framing<'a> {
     /// Reads the front of a message. The library reads it again, and the rest.
     ///
     /// # Errors
-    /// If it is none, not encrypted, or a proposal on its own.
+    /// If it is none, or not encrypted.
     pub(super) fn read(message: &'a [u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(message);
         reader.magic(&[0, 1, 0, 2])?;
@@ -65,7 +66,7 @@ impl<'a> Framing<'a> {
             epoch: reader.u64()?,
             carried: match reader.u8()? {
                 1 => Carried::Application,
-                3 => Carried::Commit,
+                2 | 3 => Carried::Handshake,
                 _ => return Err(CodecError::BadValue),
             },
             authenticated_data: opaque(&mut reader)?,

@@ -218,9 +218,16 @@ fn the_front_of_a_message_is_read_with_lengths_of_every_width() {
         Err(CodecError::WrongMagic),
         "another version"
     );
-    let mut proposal = message(&[0], 0);
-    proposal[15] = 2;
-    assert_eq!(Framing::read(&proposal), Err(CodecError::BadValue));
+    for (content_type, carried) in [
+        (1, Ok(Carried::Application)),
+        (2, Ok(Carried::Handshake)),
+        (3, Ok(Carried::Handshake)),
+        (4, Err(CodecError::BadValue)),
+    ] {
+        let mut bytes = message(&[0], 0);
+        bytes[15] = content_type;
+        assert_eq!(Framing::read(&bytes).map(|framing| framing.carried), carried);
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use openmls_memory_storage::MemoryStorage;
 use waxwing_core::Hash;
-use waxwing_core::envelope::{Anchor, EnvelopeHeader, KeepFor};
+use waxwing_core::envelope::{Anchor, KeepFor};
 use waxwing_core::keys::LogId;
 
 use super::*;

@@ -120,16 +120,20 @@ fn bodies_that_are_gone_leave_a_gap_that_is_stepped_over() {
 fn a_gap_of_ten_thousand_messages_is_stepped_over_and_a_wider_one_is_not() {
     let (mut ledger, mut devices) = channel(2);
     let content = devices[0].content("one of many");
-    let sent: Vec<Sealed> = devices[0].lend_group(|group, provider, myself| {
+    let (sent, wish): (Vec<Sealed>, Outgoing) = devices[0].lend_group(|group, provider, myself| {
         let mut seal = || {
             group.record.outstanding.clear();
             let outgoing = group.seal(provider, myself, &content, Keeping::Stays);
             outgoing.unwrap().sealed
         };
-        (0..10_002).map(|_| seal()).collect()
+        let sent = (0..10_002).map(|_| seal()).collect();
+        (sent, group.leave(provider, myself).unwrap())
     });
     ledger.post(&sent[10_001]);
     assert_eq!(only(&mut devices[1], &ledger), Verdict::Void(Void::NotOpened));
+    // What decides about members does not depend on what came of the messages before.
+    ledger.post(&wish.sealed);
+    assert_eq!(only(&mut devices[1], &ledger), Verdict::Leaving(account_member(1)));
     ledger.post(&sent[10_000]);
     assert!(matches!(only(&mut devices[1], &ledger), Verdict::Message { .. }));
 }

@@ -314,13 +314,8 @@ fn a_commit_that_refers_to_a_proposal_is_void() {
         [proposal, commit]
     });
     let [proposal, commit] = outgoing;
-    void_for_all(
-        &mut ledger,
-        &mut devices,
-        1,
-        &proposal,
-        Void::Malformed(CodecError::BadValue),
-    );
+    let other = Void::Breach(Breach::OtherProposal);
+    void_for_all(&mut ledger, &mut devices, 1, &proposal, other);
     let (mut ledger, mut devices) = channel(3);
     let log = devices[1].log();
     assert_eq!(log, commit.sealed.log, "the dice fall alike");

@@ -113,13 +113,20 @@ fn the_same_message_in_a_body_of_anothers_making_is_the_same_message() {
 
 #[test]
 fn a_commit_or_a_wish_to_leave_that_could_vanish_is_void() {
-    let (mut ledger, mut devices) = channel(2);
+    let (mut ledger, mut devices) = channel(3);
     let erasure = Hash([0xee; 32]);
-    let wish = devices[0]
-        .step(|group, provider, myself| group.say(provider, myself, &[commit::LEAVES], erasure, WEEK))
-        .unwrap();
+    let wish = devices[1].lend_group(|group, provider, myself| {
+        let binding = Binding {
+            erasure,
+            keep_for: KeepFor::Week,
+            ..group.binding(Hash::ZERO, Keeping::Stays).unwrap()
+        };
+        group.mls.set_aad(wire::authenticated_data(&binding));
+        let wish = group.mls.leave_group(provider, myself).unwrap();
+        group.enclosed(provider, &wish, &binding, WEEK).unwrap()
+    });
     ledger.post(&wish.sealed);
-    assert_eq!(only(&mut devices[1], &ledger), Verdict::Void(Void::NotKept));
+    assert_eq!(only(&mut devices[0], &ledger), Verdict::Void(Void::NotKept));
 
     let forced = devices[0].lend_group(|group, provider, myself| {
         let binding = Binding {
@@ -137,7 +144,8 @@ fn a_commit_or_a_wish_to_leave_that_could_vanish_is_void() {
             .unwrap()
     });
     ledger.post(&forced.sealed);
-    assert_eq!(only(&mut devices[1], &ledger), Verdict::Void(Void::NotKept));
+    let verdicts = devices[2].catch_up(&ledger);
+    assert_eq!(verdicts, [Verdict::Void(Void::NotKept), Verdict::Void(Void::NotKept)]);
 }
 
 #[test]
@@ -205,7 +213,7 @@ fn a_message_or_commit_that_another_key_signed_is_void() {
         let binding = group.binding(Hash::ZERO, Keeping::Stays).unwrap();
         let aad = wire::authenticated_data(&binding);
         group.mls.set_aad(aad.clone());
-        let message = group.mls.create_message(provider, &other, &[commit::LEAVES]).unwrap();
+        let message = group.mls.create_message(provider, &other, &[commit::SAYS]).unwrap();
         let message = group.enclosed(provider, &message, &binding, Keeping::Stays).unwrap();
         group.mls.set_aad(aad);
         let update = group
@@ -228,7 +236,7 @@ fn a_message_or_commit_that_another_key_signed_is_void() {
 #[test]
 fn what_a_member_cannot_say_is_void() {
     let (mut ledger, mut devices) = channel(2);
-    for said in [&[][..], &[3], &[commit::LEAVES, 0], &[commit::SAYS], &[commit::SAYS, 9]] {
+    for said in [&[][..], &[3], &[2], &[commit::SAYS], &[commit::SAYS, 9]] {
         let outgoing =
             devices[0].step(|group, provider, myself| group.say(provider, myself, said, Hash::ZERO, Keeping::Stays));
         ledger.post(&outgoing.unwrap().sealed);
@@ -254,5 +262,12 @@ fn the_commitment_of_a_commit_has_no_secret_and_members_can_tell() {
     let group = devices[1].group();
     let (_, keeping, binding) = disclose(&group.hash_keys, group.keys().unwrap(), &header, &sealed.body).unwrap();
     assert_eq!((keeping, binding.erasure), (Keeping::Stays, Hash::ZERO));
+    assert!(group.must_stay(&header), "its body is waited for");
     assert_ne!(sealed.erasure, Hash::ZERO, "nothing stands out");
+    let words = devices[0].seal("may be erased");
+    let header = words.sealed.header(Anchor {
+        height: 64,
+        id: Hash([9; 32]),
+    });
+    assert!(!devices[1].group().must_stay(&header));
 }
