@@ -331,12 +331,8 @@ impl Model {
             );
         }
         let words = self.writing.text().trim_end().to_owned();
-        let say = match &self.writing.purpose {
-            Purpose::Text => Say::Text(channel, words),
-            Purpose::Reply(to, _) => Say::Reply(*to, words),
-            Purpose::Edit(of) => Say::Edit(*of, words),
-        };
-        effects.push(Effect::Say(say));
+        let purpose = self.writing.purpose.clone();
+        effects.push(Effect::Say(Say::Words(channel, purpose, words)));
         self.writing.clear();
         self.marks.remove(&channel);
         self.notice = None;

@@ -20,7 +20,7 @@ use super::search::Search;
 use super::theme::Look;
 use super::when::Zone;
 use super::window::Window;
-use super::writing::Writing;
+use super::writing::{Purpose, Writing};
 use crate::output::Tone;
 
 /// Smaller than this, nothing is shown but that it is too small.
@@ -86,12 +86,8 @@ pub(super) struct Known {
 /// What somebody wants to be said.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Say {
-    /// A text.
-    Text(ChannelId, String),
-    /// An answer.
-    Reply(MessageId, String),
-    /// Other words.
-    Edit(MessageId, String),
+    /// These words, to this end, in this channel.
+    Words(ChannelId, Purpose, String),
     /// A reaction.
     React(MessageId, String),
     /// No reaction any more.
@@ -116,6 +112,8 @@ pub(super) enum Event {
     Network(Box<NetworkView>, usize),
     /// A page of messages, as long as the log is.
     Page(ChannelId, Range, Vec<MessageView>),
+    /// A message that was read again.
+    Again(Box<MessageView>),
     /// A message changed.
     Changed(Box<MessageView>),
     /// What was said is durable.

@@ -4,6 +4,7 @@ use waxwing_light::{ChannelId, ChannelView, Ladder, MessageView, NetworkView, Ra
 
 use super::model::{Effect, Event, Focus, Known, Model, Over, Say};
 use super::window::{Change, Window, is_about};
+use super::writing::Writing;
 use crate::output::Tone;
 
 /// How often the age of what is proven is looked up anew; between two looks it is counted on.
@@ -21,6 +22,7 @@ impl Model {
             Event::Channels(channels) => self.on_channels(channels, &mut effects),
             Event::Network(view, evidence) => self.on_network(*view, evidence),
             Event::Page(channel, range, views) => self.on_page(channel, range, views, &mut effects),
+            Event::Again(view) => self.on_again(*view),
             Event::Changed(view) => self.on_changed(*view, &mut effects),
             Event::Queued => self.is_outdated = true,
             Event::Refused(say, why) => self.on_refused(say, why),
@@ -103,7 +105,7 @@ impl Model {
         self.below = 0;
         self.unread.remove(&channel);
         let draft = self.drafts.remove(&channel);
-        let draft = draft.unwrap_or_else(|| super::writing::Writing::new(self.look));
+        let draft = draft.unwrap_or_else(|| Writing::new(self.look));
         let written = std::mem::replace(&mut self.writing, draft);
         if let Some(before) = before {
             self.marks.remove(&before);
@@ -159,6 +161,14 @@ impl Model {
         }
     }
 
+    /// What was read again for what others did to it is no news, and is of no concern if it has been let go of since.
+    fn on_again(&mut self, view: MessageView) {
+        let window = self.window.as_mut();
+        if let Some(window) = window.filter(|window| window.position(view.id).is_some()) {
+            window.change(view);
+        }
+    }
+
     fn on_changed(&mut self, view: MessageView, effects: &mut Vec<Effect>) {
         self.is_outdated = true;
         if let Some(author) = &view.author {
@@ -194,18 +204,18 @@ impl Model {
         self.settle(effects);
     }
 
-    /// What was not taken is put back into the field, unless something else is being written there by now.
+    /// What was not taken is put back where it was written; below what is being written there by now, if something is.
     fn on_refused(&mut self, say: Say, why: String) {
         self.tell(Tone::Bad, why);
-        if !self.writing.is_empty() {
+        let Say::Words(channel, purpose, words) = say else {
             return;
+        };
+        if self.window.as_ref().is_none_or(|window| window.channel == channel) {
+            self.focus = Focus::Writing;
+            return self.writing.put_back(purpose, &words);
         }
-        match say {
-            Say::Text(_, words) | Say::Reply(_, words) | Say::Edit(_, words) => {
-                self.focus = Focus::Writing;
-                self.writing.begin(super::writing::Purpose::Text, &words);
-            }
-            Say::React(..) | Say::Unreact(..) | Say::Retract(_) => {}
-        }
+        let look = self.look;
+        let draft = self.drafts.entry(channel).or_insert_with(|| Writing::new(look));
+        draft.put_back(purpose, &words);
     }
 }

@@ -19,6 +19,7 @@ use super::names::{Me, Names};
 use super::when::Zone;
 use super::window::is_about;
 use super::work::said;
+use super::writing::Purpose;
 use crate::chat::{Session, fault, find_channel};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -150,9 +151,15 @@ impl Room<'_> {
     /// What is sent.
     async fn speak(&mut self, typed: Typed) -> Result<(), Stop> {
         let say = match typed {
-            Typed::Text(words) => Say::Text(self.channel()?.id, words),
-            Typed::Reply(at, words) => Say::Reply(self.message(at).await?, words),
-            Typed::Edit(at, words) => Say::Edit(self.message(at).await?, words),
+            Typed::Text(words) => Say::Words(self.channel()?.id, Purpose::Text, words),
+            Typed::Reply(at, words) => {
+                let to = Purpose::Reply(self.message(at).await?, String::new());
+                Say::Words(self.channel()?.id, to, words)
+            }
+            Typed::Edit(at, words) => {
+                let of = Purpose::Edit(self.message(at).await?);
+                Say::Words(self.channel()?.id, of, words)
+            }
             Typed::React(at, emoji) => Say::React(self.message(at).await?, emoji),
             Typed::Unreact(at, emoji) => Say::Unreact(self.message(at).await?, emoji),
             Typed::Retract(at, true) => Say::Retract(self.message(at).await?),

@@ -31,6 +31,7 @@ use super::names::Me;
 use super::theme::Look;
 use super::when::Zone;
 use super::work;
+use crate::chat::fault;
 use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::{Done, clock, files};
@@ -49,6 +50,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// # Errors
 /// If the terminal or the store fails.
 pub(super) async fn run(client: &Client, me: Me, look: Look) -> Done {
+    // Before anything is read: what changes from here on is told, so that nothing falls between the reading and the telling.
+    let changes = client.tail(None, None).await.map_err(|error| fault(&error))?;
     let (events, mut incoming) = mpsc::channel(EVENTS_WAITING);
     let (wanted, effects) = mpsc::unbounded_channel();
     let size = crossterm::terminal::size().map_err(|error| lost(&error))?;
@@ -58,7 +61,8 @@ pub(super) async fn run(client: &Client, me: Me, look: Look) -> Done {
     }
     let shown = Shown::enter()?;
     let work = tokio::spawn(work::work(client.clone(), effects, events.clone()));
-    let watch = tokio::spawn(work::watch(client.clone(), events.clone()));
+    let watch = tokio::spawn(work::watch(changes, events.clone()));
+    client.start();
     read_keys(events);
     let done = turn(&mut model, &mut incoming, &wanted).await;
     drop(shown);

@@ -5,10 +5,11 @@
 
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use waxwing_core::Hash;
-use waxwing_light::{Client, Draft, Error, Joined, MessageId, Query};
+use waxwing_light::{Client, Draft, Error, Joined, MessageId, Query, Tail};
 
 use super::model::{Effect, Event, Say};
 use super::search::HITS_MAX;
+use super::writing::Purpose;
 use crate::ids;
 
 /// Does everything that is wanted, until nobody wants anything any more.
@@ -25,12 +26,7 @@ pub(super) async fn work(client: Client, mut wanted: UnboundedReceiver<Effect>, 
 }
 
 /// Hands on every change of a message; the head is kept fresh meanwhile.
-pub(super) async fn watch(client: Client, events: Sender<Event>) {
-    let mut changes = match client.tail(None, None).await {
-        Ok(changes) => changes,
-        Err(error) => return send(&events, Event::Failed(error.to_string())).await,
-    };
-    client.start();
+pub(super) async fn watch(mut changes: Tail, events: Sender<Event>) {
     loop {
         match changes.next().await {
             Ok(view) => send(&events, Event::Changed(Box::new(view))).await,
@@ -58,7 +54,7 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         Effect::Channels => Event::Channels(client.channels().await?),
         Effect::Networks => return networks(client, events).await,
         Effect::Read(channel, range) => Event::Page(channel, range, client.read(channel, range).await?),
-        Effect::Again(message) => Event::Changed(Box::new(client.message(message).await?)),
+        Effect::Again(message) => Event::Again(Box::new(client.message(message).await?)),
         Effect::Say(say) => match said(client, &say).await {
             Ok(_) => Event::Queued,
             Err(error) => Event::Refused(say, error.to_string()),
@@ -107,9 +103,9 @@ async fn found(client: &Client, words: String) -> Result<Event, Error> {
 /// Seals and stores what somebody wants to be said.
 pub(super) async fn said(client: &Client, say: &Say) -> Result<MessageId, Error> {
     match say {
-        Say::Text(channel, words) => client.send(*channel, Draft::text(words)?).await,
-        Say::Reply(to, words) => client.reply(*to, words).await,
-        Say::Edit(of, words) => client.edit(*of, words).await,
+        Say::Words(channel, Purpose::Text, words) => client.send(*channel, Draft::text(words)?).await,
+        Say::Words(_, Purpose::Reply(to, _), words) => client.reply(*to, words).await,
+        Say::Words(_, Purpose::Edit(of), words) => client.edit(*of, words).await,
         Say::React(to, emoji) => client.react(*to, emoji).await,
         Say::Unreact(to, emoji) => client.unreact(*to, emoji).await,
         Say::Retract(of) => client.retract(*of).await,

@@ -86,6 +86,17 @@ impl Writing {
         self.purpose = purpose;
     }
 
+    /// Words that were not taken after all. They never cover others.
+    pub(super) fn put_back(&mut self, purpose: Purpose, words: &str) {
+        if self.is_empty() {
+            return self.begin(purpose, words);
+        }
+        self.area.move_cursor(CursorMove::Bottom);
+        self.area.move_cursor(CursorMove::End);
+        self.area.insert_newline();
+        self.area.insert_str(display_safe_lines(words));
+    }
+
     /// Changes what becomes of the text, and keeps it.
     pub(super) fn turn(&mut self, purpose: Purpose) {
         let text = self.text();

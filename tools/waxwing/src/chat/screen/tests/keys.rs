@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::super::keys::{Action, BINDINGS, Binding, Place, name};
 use super::super::model::{Density, Effect, Event, Focus, Say};
+use super::super::writing::Purpose;
 use super::fixtures::{COLORED, GARDEN, NOON, Screen, author, channel, message, network, network_id, waiting};
 
 fn messages() -> Vec<MessageView> {
@@ -134,24 +135,41 @@ fn enter_sends_what_was_written_and_empties_the_field() {
     screen.press("Alt-Enter");
     screen.write("this one too ");
     screen.press("Enter");
-    let said = Effect::Say(Say::Text(GARDEN, "two lines:\nthis one too".to_owned()));
+    let said = Effect::Say(Say::Words(GARDEN, Purpose::Text, "two lines:\nthis one too".to_owned()));
     assert!(is(&screen.wanted, &said) && screen.model.writing.is_empty());
 }
 
 #[test]
-fn what_was_refused_comes_back_into_the_field() {
+fn what_was_refused_comes_back_to_where_it_was_written() {
+    let refused = |purpose, words: &str| {
+        let say = Say::Words(GARDEN, purpose, words.to_owned());
+        Event::Refused(say, "the text is too long".to_owned())
+    };
     let mut screen = screen();
-    let say = Say::Text(GARDEN, "precious".to_owned());
-    screen.on(Event::Refused(say, "the text is too long".to_owned()));
+    screen.on(refused(Purpose::Edit(MessageId(2)), "precious"));
     assert_eq!(screen.model.writing.text(), "precious");
-    assert!(screen.picture().contains("the text is too long"));
-    let say = Say::Text(GARDEN, "older".to_owned());
-    screen.on(Event::Refused(say, "no".to_owned()));
+    let picture = screen.picture();
+    assert!(
+        picture.contains("the text is too long") && picture.contains("edit your message"),
+        "{picture}"
+    );
+    screen.on(refused(Purpose::Text, "older"));
     assert_eq!(
         screen.model.writing.text(),
-        "precious",
-        "what is being written now is not overwritten"
+        "precious\nolder",
+        "what is being written is not covered"
     );
+    let mut screen = self::screen();
+    screen.press("Ctrl-N");
+    screen.write("for the kitchen");
+    screen.on(refused(Purpose::Text, "for the garden"));
+    assert_eq!(
+        screen.model.writing.text(),
+        "for the kitchen",
+        "it goes to no other channel"
+    );
+    screen.press("Ctrl-P");
+    assert_eq!(screen.model.writing.text(), "for the garden");
 }
 
 #[test]
@@ -173,7 +191,11 @@ fn a_reply_names_what_it_answers_and_can_be_given_up() {
     screen.press("Enter");
     assert!(is(
         &screen.wanted,
-        &Effect::Say(Say::Reply(MessageId(1), "yes".to_owned()))
+        &Effect::Say(Say::Words(
+            GARDEN,
+            Purpose::Reply(MessageId(1), "bob: the roses are out".to_owned()),
+            "yes".to_owned()
+        ))
     ));
 }
 
@@ -192,7 +214,11 @@ fn only_own_messages_are_edited_and_taken_back_and_the_latter_asks_first() {
     screen.press("Enter");
     assert!(is(
         &screen.wanted,
-        &Effect::Say(Say::Edit(MessageId(2), "so they are!".to_owned()))
+        &Effect::Say(Say::Words(
+            GARDEN,
+            Purpose::Edit(MessageId(2)),
+            "so they are!".to_owned()
+        ))
     ));
     let retraction = Effect::Say(Say::Retract(MessageId(2)));
     for (answer, goes) in [("n", false), ("Esc", false), ("Enter", false), ("y", true)] {

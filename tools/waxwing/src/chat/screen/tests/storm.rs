@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::super::keys::{BINDINGS, name};
 use super::super::model::{Effect, Event, Say};
+use super::super::writing::Purpose;
 use super::fixtures::{COLORED, GARDEN, NOON, Screen, channel, message, network, waiting};
 
 const RUNS: u64 = 24;
@@ -93,7 +94,10 @@ fn step(lot: &mut Lot, screen: &mut Screen, length: &mut u64) {
         }
         10 => match lot.draw(6) {
             0 => screen.on(Event::Tick(NOON + u64::try_from(lot.draw(1_000_000)).unwrap())),
-            1 => screen.on(Event::Refused(Say::Text(GARDEN, "again".to_owned()), "no".to_owned())),
+            1 => screen.on(Event::Refused(
+                Say::Words(GARDEN, Purpose::Text, "again".to_owned()),
+                "no".to_owned(),
+            )),
             2 => screen.on(Event::Invited(
                 GARDEN,
                 Zeroizing::new("waxwing:abc".repeat(lot.draw(400))),
