@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 /// `waxwing chat`.
 #[derive(Args, Debug)]
+#[command(after_help = "Without a command, a screen opens in the terminal; F1 lists its keys.")]
 pub(crate) struct Chat {
     /// File with the passphrase that opens this device's messages; `-` for standard input [default: asked for on a
     /// terminal]
