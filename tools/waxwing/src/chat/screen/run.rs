@@ -191,15 +191,19 @@ struct Shown;
 
 impl Shown {
     fn enter() -> Result<Self, Failure> {
-        // A panic ends the process at once; its sentence is to be read on the terminal as it was.
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            restore();
-            before(panic);
-        }));
+        restore_on_panic();
         take()?;
         Ok(Self)
     }
+}
+
+/// A panic ends the process at once; its sentence is to be read on the terminal as it was.
+fn restore_on_panic() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        before(panic);
+    }));
 }
 
 impl Drop for Shown {
@@ -225,4 +229,40 @@ fn restore() {
 
 fn lost(error: &std::io::Error) -> Failure {
     Failure::failed(format!("the terminal does not answer: {}", files::reason(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says to a test that it is the child.
+    const CHILD: &str = "WAXWING_SCREEN_PANICS";
+
+    /// Panics as the screen would, in a process of its own: this very test.
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_says_why() {
+        if std::env::var_os(CHILD).is_some() {
+            crate::failure::call_panics_bugs();
+            restore_on_panic();
+            panic!("the sky fell");
+        }
+        let name = "chat::screen::run::tests::a_panic_gives_the_terminal_back_before_it_says_why";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = child
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let (said, complained) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert_eq!(output.status.code(), Some(1), "{said}{complained}");
+        let (pasting, screen, cursor) = ("\u{1b}[?2004l", "\u{1b}[?1049l", "\u{1b}[?25h");
+        assert!(
+            [pasting, screen, cursor].iter().all(|order| said.contains(order)),
+            "{said:?}"
+        );
+        assert!(complained.contains("the sky fell"), "{complained}");
+    }
 }
