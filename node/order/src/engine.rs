@@ -66,6 +66,12 @@ impl Block {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Member(Address);
 
+impl Member {
+    pub(crate) const fn id(&self) -> ValidatorId {
+        self.0.0
+    }
+}
+
 /// The committee of a height and the turns of its rounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Members(Arc<Turns>);

@@ -157,6 +157,12 @@ impl Height {
         self.engine.as_ref().map_or(0, |engine| engine::number(engine.round()))
     }
 
+    /// Whose turn it is in a round.
+    pub(crate) fn proposer(&self, round: u32) -> Option<ValidatorId> {
+        let members = self.engine.as_ref()?.validator_set();
+        Some(members.proposer(Round::new(round)).id())
+    }
+
     pub(crate) fn committee(&self) -> &Arc<Committee> {
         &self.committee
     }

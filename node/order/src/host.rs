@@ -138,6 +138,12 @@ impl Host {
         self.current.as_ref().map(|current| (current.height(), current.round()))
     }
 
+    /// Whose turn it is in a round of the height under way; none while the host rests.
+    #[must_use]
+    pub fn proposer(&self, round: u32) -> Option<ValidatorId> {
+        self.current.as_ref()?.proposer(round)
+    }
+
     /// Whether a validator has said something about a height that has not begun: a reason to begin it.
     #[must_use]
     pub fn is_awaited(&self, height: u64) -> bool {

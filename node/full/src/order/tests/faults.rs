@@ -305,3 +305,32 @@ fn two_votes_of_one_step_are_evidence_and_stand_in_the_next_block() {
     assert_eq!(carried, 1);
     world.check();
 }
+
+#[test]
+fn a_dead_validator_costs_a_timeout_once_and_is_waited_for_again_when_it_is_heard_of() {
+    let mut world = World::new(4);
+    world.isolate(3);
+    let next = |world: &mut World, number: u64, to: &[usize]| {
+        let (before, mut waited) = (world.height(0), 0);
+        world.submit(&Note::new(number, 0), to);
+        while world.height(0) == before {
+            world.run(50);
+            waited += 50;
+            assert!(waited < 10_000, "nothing is decided");
+        }
+        waited
+    };
+    let waits: Vec<u64> = (0..32).map(|number| next(&mut world, number, &[0, 1, 2])).collect();
+    // Its turns are tried more and more seldom, but there are several of them among so many blocks.
+    assert_eq!(waits.iter().filter(|waited| **waited >= 1000).count(), 1, "{waits:?}");
+    assert!(waits.iter().filter(|waited| **waited >= 100).count() >= 3, "{waits:?}");
+
+    world.heal(3);
+    world.run(3000);
+    let proposed = (32..96).any(|number| {
+        next(&mut world, number, &ALL);
+        world.ledger(0).head().proposer == world.id(3)
+    });
+    assert!(proposed, "who is back has its turns");
+    world.check();
+}

@@ -108,7 +108,7 @@ impl<T: Tables> Validator<T> {
             }
             Output::Publish(message) => self.publish(message),
             Output::Set(timer, after) => {
-                let ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+                let ms = self.wait(timer, u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
                 let id = self.timers.set(timer);
                 self.out.push(Action::Set(id, ms));
             }
@@ -191,6 +191,7 @@ impl<T: Tables> Validator<T> {
             return Ok(());
         }
         seat.is_needed = false;
+        self.note_silence(timer);
         let outputs = self.tell_host(Input::Timeout(timer));
         self.carry_out(outputs, now)
     }
@@ -200,6 +201,7 @@ impl<T: Tables> Validator<T> {
         let Some(seat) = &mut self.seat else { return Ok(()) };
         seat.is_needed = true;
         for timer in std::mem::take(&mut seat.frozen) {
+            // What follows of a pause that nobody needed says nothing about anybody.
             let outputs = self.tell_host(Input::Timeout(timer));
             self.carry_out(outputs, now)?;
         }

@@ -196,7 +196,10 @@ impl<T: Tables> Validator<T> {
             return Vec::new();
         }
         let done = match event {
-            Event::Frame { from, frame } => self.frame(from, frame, now),
+            Event::Frame { from, frame } => {
+                self.peers.heard(&from);
+                self.frame(from, frame, now)
+            }
             Event::PeerUp(peer) => self.peer_up(peer),
             Event::PeerDown(peer) => {
                 self.peers.down(&peer);

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use waxwing_core::Hash;
 use waxwing_core::keys::ValidatorId;
+use waxwing_order::{Timer, TimerKind};
 use waxwing_store::Tables;
 
 use super::timers::LAG;
@@ -26,6 +27,10 @@ const PATIENCE_MS: u64 = 300;
 /// worth mentioning, and is still soon for a node that everybody waits for.
 const DOUBLED_MAX: u32 = 6;
 
+/// How long somebody is waited for at its turn that let the one before pass and was not heard of since. Whoever lives
+/// votes at every height, so it was heard of; whoever comes back says so before its turn.
+const SILENT_MS: u64 = 100;
+
 /// How often one validator is shown the contents of one block.
 const SHOWN_MAX: u32 = 8;
 
@@ -33,6 +38,8 @@ const SHOWN_MAX: u32 = 8;
 #[derive(Debug, Default)]
 struct Peer {
     is_up: bool,
+    /// Whether it let its turn pass and nothing was heard of it since.
+    is_silent: bool,
     /// The height that it claims.
     height: u64,
     /// When it was tried last, as a number of tries: those who were tried longest ago come first.
@@ -64,6 +71,23 @@ impl Peers {
         if let Some(peer) = self.all.get_mut(peer) {
             peer.is_up = false;
         }
+    }
+
+    /// Something was heard of somebody.
+    pub(super) fn heard(&mut self, peer: &ValidatorId) {
+        if let Some(peer) = self.all.get_mut(peer) {
+            peer.is_silent = false;
+        }
+    }
+
+    /// Somebody let its turn pass.
+    pub(super) fn missed(&mut self, peer: ValidatorId) {
+        self.all.entry(peer).or_default().is_silent = true;
+    }
+
+    /// Whether somebody let its turn pass and nothing was heard of it since.
+    pub(super) fn is_silent(&self, peer: &ValidatorId) -> bool {
+        self.all.get(peer).is_some_and(|peer| peer.is_silent)
     }
 
     /// Those who can be reached, from one of them on, around.
@@ -114,6 +138,33 @@ impl Peers {
 }
 
 impl<T: Tables> Validator<T> {
+    /// How long a timer of the host runs: less than the host wants if it waits for somebody who is silent. Once round the
+    /// table only: when nobody proposes, what is missing is not haste.
+    pub(super) fn wait(&self, timer: Timer, wanted_ms: u64) -> u64 {
+        let is_hopeless = timer.kind == TimerKind::Propose
+            && self.seat.as_ref().is_some_and(|seat| {
+                let members = seat.committee.members().len();
+                let proposer = seat.host.proposer(timer.round);
+                usize::try_from(timer.round).is_ok_and(|round| round < members)
+                    && proposer.is_some_and(|proposer| self.peers.is_silent(&proposer))
+            });
+        if is_hopeless {
+            wanted_ms.min(SILENT_MS)
+        } else {
+            wanted_ms
+        }
+    }
+
+    /// A timer of the host ran out: whoever was waited for is noted.
+    pub(super) fn note_silence(&mut self, timer: Timer) {
+        let Some(seat) = self.seat.as_ref().filter(|_| timer.kind == TimerKind::Propose) else {
+            return;
+        };
+        if let Some(proposer) = seat.host.proposer(timer.round).filter(|proposer| *proposer != seat.me) {
+            self.peers.missed(proposer);
+        }
+    }
+
     /// Somebody can be reached: it may lack what was sent before.
     pub(super) fn peer_up(&mut self, peer: ValidatorId) -> Result<(), Fault> {
         self.peers.up(peer);
