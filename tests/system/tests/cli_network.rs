@@ -182,7 +182,20 @@ impl Committee {
             "{agreed}"
         );
         assert!(number(&agreed, "/ordered_in") > 0, "{agreed}");
+        self.sign_late(&agreed);
         agreed
+    }
+
+    /// Who signs what is ordered already learns where, at once, and orders nothing more.
+    fn sign_late(&self, agreed: &Value) {
+        let late = json(&mut self.committee("4", &["sign", "change.wxc", "--yes"]));
+        assert_eq!(list(&late, "/signed_by").len(), 4, "{late}");
+        let collected = json(&mut self.committee("2", &["sign", "change.wxc", "--collect", "--yes"]));
+        for said in [&late, &collected] {
+            assert_eq!(said.get("ordered_in"), agreed.get("ordered_in"), "{said}");
+        }
+        let told = done(&mut self.committee("4", &["sign", "change.wxc", "--collect", "--no-submit"]));
+        assert!(told.contains("4 signed, 3 needed"), "{told}");
     }
 
     /// The history is audited over the change, and is one wherever it is read.

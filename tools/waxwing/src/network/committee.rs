@@ -275,7 +275,7 @@ fn own_key(sign: &SignChange, home: &Home) -> Result<PathBuf, Failure> {
 }
 
 fn read_change(path: &Path) -> Result<CommitteeChange, Failure> {
-    let bytes = files::read(path, "change of a committee", CHANGE_FILE_MAX)?;
+    let bytes = files::read(path, "committee change", CHANGE_FILE_MAX)?;
     CommitteeChange::from_bytes(&bytes).map_err(|error| {
         Failure::usage(format!(
             "{} is no change of a committee ({error}): make one with `waxwing network committee propose`",
@@ -372,10 +372,7 @@ impl<'a> View<'a> {
                 .iter()
                 .map(|leaving| ("leaves", named(leaving))),
         );
-        facts.push((
-            "signed",
-            format!("{} of {} that are needed", self.signers().len(), self.current.quorum()),
-        ));
+        facts.push(("signed", signed(self.signers().len(), self.current.quorum())));
         facts.extend(self.signers().iter().map(|signer| ("by", named(signer))));
         facts
     }
@@ -397,6 +394,11 @@ impl<'a> View<'a> {
             "missing": self.missing(),
         })
     }
+}
+
+/// More may sign than are needed, so it is no fraction.
+fn signed(signers: usize, quorum: usize) -> String {
+    format!("{signers} signed, {quorum} needed")
 }
 
 #[cfg(test)]

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use waxwing_core::Meaning;
 use waxwing_core::change::CommitteeChange;
-use waxwing_core::codec::{Decode, Encode};
+use waxwing_core::codec::{Decode, Encode, Reader};
 use waxwing_core::committee::Committee;
-use waxwing_core::envelope::{Anchor, Envelope, EnvelopeHeader, KeepFor};
+use waxwing_core::envelope::{Anchor, Body, Carried, Envelope, EnvelopeHeader, KeepFor};
 use waxwing_core::follow::HeadProof;
 use waxwing_core::genesis::{FirstOfLog, Genesis};
+use waxwing_core::hash::HashKeys;
 use waxwing_core::limits::ANCHOR_INTERVAL;
+use waxwing_core::log::Place;
 use waxwing_core::receipt::Receipt;
 use waxwing_net::quic::RequestError;
-use waxwing_net::wire::{Admission, List, Opaque, Promise, Refusal, Request, Response};
+use waxwing_net::wire::{Admission, Bodies, List, Opaque, Promise, Refusal, Request, Response};
 use waxwing_seal::NodeAddress;
 
 use crate::audit::Caller;
@@ -29,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks whether it was.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// Bytes of the committee log that are asked for at once: a hundred changes of the largest committee.
+const PAGE_BYTES: NonZeroU32 = NonZeroU32::MIN.saturating_add((1 << 20) - 1);
 
 /// The node to submit to: the one that was named, or the one that runs in the home.
 ///
@@ -53,7 +58,7 @@ fn running(_home: &Home) -> Result<NodeAddress, Failure> {
     Err(Failure::usage("name the node to submit to: --node KEY@HOST:PORT"))
 }
 
-/// Submits a change and waits until it is in a block; returns the block's height.
+/// Submits a change, unless it is ordered already, and waits until it is in a block; returns the block's height.
 ///
 /// # Errors
 /// If no node takes it, or it does not become final.
@@ -64,42 +69,120 @@ pub(super) fn submit(
     node: &NodeAddress,
 ) -> Result<u64, Failure> {
     let caller = Caller::call(node).map_err(|why| Failure::failed(format!("{}: {why}", node.address())))?;
-    let envelope = envelope(change, genesis, anchor(&caller, genesis)?);
-    let entry = envelope.signed.entry_id(&genesis.keys());
-    let before = length(&caller, genesis)?;
-    let envelopes = List::new(vec![Opaque::from(envelope.to_bytes())]).ok_or_else(strange)?;
-    let request = Request::Submit {
-        envelopes,
-        promise: Promise::Word,
+    let mut log = CommitteeLog {
+        caller: &caller,
+        genesis,
+        current,
+        read: 0,
     };
-    match ask(&caller, &request)? {
-        Response::Submit(answers) => match answers.first() {
-            Some(Admission::Refused(refusal)) => {
-                return Err(Failure::failed(format!("the node does not take the change: {refusal}")));
-            }
-            Some(_) => {}
-            None => return Err(strange()),
-        },
-        _ => return Err(strange()),
+    // Others may have submitted it: an operator who signs late learns that it is decided.
+    if let Some(height) = log.find(change)? {
+        return Ok(height);
     }
+    give(&caller, &envelope(change, genesis, anchor(&caller, genesis)?))?;
     let started = clock::steady();
-    let mut index = before;
     while clock::steady().duration_since(started) < PATIENCE {
-        while index < length(&caller, genesis)? {
-            let receipt = receipt(&caller, genesis, index)?;
-            let ordered = receipt
-                .verify(&genesis.keys(), current)
-                .map_err(|error| Failure::failed(format!("the node's receipt proves nothing: {error}")))?;
-            if ordered.entry == entry {
-                return Ok(ordered.place.height);
-            }
-            index += 1;
+        if let Some(height) = log.find(change)? {
+            return Ok(height);
         }
         std::thread::sleep(PAUSE);
     }
     Err(Failure::failed(
         "the node took the change and it was not ordered within a minute: look at `waxwing network committee show` later",
     ))
+}
+
+/// Gives the node an envelope.
+fn give(caller: &Caller, envelope: &Envelope) -> Result<(), Failure> {
+    let envelopes = List::new(vec![Opaque::from(envelope.to_bytes())]).ok_or_else(strange)?;
+    let request = Request::Submit {
+        envelopes,
+        promise: Promise::Word,
+    };
+    match ask(caller, &request)? {
+        Response::Submit(answers) => match answers.first() {
+            Some(Admission::Refused(refusal)) => {
+                Err(Failure::failed(format!("the node does not take the change: {refusal}")))
+            }
+            Some(_) => Ok(()),
+            None => Err(strange()),
+        },
+        _ => Err(strange()),
+    }
+}
+
+/// The committee log as a node shows it, read from its beginning.
+struct CommitteeLog<'a> {
+    caller: &'a Caller,
+    genesis: &'a Genesis,
+    current: &'a Committee,
+    /// Entries that were read and are not the change.
+    read: u64,
+}
+
+impl CommitteeLog<'_> {
+    /// The height at which the change was ordered, if it was. A change is known by what its signatures are over: who
+    /// submitted it first may have had other signatures of the same quorum.
+    fn find(&mut self, change: &CommitteeChange) -> Result<Option<u64>, Failure> {
+        let keys = self.genesis.keys();
+        let length = length(self.caller, self.genesis)?;
+        while self.read < length {
+            let request = Request::Entries {
+                log: self.genesis.committee_log_id(),
+                from: self.read,
+                count: NonZeroU32::MIN.saturating_add(u32::from(u8::MAX)),
+                bytes: PAGE_BYTES,
+                bodies: Bodies::With,
+            };
+            let Response::Entries(page) = ask(self.caller, &request)? else {
+                return Err(strange());
+            };
+            if page.from != self.read || page.entries.is_empty() {
+                return Err(strange());
+            }
+            for bytes in page.entries.iter() {
+                let entry = carried(bytes).ok_or_else(strange)?;
+                if is_agreed(&entry, change, &keys, self.current)
+                    && let Some(height) = self.proven(&entry, change)?
+                {
+                    return Ok(Some(height));
+                }
+                self.read += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The height of the entry to be read next, by its receipt; `None` if the change came too late there.
+    fn proven(&self, entry: &Carried, change: &CommitteeChange) -> Result<Option<u64>, Failure> {
+        let keys = self.genesis.keys();
+        let receipt = receipt(self.caller, self.genesis, self.read)?;
+        let ordered = receipt
+            .verify(&keys, self.current)
+            .map_err(|error| Failure::failed(format!("the node's receipt proves nothing: {error}")))?;
+        if ordered.entry != entry.signed.entry_id(&keys) || ordered.log != self.genesis.committee_log_id() {
+            return Err(strange());
+        }
+        Ok(Some(ordered.place.height).filter(|height| *height < change.from_height))
+    }
+}
+
+/// An entry as a node sends it.
+fn carried(bytes: &[u8]) -> Option<Carried> {
+    let mut reader = Reader::new(bytes);
+    Place::decode(&mut reader).ok()?;
+    let entry = Carried::decode(&mut reader).ok()?;
+    reader.finish().ok().map(|()| entry)
+}
+
+/// Whether an entry's body is this change, signed by a quorum.
+fn is_agreed(entry: &Carried, change: &CommitteeChange, keys: &HashKeys, current: &Committee) -> bool {
+    let Body::Present(body) = &entry.body else {
+        return false;
+    };
+    let is_its_body = keys.hash(Meaning::Body, body) == entry.signed.header.body_hash;
+    let found = CommitteeChange::from_bytes(body);
+    is_its_body && found.is_ok_and(|found| found.message() == change.message() && found.verify(keys, current).is_ok())
 }
 
 /// The change as an entry. It must never be erased, so its commitment is one whose secret nobody can know: the hash of the
