@@ -1,12 +1,16 @@
 //! A history beside an evidence file: somebody else has found the contradiction, and it is asked on which side one is.
+//!
+//! Two certified blocks of one height are two histories, whichever of them this one is. Two votes convict the validator
+//! that cast both, and take nothing from a history that a quorum certified: that is judged as if it stood alone.
 
 use waxwing_core::Hash;
 use waxwing_core::evidence::Evidence;
 use waxwing_core::evidence_file::{EvidenceFile, convicted};
-use waxwing_core::policy::Policy;
+use waxwing_core::hash::HashKeys;
+use waxwing_core::policy::{PinnedHead, Policy};
 use waxwing_core::verdict::Verdict;
 
-use super::{CompareError, Comparison, Heads, Held, Outcome, Side, Stop, Which};
+use super::{CompareError, Comparison, Heads, Held, Outcome, Side, Stop, Which, anchored};
 use crate::report::{Anchoring, Network};
 use crate::source::SourceKind;
 
@@ -35,8 +39,14 @@ pub fn compare_with_evidence(
         }));
     }
     let (height, mut newest) = (file.evidence.height(), 0);
-    let (outcome, verdict) = match hold(file, history, evidence, &mut newest) {
-        Ok(held) => (Outcome::Held(Box::new(held)), Verdict::Diverged),
+    let (outcome, verdict) = match hold(file, history, evidence, &mut newest, policy) {
+        Ok(held) => {
+            let verdict = match &file.evidence {
+                Evidence::TwoHeads(_) => Verdict::Diverged,
+                Evidence::TwoVotes(_) => anchored(newest, held.not_pinned, &genesis, policy),
+            };
+            (Outcome::Held(Box::new(held)), verdict)
+        }
         Err(Stop::Failed(which, why)) => return Err(CompareError::Failed(which, why)),
         Err(Stop::Broken(which, height, why, verdict)) => (Outcome::Broken { which, height, why }, verdict),
     };
@@ -49,7 +59,13 @@ pub fn compare_with_evidence(
     })
 }
 
-fn hold(file: &EvidenceFile, history: &mut dyn Heads, evidence: Which, newest: &mut u64) -> Result<Held, Stop> {
+fn hold(
+    file: &EvidenceFile,
+    history: &mut dyn Heads,
+    evidence: Which,
+    newest: &mut u64,
+    policy: Option<&Policy>,
+) -> Result<Held, Stop> {
     let height = file.evidence.height();
     let committee = file.verify().map_err(|error| {
         let why = format!("the evidence does not hold: {error}");
@@ -62,9 +78,13 @@ fn hold(file: &EvidenceFile, history: &mut dyn Heads, evidence: Which, newest: &
     let keys = file.genesis.keys();
     let mut side = Side::open(which, history, &keys, newest)?;
     let own = if height > 0 && height <= side.newest {
-        Some(side.head(height)?.header.id(&keys))
+        Some(side.certified(&keys, height)?.header.id(&keys))
     } else {
         None
+    };
+    let not_pinned = match (&file.evidence, policy.and_then(|policy| policy.head)) {
+        (Evidence::TwoVotes(_), pin) => stands(&mut side, &keys, pin)?,
+        (Evidence::TwoHeads(_), _) => None,
     };
     let blocks: [Hash; 2] = match &file.evidence {
         Evidence::TwoVotes(votes) => [votes.first.0, votes.second.0],
@@ -75,5 +95,21 @@ fn hold(file: &EvidenceFile, history: &mut dyn Heads, evidence: Which, newest: &
         file: file.clone(),
         blocks,
         own,
+        not_pinned,
     })
+}
+
+/// Checks the newest block, and the one at the height of which the policy pins one: its id, if it is another.
+fn stands(side: &mut Side<'_>, keys: &HashKeys, pin: Option<PinnedHead>) -> Result<Option<Hash>, Stop> {
+    if side.newest > 0 {
+        side.certified(keys, side.newest)?;
+    }
+    let Some(pin) = pin.filter(|pin| pin.height <= side.newest) else {
+        return Ok(None);
+    };
+    if pin.height > 0 {
+        side.certified(keys, pin.height)?;
+    }
+    let found = side.id(keys, pin.height)?;
+    Ok((found != pin.id).then_some(found))
 }

@@ -136,6 +136,8 @@ pub struct Held {
     pub own: Option<Hash>,
     /// Validators that the evidence convicts by name.
     pub convicted: Vec<ValidatorId>,
+    /// The block that stands, certified, where the policy pins another one.
+    pub not_pinned: Option<Hash>,
 }
 
 /// Why there is no comparison.
@@ -226,12 +228,17 @@ fn judge(outcome: &Outcome, genesis: &Genesis, policy: Option<&Policy>) -> Verdi
     let Outcome::Agree { common, not_pinned } = outcome else {
         return Verdict::Diverged;
     };
+    anchored(common.height, *not_pinned, genesis, policy)
+}
+
+/// What a sound history that goes up to a height is worth, by the policy.
+fn anchored(newest: u64, not_pinned: Option<Hash>, genesis: &Genesis, policy: Option<&Policy>) -> Verdict {
     let Some(policy) = policy.filter(|policy| policy.genesis == *genesis) else {
         return Verdict::Unanchored;
     };
     match policy.head {
         _ if not_pinned.is_some() => Verdict::Diverged,
-        Some(pin) if pin.height > common.height => Verdict::Incomplete,
+        Some(pin) if pin.height > newest => Verdict::Incomplete,
         _ => Verdict::Verified,
     }
 }

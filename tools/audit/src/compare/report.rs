@@ -46,8 +46,29 @@ impl Comparison {
             Outcome::Held(held) => format!(
                 "the evidence holds: {}; {}",
                 contradiction(&held.file.evidence),
-                whose(held)
+                match &held.file.evidence {
+                    Evidence::TwoHeads(_) => whose(held).to_owned(),
+                    Evidence::TwoVotes(_) => self.beside_two_votes(),
+                }
             ),
+        }
+    }
+
+    /// Two votes are about a validator: what is said of the history is what it would be without them.
+    fn beside_two_votes(&self) -> String {
+        let sound = "it says nothing against the history";
+        let pinned = self.anchor.as_ref().and_then(|anchor| anchor.pinned);
+        match (self.verdict, &self.anchor) {
+            (Verdict::Unanchored, None) => format!("{sound}; no policy says which network this should be"),
+            (Verdict::Unanchored, Some(anchor)) => {
+                format!("{sound}; the policy pins another network, {}", anchor.network)
+            }
+            (Verdict::Incomplete, _) => {
+                let height = pinned.map_or(0, |pinned| pinned.height);
+                format!("{sound}; the policy pins block {height}, which the history does not have")
+            }
+            (Verdict::Diverged, _) => "the history is not the one of which the policy pins a block".to_owned(),
+            _ => sound.to_owned(),
         }
     }
 
@@ -123,7 +144,16 @@ impl Comparison {
                 }
             }
             Outcome::Differ(difference) => facts.extend(differing(difference)),
-            Outcome::Held(held) => facts.extend(beside(held)),
+            Outcome::Held(held) => {
+                facts.extend(beside(held));
+                let pinned = self.anchor.as_ref().and_then(|anchor| anchor.pinned);
+                if let Some((pinned, found)) = pinned.zip(held.not_pinned) {
+                    facts.push((
+                        "pinned",
+                        format!("{} {}, the history has {found}", pinned.height, pinned.id),
+                    ));
+                }
+            }
             Outcome::Broken { .. } => {}
         }
         facts.push(("network", format!("{} {}", self.network.id, self.network.name)));
@@ -144,6 +174,7 @@ impl Comparison {
             Outcome::Agree { not_pinned: None, .. } => &[],
             Outcome::Agree { .. } => &["keep both histories and the policy: together they are evidence"],
             Outcome::Broken { .. } => &["`waxwing audit run` on that history names what was changed"],
+            Outcome::Held(held) if matches!(held.file.evidence, Evidence::TwoVotes(_)) => return two_votes(held),
             Outcome::Differ(_) | Outcome::Held(_) => &[
                 "show the evidence to everybody who uses this network, and to its operators; anybody can check it with \
                  `waxwing-verify` and a policy",
@@ -162,6 +193,20 @@ impl Comparison {
         let object = Json::of(self, names);
         serde_json::to_value(object).expect("strings, numbers and lists of them have a form in JSON")
     }
+}
+
+/// What to do about a validator that cast two votes.
+fn two_votes(held: &Held) -> Vec<String> {
+    let mut steps = vec![
+        "have the validator replaced: `waxwing network committee propose --remove KEY --add KEY`; it may be an accident of \
+         its operator (one key on two machines)"
+            .to_owned(),
+        "show the evidence to the network's operators; anybody can check it with `waxwing-verify` and a policy".to_owned(),
+    ];
+    if held.not_pinned.is_some() {
+        steps.push("keep the history and the policy: together they are evidence, too".to_owned());
+    }
+    steps
 }
 
 fn differing(difference: &Difference) -> Vec<(&'static str, String)> {

@@ -56,6 +56,10 @@ impl Report {
             Verdict::Incomplete => {
                 &["ask another node for the bodies; if it has them, the one this came from withholds them"]
             }
+            Verdict::Unanchored if self.anchor.is_some() => &[
+                "the policy pins another network: give the policy of the network that you mean, or the history that belongs \
+                 to this policy",
+            ],
             Verdict::Unanchored => {
                 &["get the network's policy from somebody you trust, and give it with --policy FILE"]
             }

@@ -292,6 +292,57 @@ fn an_evidence_file_says_on_which_side_a_history_is() {
     assert!(matches!(foreign, Err(CompareError::OtherNetworks(_))));
 }
 
+#[test]
+fn two_votes_convict_a_validator_and_take_nothing_from_the_history() {
+    let mut world = World::found(MemoryTables::new(), 1);
+    for number in 0..5 {
+        world.append(100, &[note(0, number)]);
+    }
+    let (mut history, file) = (Listed::of(&world), smallest());
+    let held = |history: &mut Listed, policy: Option<&Policy>| {
+        compare_with_evidence(&file, history, Which::First, policy).unwrap()
+    };
+    let policy = |head| Policy {
+        genesis: genesis(1),
+        head,
+    };
+    let unanchored = held(&mut history, None);
+    assert_eq!(unanchored.verdict, Verdict::Unanchored, "{unanchored}");
+    let other = Policy {
+        genesis: genesis(4),
+        head: None,
+    };
+    assert_eq!(held(&mut history, Some(&other)).verdict, Verdict::Unanchored);
+
+    let verified = held(&mut history, Some(&policy(None)));
+    assert_eq!((verified.verdict, verified.exit_code()), (Verdict::Verified, 0));
+    let text = verified.to_string();
+    assert!(
+        text.contains("the evidence holds: a validator cast two contradicting votes"),
+        "{text}"
+    );
+    assert!(text.contains("it says nothing against the history"), "{text}");
+    assert!(
+        text.contains("have the validator replaced") && text.contains("may be an accident"),
+        "{text}"
+    );
+    assert!(!text.contains("believe nothing"), "{text}");
+
+    // What the policy pins of the history counts as ever.
+    let pin = |height| {
+        let id = Hash([7; 32]);
+        policy(Some(PinnedHead { height, id }))
+    };
+    let parted = held(&mut history, Some(&pin(2)));
+    assert_eq!(parted.verdict, Verdict::Diverged, "{parted}");
+    assert!(
+        parted
+            .to_string()
+            .contains("not the one of which the policy pins a block")
+    );
+    assert_eq!(held(&mut history, Some(&pin(99))).verdict, Verdict::Incomplete);
+}
+
 /// Orders a change of the committee that takes over `later` blocks after the next one.
 fn change_committee(world: &mut World<MemoryTables>, members: &[u8], later: u64) {
     let (keys, current) = (world.ledger.keys().clone(), world.ledger.committee().clone());

@@ -34,6 +34,9 @@ fn without_a_policy_or_with_another_networks_it_proves_nothing_about_the_world()
     };
     let foreign = history.audit(Some(&other));
     assert_eq!(foreign.verdict, Verdict::Unanchored, "{foreign}");
+    let next = foreign.next_steps().join(" ");
+    assert!(next.contains("the policy pins another network"), "{next}");
+    assert_ne!(foreign.next_steps(), none.next_steps());
     assert!(foreign.headline().contains("another network"), "{foreign}");
 }
 
