@@ -19,7 +19,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::faults::Lifeline;
-use crate::serve::NodeStatus;
+use crate::serve::{CommitteeReport, LinkReport, NodeStatus};
 
 /// Blocks that a node may be behind what its upstream nodes have shown, and still be ready: some seconds under load.
 const LAG_BLOCKS: u64 = 64;
@@ -80,6 +80,7 @@ fn checks(pages: &Pages, status: &NodeStatus) -> Vec<Check> {
             holds: is_validator || connected > 0,
             reason: format!("none of {} answers", status.upstreams.len()),
         },
+        quorum(is_validator, &status.committee, &status.links),
         Check {
             name: "sync",
             holds: status.target.saturating_sub(status.height) <= LAG_BLOCKS,
@@ -94,6 +95,25 @@ fn checks(pages: &Pages, status: &NodeStatus) -> Vec<Check> {
             reason: "two certified histories were seen".to_owned(),
         },
     ]
+}
+
+/// Whether a validator can order what it is given: a vote reaches the others, and theirs come back, over links both ways.
+fn quorum(is_validator: bool, committee: &CommitteeReport, links: &[LinkReport]) -> Check {
+    let is_linked = |member: &String| {
+        let mut links = links.iter().filter(|link| link.validator == *member);
+        links.any(|link| link.listens && link.heard_at.is_some())
+    };
+    let votes = |member: &&String| committee.own.as_ref() == Some(*member) || is_linked(member);
+    let reached = committee.members.iter().filter(votes).count();
+    Check {
+        name: "quorum",
+        holds: !is_validator || reached >= committee.quorum,
+        reason: format!(
+            "linked with {reached} of {} validators, itself counted; {} must be",
+            committee.members.len(),
+            committee.quorum
+        ),
+    }
 }
 
 async fn readyz(State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery) -> Response {
@@ -135,4 +155,63 @@ async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
 
 fn gone() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "the node has stopped\n").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committee(members: &[&str], quorum: usize) -> CommitteeReport {
+        CommitteeReport {
+            term: 0,
+            members: members.iter().map(ToString::to_string).collect(),
+            quorum,
+            tolerated: members.len() - quorum,
+            own: Some("a".to_owned()),
+            proposer: None,
+            next_term_from: None,
+            round: None,
+            certificate: None,
+        }
+    }
+
+    fn link(validator: &str, listens: bool, is_heard: bool) -> LinkReport {
+        LinkReport {
+            validator: validator.to_owned(),
+            listens,
+            heard_at: is_heard.then(|| "key@host:1".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_validator_is_ready_with_a_quorum_and_not_without() {
+        let four = committee(&["a", "b", "c", "d"], 3);
+        let holds = |links: &[LinkReport]| quorum(true, &four, links).holds;
+        assert!(holds(&[
+            link("b", true, true),
+            link("c", true, true),
+            link("d", false, false)
+        ]));
+        assert!(!holds(&[link("b", true, true), link("c", false, false)]));
+        assert!(!holds(&[]));
+        // Half a link decides nothing.
+        assert!(!holds(&[
+            link("b", true, true),
+            link("c", true, false),
+            link("d", false, true)
+        ]));
+        // Who joins in the next term does not vote yet.
+        assert!(!holds(&[link("b", true, true), link("e", true, true)]));
+        let refused = quorum(true, &four, &[link("b", true, true)]);
+        assert_eq!(
+            refused.reason,
+            "linked with 2 of 4 validators, itself counted; 3 must be"
+        );
+    }
+
+    #[test]
+    fn who_votes_alone_or_not_at_all_waits_for_no_other_validator() {
+        assert!(quorum(true, &committee(&["a"], 1), &[]).holds);
+        assert!(quorum(false, &committee(&["b", "c", "d", "e"], 3), &[]).holds);
+    }
 }

@@ -125,7 +125,8 @@ async fn a_disk_that_fails_stops_the_node_before_anything_is_announced() {
     assert_eq!(node.handle.tip().height, 1);
 }
 
-async fn fetch(node: &Running, path: &str) -> String {
+/// What the node's page says, headers and all.
+pub(crate) async fn fetch(node: &Running, path: &str) -> String {
     let mut stream = TcpStream::connect(node.handle.http().unwrap()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -146,7 +147,10 @@ async fn health_status_and_figures_are_on_loopback() {
     assert!(fetch(&node, "/livez").await.starts_with("HTTP/1.1 200"));
     let ready = fetch(&node, "/readyz?verbose").await;
     assert!(
-        ready.starts_with("HTTP/1.1 200") && ready.contains("[+] sync") && ready.ends_with("ready\n"),
+        ready.starts_with("HTTP/1.1 200")
+            && ready.contains("[+] quorum")
+            && ready.contains("[+] sync")
+            && ready.ends_with("ready\n"),
         "{ready}"
     );
     let status = fetch(&node, "/status").await;
