@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot, watch};
-use waxwing_core::keys::NodeKey;
+use waxwing_core::keys::{NodeId, NodeKey};
 use waxwing_net::quic::{Dialer, Identity, Server, ServerLimits, Shown};
 use waxwing_net::wire::{Submitters, Text};
 use waxwing_store::{OpenError, Options, RocksTables, Store, StoreError, Tables};
@@ -95,6 +95,7 @@ pub async fn start_on<T: Tables>(
     if store.genesis() != directory.genesis() {
         return Err(StartError::OtherNetwork);
     }
+    let config = &without_itself(config, directory.transport().public());
     let entrance = Entrance::of(&directory, config, &clock).map_err(StartError::System)?;
     let (store, faults) = join::at_start(store, entrance).await.map_err(StartError::Join)?;
     let (store, ledger) = blocking(move || store.restore().map(|ledger| (store, ledger)))
@@ -413,6 +414,14 @@ impl<T: Tables> Inside for Within<T> {
     }
 }
 
+/// The settings without this node's own address: operators give every machine the same list.
+fn without_itself(config: &NodeConfig, own: NodeId) -> NodeConfig {
+    let mut config = config.clone();
+    config.upstreams.retain(|address| address.node != own);
+    config.validators.retain(|address| address.node != own);
+    config
+}
+
 /// Where blocks are copied from while this node does not vote: a validator that leaves goes on with those it knows.
 fn sources(config: &NodeConfig) -> Vec<NodeAddress> {
     let mut sources = config.upstreams.clone();
@@ -442,6 +451,7 @@ fn facts(config: &NodeConfig) -> Facts {
             Submit::Nobody => Submitters::Nobody,
         },
         policy: Text::new(&config.policy).unwrap_or_default(),
+        upstreams: config.upstreams.iter().map(|address| address.node).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use waxwing_core::evidence::Evidence;
+use waxwing_core::keys::NodeId;
 use waxwing_net::wire::limits::{POLICY_BYTES_MAX, SOFTWARE_BYTES_MAX};
 use waxwing_net::wire::{Access, List, Peer, Progress, Reply, Response, Retention, Role, Status, Submitters, Text};
 use waxwing_store::Tables;
@@ -18,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) submitters: Submitters,
     /// What the operator says about it.
     pub(crate) policy: Text<POLICY_BYTES_MAX>,
+    /// Nodes that the settings name as upstream nodes: not those known as validators alone.
+    pub(crate) upstreams: Vec<NodeId>,
 }
 
 /// A node, for its operator. The fields are what `/status` shows as JSON.
@@ -56,7 +59,7 @@ pub struct NodeStatus {
     pub disk_bytes: u64,
     /// Whether two certified histories were seen, so that nothing more is copied.
     pub is_halted: bool,
-    /// Upstream nodes.
+    /// Upstream nodes. A node that votes has links to the other validators instead, so those are none.
     pub upstreams: Vec<UpstreamReport>,
     /// Who votes on the next block.
     pub committee: CommitteeReport,
@@ -203,7 +206,10 @@ impl<T: Tables> Serving<T> {
         };
         let gap = self.chain.store().gap();
         let (envelopes, bytes) = self.pool_level();
-        let upstreams = self.upstreams.status().into_iter().map(|upstream| UpstreamReport {
+        let votes = self.role() == Role::Validator;
+        let mut upstreams = self.upstreams.status();
+        upstreams.retain(|upstream| !votes || self.facts.upstreams.contains(&upstream.address.node));
+        let upstreams = upstreams.into_iter().map(|upstream| UpstreamReport {
             address: upstream.address.to_string(),
             is_connected: upstream.is_connected,
             is_validator: upstream.is_validator,

@@ -6,9 +6,12 @@ use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::Encode;
 use waxwing_core::keys::VoteKey;
 use waxwing_net::wire::{Admission, Promise};
+use waxwing_node::NodeAddress;
 use waxwing_node::config::NodeConfig;
+use waxwing_node::directory::Directory;
 
 use crate::client::Client;
+use crate::start::fetch;
 use crate::world::{Running, SOON, World, Writer};
 
 /// Submits so many envelopes of one writer to one node, one after the other.
@@ -76,8 +79,82 @@ async fn four_validators_order_what_is_submitted_to_any_of_them() {
         assert!(committee.certificate.unwrap().signers.len() >= 3);
         assert_eq!(committee.round, None, "at rest");
         assert_eq!(status.links.len(), 3);
+        assert_eq!(status.upstreams, [], "validators are links while it votes");
     }
     assert_eq!(follower.handle.status().unwrap().committee.own, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_validator_is_ready_as_soon_as_there_is_a_quorum_and_not_before() {
+    let world = World::of(4);
+    let first = world
+        .member_with(&world.votes[0], &[], |config| {
+            config.http = Some(([127, 0, 0, 1], 0).into())
+        })
+        .await;
+    let lacks = fetch(&first, "/readyz").await;
+    assert!(
+        lacks.starts_with("HTTP/1.1 503") && lacks.contains("[-] quorum: linked with 1 of 4 validators"),
+        "{lacks}"
+    );
+    assert!(fetch(&first, "/livez").await.starts_with("HTTP/1.1 200"));
+    let second = world.member(&world.votes[1], &[first.address()]).await;
+    let known = [first.address(), second.address()];
+    let _third = world.member(&world.votes[2], &known).await;
+    let waited = tokio::time::timeout(SOON, async {
+        while !fetch(&first, "/readyz").await.starts_with("HTTP/1.1 200") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.unwrap();
+    assert!(fetch(&first, "/readyz?verbose").await.contains("[+] quorum"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_given_everybodys_address_does_not_count_itself() {
+    let world = World::of(4);
+    let first = world.member(&world.votes[0], &[]).await;
+    let second = world.member(&world.votes[1], &[first.address()]).await;
+    let listed = |node: &Running| {
+        let upstreams = node.handle.status().unwrap().upstreams;
+        upstreams
+            .into_iter()
+            .map(|upstream| upstream.address)
+            .collect::<Vec<_>>()
+    };
+    let (place, config) = second.stop().await;
+    let own = NodeAddress {
+        node: Directory::open(place.path()).unwrap().transport().public(),
+        ..first.address()
+    };
+    let all = vec![own.clone(), first.address()];
+    let config = NodeConfig {
+        upstreams: all.clone(),
+        validators: all,
+        ..config
+    };
+    let second = world.run(place, config.clone()).await;
+    // What was named as an upstream node is shown to a validator too.
+    assert_eq!(listed(&second), [first.address().to_string()]);
+
+    let place = tempfile::tempdir().unwrap();
+    Directory::found(place.path(), &world.genesis, None, &config).unwrap();
+    let own = NodeAddress {
+        node: Directory::open(place.path()).unwrap().transport().public(),
+        ..own
+    };
+    let config = NodeConfig {
+        upstreams: Vec::new(),
+        validators: vec![own, first.address()],
+        ..config
+    };
+    let follower = world.run(place, config).await;
+    assert_eq!(follower.handle.status().unwrap().role, "follower");
+    assert_eq!(
+        listed(&follower),
+        [first.address().to_string()],
+        "it copies from validators"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
