@@ -38,7 +38,10 @@ const REFUSED: &[(&[&str], &[&str])] = &[
         &["network", "new", "x", "--validators", "4"],
         &["takes 4 keys", "waxwing network key"],
     ),
-    (&["network", "new", "x", "--validators", "0"], &["--validators"]),
+    (
+        &["network", "new", "x", "--validators", "0"],
+        &["--validators", "waxwing network new --help"],
+    ),
     (
         &["network", "new", "x", "--validators", "4", "--key", "DIR/ann/vote.pub"],
         &["1 of 4 keys", "who is missing runs `waxwing network key`"],
@@ -116,10 +119,18 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (&["audit", "run", "DIR/missing"], &["no such file"]),
     (&["audit", "run", "DIR/empty"], &["holds no ledger"]),
     (
+        &["audit", "run", "DIR/long.wxg"],
+        &["is a genesis, and no history", "waxwing network show"],
+    ),
+    (
         &["audit", "run", "DIR/rubbish", "--policy", "DIR/missing"],
         &["cannot read policy"],
     ),
     (&["export", "DIR/empty", "--out", "DIR/b"], &["holds no ledger"]),
+    (
+        &["--json", "export", "DIR/empty", "--out", "-"],
+        &["name a file with --out"],
+    ),
     (&["export", "DIR/rubbish", "--out", "DIR/b"], &["not a bundle"]),
     // The playground.
     (&["dev", "demo", "--messages", "3"], &["8 or more"]),

@@ -10,12 +10,15 @@
 //! A panic is a bug of ours and is said to be one. It ends the process at once: what was acknowledged is on disk, and
 //! the next start goes on from there.
 
+use std::ffi::OsString;
 use std::fmt::{self, Display, Formatter};
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 use waxwing_seal::display::display_safe;
 
+use crate::args::Cli;
 use crate::output;
 
 /// Where a bug is reported.
@@ -97,14 +100,14 @@ pub(crate) fn refuse_arguments(refusal: &clap::Error) -> ExitCode {
             ExitCode::from(2)
         }
         _ => {
-            error_line(&argument_line(refusal));
+            error_line(&argument_line(refusal, std::env::args_os()));
             ExitCode::from(2)
         }
     }
 }
 
 /// The first paragraph of clap's answer, its tips, and where the help is.
-fn argument_line(refusal: &clap::Error) -> String {
+fn argument_line(refusal: &clap::Error, arguments: impl Iterator<Item = OsString>) -> String {
     let text = refusal.render().to_string();
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default();
@@ -116,32 +119,41 @@ fn argument_line(refusal: &clap::Error) -> String {
             line.push_str(tip);
         }
     }
-    line.push_str(&format!("; see `{} --help`", command_of(&text)));
+    line.push_str(&format!(
+        "; see `{} --help`",
+        command_of(&text).unwrap_or_else(|| command_in(arguments))
+    ));
     line
 }
 
 /// The command that was being read, from clap's usage line: `Usage: waxwing network new [OPTIONS] <NAME>`.
-fn command_of(text: &str) -> String {
-    let usage = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Usage: "))
-        .unwrap_or("waxwing");
+fn command_of(text: &str) -> Option<String> {
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "))?;
     let is_word = |word: &&str| word.bytes().all(|letter| letter.is_ascii_lowercase());
-    usage
-        .split_whitespace()
-        .take_while(is_word)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words: Vec<_> = usage.split_whitespace().take_while(is_word).collect();
+    Some(words.join(" "))
+}
+
+/// The command that was typed: a refused value comes without a usage line.
+fn command_in(arguments: impl Iterator<Item = OsString>) -> String {
+    let (mut command, mut words) = (Cli::command(), "waxwing".to_owned());
+    for argument in arguments.skip(1) {
+        if let Some(verb) = command.find_subcommand(&argument).cloned() {
+            words = format!("{words} {}", verb.get_name());
+            command = verb;
+        }
+    }
+    words
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Cli;
     use clap::Parser;
 
     fn refused(arguments: &[&str]) -> String {
-        argument_line(&Cli::try_parse_from(arguments).expect_err("these arguments are wrong"))
+        let refusal = Cli::try_parse_from(arguments).expect_err("these arguments are wrong");
+        argument_line(&refusal, arguments.iter().map(OsString::from))
     }
 
     #[test]
@@ -164,5 +176,11 @@ mod tests {
     fn a_misspelt_command_is_answered_with_the_nearest() {
         assert!(refused(&["waxwing", "nettwork"]).contains("'network'"));
         assert!(refused(&["waxwing", "network", "new"]).contains("<NAME>"));
+    }
+
+    #[test]
+    fn a_refused_value_names_the_help_of_its_command() {
+        let line = refused(&["waxwing", "--home", "x", "network", "new", "a", "--validators", "0"]);
+        assert!(line.ends_with("; see `waxwing network new --help`"), "{line}");
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum Audit {
     ///   0  VERIFIED    all checks hold, and the policy anchors them
     ///   1  the audit failed, 2  it was used wrongly: nothing is claimed
     ///  12  INCOMPLETE  sound as far as it goes: bodies withheld, or shorter than the policy's head
-    ///  20  UNANCHORED  consistent in itself; without a policy of its network it proves nothing about the world
+    ///  20  UNANCHORED  consistent in itself; proves nothing about the world without its network's policy
     ///  30  DIVERGED    valid, but contradicts the policy's head: evidence
     ///  40  TAMPERED    a hash, signature or proof fails; the first divergent entry is named
     ///  50  MALFORMED   cannot be read: says nothing about tampering
@@ -31,11 +31,12 @@ pub(crate) enum Audit {
 
     /// Hold two histories against each other: how far they agree, or evidence that validators signed both
     ///
-    /// Block ids are compared, each of which covers all blocks before it, and the certificates wherever the histories
-    /// are looked at; `waxwing audit run` checks what the blocks hold. Where two different blocks of one height are
-    /// certified, one file is written that anybody can check (`waxwing-verify`). Such a file can be given in the place
-    /// of one of the two: then it is checked, and said on which side the history is. Two votes of one validator are about
-    /// that validator: the history is judged as if it stood alone.
+    /// Block ids are compared, each of which covers all blocks before it, and the certificates wherever
+    /// the histories are looked at; `waxwing audit run` checks what the blocks hold. Where two different
+    /// blocks of one height are certified, one file is written that anybody can check
+    /// (`waxwing-verify`). Such a file can be given in the place of one of the two: then it is checked,
+    /// and said on which side the history is. Two votes of one validator are about that validator: the
+    /// history is judged as if it stood alone.
     ///
     /// Exit codes, as of `waxwing audit run`:
     ///

@@ -10,12 +10,12 @@ use waxwing_core::genesis::Parameters;
 pub(crate) enum Network {
     /// Found a network: write down who votes in it; alone, with a vote key of its own
     ///
-    /// Alone it makes a vote key and the genesis that names it. Several operators found a network together, and nobody's
-    /// secret leaves his machine:
+    /// Alone it makes a vote key and the genesis that names it. Several operators found a network
+    /// together, and nobody's secret leaves his machine:
     ///
     ///   1  everybody     waxwing network key
     ///                    makes a vote key and prints its public line: send that line to one of you
-    ///   2  one of you    waxwing network new NAME --validators 4 --key LINE --key LINE --key LINE --key LINE
+    ///   2  one of you    waxwing network new NAME --key LINE --key LINE --key LINE --key LINE
     ///                    puts the lines into one file, genesis.wxg: send it to everybody
     ///   3  everybody     waxwing network show genesis.wxg
     ///                    prints its fingerprint: compare it by voice, all of you, and look for your own key
