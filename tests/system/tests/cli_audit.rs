@@ -131,6 +131,9 @@ fn a_bundle_says_the_same_as_the_directory_and_half_of_one_is_malformed() {
     let piped = world.run(&["export", "home", "--out", "-"]);
     let bytes = std::fs::read(world.at("bundle")).expect("the bundle was written");
     assert_eq!(piped.stdout, bytes, "the same history is the same bundle");
+    let both = world.run(&["--json", "export", "home", "--out", "-"]);
+    assert_eq!((both.status.code(), both.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&both.stderr).contains("name a file with --out"));
     let half = bytes.split_at(bytes.len() / 2).0;
     std::fs::write(world.at("half"), half).expect("a file can be written");
     world.verdict(&["half", "--policy", "policy"], "MALFORMED", 50);

@@ -127,6 +127,9 @@ fn two_certified_histories_leave_one_file_that_convinces_a_stranger() {
     world.says_the_same_of_bundles(&found);
     assert!(!world.at(&format!("evidence-{}-2.wxe", world.shared + 1)).exists());
 
+    let (code, line) = refusal(&mut world.audit(&["compare", &file, &file]));
+    assert!(code == 2 && line.contains("both files are evidence"), "{line}");
+
     // Somebody who was handed the file learns on which side a history is.
     let (code, first) = world.compare(&file, "one");
     let (_, second) = world.compare("two.wxb", &file);

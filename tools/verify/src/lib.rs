@@ -5,6 +5,7 @@
 //! beyond those files, no clock, and builds for browsers too.
 
 mod evidence;
+mod kind;
 
 use core::fmt;
 
@@ -18,6 +19,7 @@ use waxwing_core::verdict::Verdict;
 use waxwing_core::{Hash, Meaning};
 
 pub use evidence::{EvidenceFinding, EvidenceOutcome, Proven, verify_evidence};
+pub use kind::{FileKind, KIND_BYTES};
 
 /// What came of checking a receipt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +48,8 @@ pub enum Finding {
     },
     /// Bytes that are no receipt.
     NotAReceipt(CodecError),
+    /// A file of another kind.
+    AnotherKind(FileKind),
     /// The receipt belongs to a network that the policy does not pin.
     OtherNetwork {
         /// Named by the receipt.
@@ -92,7 +96,11 @@ pub fn verify(receipt: &[u8], policy: Option<&Policy>, body: Option<&[u8]>) -> O
     };
     let file = match ReceiptFile::from_bytes(receipt) {
         Ok(file) => file,
-        Err(error) => return outcome(Verdict::Malformed, Finding::NotAReceipt(error)),
+        Err(error) => {
+            let other = FileKind::of(receipt).filter(|kind| *kind != FileKind::Receipt);
+            let finding = other.map_or(Finding::NotAReceipt(error), Finding::AnotherKind);
+            return outcome(Verdict::Malformed, finding);
+        }
     };
     let found = file.receipt.head.header.network;
     let Some(policy) = policy else {
@@ -189,7 +197,11 @@ impl fmt::Display for Outcome {
                     }
                 )?;
             }
-            Finding::NotAReceipt(error) => writeln!(f, "this is not a receipt: {error}")?,
+            Finding::NotAReceipt(error) => writeln!(
+                f,
+                "this is not a receipt: {error}; give a receipt file (.wxr), or to `waxwing-verify` an evidence file (.wxe)"
+            )?,
+            Finding::AnotherKind(kind) => writeln!(f, "this is {kind}, and not a receipt: {}", kind.advice())?,
             Finding::OtherNetwork { found, pinned } => {
                 writeln!(
                     f,

@@ -170,6 +170,16 @@ fn each_wrong_receipt_has_its_own_verdict() {
     let policy = policy(genesis.clone());
     let verdict = |receipt: &Receipt| verify(&receipt.to_bytes(), Some(&policy), None).verdict;
 
+    for (bytes, words) in [
+        (&b"hello"[..], "give a receipt file (.wxr)"),
+        (
+            b"WXBUNDL\x01",
+            "this is a bundle, a whole history, and not a receipt: audit it with `waxwing audit run`",
+        ),
+    ] {
+        let said = verify(bytes, Some(&policy), None).to_string();
+        assert!(said.contains(words), "{said}");
+    }
     assert_eq!(verify(b"hello", Some(&policy), None).verdict, Verdict::Malformed);
     let mut longer = good.to_bytes();
     longer.push(0);

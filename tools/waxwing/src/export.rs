@@ -21,6 +21,11 @@ use crate::progress::Progress;
 use crate::words::grouped;
 
 pub(crate) fn run(directory: &Path, out: &Path, output: &Output) -> Done {
+    if output.is_json() && files::is_standard(out) {
+        return Err(Failure::usage(
+            "with --json standard output holds JSON only, and no bundle: name a file with --out, or leave out --json",
+        ));
+    }
     let (_, source) = open_source(directory)?;
     let mut source = source.map_err(|error| Failure::usage(format!("{}: {error}", directory.display())))?;
     let exported = if files::is_standard(out) {

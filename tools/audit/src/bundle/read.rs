@@ -55,7 +55,10 @@ impl<R: Read> Bundle<R> {
         };
         let is_bundle = input.array()? == Some(BUNDLE_MAGIC);
         if !is_bundle {
-            return Err(malformed("this is not a bundle: it does not start as one"));
+            return Err(malformed(
+                "this is not a bundle: it does not start as one (histories are data directories, bundles that `waxwing export` wrote, \
+                 and running nodes)",
+            ));
         }
         let genesis = match input.length()? {
             Some(length) if length <= GENESIS_BYTES_MAX => input.part(length)?,

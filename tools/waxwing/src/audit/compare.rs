@@ -46,7 +46,7 @@ pub(super) fn run(sides: [&Path; 2], policy: Option<&Path>, out: Option<&Path>, 
     };
     let [first_name, second_name] = &names;
     let names: [&str; 2] = [first_name, second_name];
-    let comparison = hold(opened, policy.as_ref()).map_err(|error| refused(error, names))?;
+    let comparison = hold(opened, policy.as_ref(), names)?;
     let written = match comparison.evidence() {
         Some(evidence) => Some(write(evidence, out)?),
         None => None,
@@ -56,8 +56,8 @@ pub(super) fn run(sides: [&Path; 2], policy: Option<&Path>, out: Option<&Path>, 
 }
 
 /// Compares two histories, or a history with evidence.
-fn hold([first, second]: [Side; 2], policy: Option<&Policy>) -> Result<Comparison, CompareError> {
-    match (first, second) {
+fn hold([first, second]: [Side; 2], policy: Option<&Policy>, names: [&str; 2]) -> Result<Comparison, Failure> {
+    let compared = match (first, second) {
         (Side::History(mut first), Side::History(mut second)) => compare(first.as_mut(), second.as_mut(), policy),
         (Side::Evidence(evidence), Side::History(mut history)) => {
             compare_with_evidence(&evidence, history.as_mut(), Which::First, policy)
@@ -65,15 +65,13 @@ fn hold([first, second]: [Side; 2], policy: Option<&Policy>) -> Result<Compariso
         (Side::History(mut history), Side::Evidence(evidence)) => {
             compare_with_evidence(&evidence, history.as_mut(), Which::Second, policy)
         }
-        (Side::Evidence(first), Side::Evidence(_)) => Err(CompareError::Failed(
-            Which::Second,
-            format!(
-                "both are evidence, about height {} and another one: compare one of them with a history, or check it with \
-                 `waxwing-verify`",
-                first.evidence.height()
-            ),
-        )),
-    }
+        (Side::Evidence(_), Side::Evidence(_)) => {
+            return Err(Failure::usage(
+                "both files are evidence: compare one of them with a history, or check each with `waxwing-verify`",
+            ));
+        }
+    };
+    compared.map_err(|error| refused(error, names))
 }
 
 fn refused(error: CompareError, names: [&str; 2]) -> Failure {
@@ -127,6 +125,7 @@ fn open(path: &Path) -> Result<Result<Side, Unreadable>, Failure> {
     } else if begins_as_evidence(path) {
         return evidence(path);
     } else {
+        super::run::is_no_other_kind(path)?;
         BundleHeads::open(path).map(|bundle| Side::History(Box::new(bundle)))
     };
     match opened {

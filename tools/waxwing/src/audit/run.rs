@@ -2,13 +2,15 @@
 //!
 //! The report is `waxwing-audit`'s, word for word; here it gets a source, a progress bar and its exit code.
 
-use std::io::{BufReader, Stdin};
+use std::fs::File;
+use std::io::{BufReader, Read, Stdin};
 use std::path::Path;
 
 use waxwing_audit::bundle::Bundle;
 use waxwing_audit::source::SourceKind;
 use waxwing_audit::{HistorySource, Report, SourceError};
 use waxwing_core::policy::Policy;
+use waxwing_verify::{FileKind, KIND_BYTES};
 
 use super::nodes::{self, NodeHistory};
 use super::policy::read_policy;
@@ -68,7 +70,28 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Failure> {
     if kind.is_dir() {
         return super::directory::open(path);
     }
+    is_no_other_kind(path)?;
     Ok((SourceKind::Bundle, Bundle::open(path).map(boxed)))
+}
+
+/// Whoever gives a file of ours that holds no history is told what reads it. Whether any other file is a bundle is for
+/// its reader to say.
+///
+/// # Errors
+/// If it is such a file.
+pub(super) fn is_no_other_kind(path: &Path) -> Result<(), Failure> {
+    let mut start = Vec::new();
+    let limit = u64::try_from(KIND_BYTES).unwrap_or(u64::MAX);
+    // A file that cannot be read is refused where it is read.
+    let _ = File::open(path).and_then(|file| file.take(limit).read_to_end(&mut start));
+    match FileKind::of(&start) {
+        None | Some(FileKind::Bundle) => Ok(()),
+        Some(kind) => Err(Failure::usage(format!(
+            "{} is {kind}, and no history: {}",
+            path.display(),
+            kind.advice()
+        ))),
+    }
 }
 
 pub(super) fn boxed<S: HistorySource + 'static>(source: S) -> Box<dyn HistorySource> {
@@ -89,4 +112,36 @@ pub(crate) fn tell(report: &Report, output: &Output) -> Result<(), Failure> {
     let text: String = lines.collect();
     let tone = if report.exit_code() == 0 { Tone::Good } else { Tone::Bad };
     output.result("audit", object, &text.replacen(word, &output.paint(tone, word), 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waxwing_audit::bundle::BUNDLE_MAGIC;
+
+    #[test]
+    fn other_files_of_ours_are_called_by_their_name_and_bundles_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |bytes: &[u8]| {
+            let path = folder.path().join("file");
+            std::fs::write(&path, bytes).unwrap();
+            is_no_other_kind(&path)
+        };
+        assert_eq!(told(&BUNDLE_MAGIC), Ok(()));
+        assert_eq!(FileKind::of(&BUNDLE_MAGIC), Some(FileKind::Bundle));
+        assert_eq!(told(b"hello"), Ok(()));
+        for (bytes, words) in [
+            (
+                &b"WXEVIDN\x01"[..],
+                "is evidence, and no history: check it with `waxwing-verify`",
+            ),
+            (b"WXRECLA\x01", "is a receipt, and no history"),
+            (b"waxwing-policy 1\n", "--policy"),
+        ] {
+            assert!(
+                matches!(told(bytes), Err(Failure::Usage(text)) if text.contains(words)),
+                "{words}"
+            );
+        }
+    }
 }

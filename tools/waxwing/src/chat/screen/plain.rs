@@ -98,8 +98,9 @@ impl Room<'_> {
         let waiting: u64 = channels.iter().map(|channel| channel.waiting).sum();
         if waiting > 0 {
             let says = count(waiting, "message waits", "messages wait");
+            let go = if waiting == 1 { "goes" } else { "go" };
             self.say(&format!(
-                "{says} on this device, and goes out whenever the client runs."
+                "{says} on this device, and {go} out whenever the client runs."
             ))?;
         }
         Ok(())
