@@ -97,11 +97,7 @@ impl Room<'_> {
         let channels = self.client.channels().await.map_err(|error| fault(&error))?;
         let waiting: u64 = channels.iter().map(|channel| channel.waiting).sum();
         if waiting > 0 {
-            let says = count(waiting, "message waits", "messages wait");
-            let go = if waiting == 1 { "goes" } else { "go" };
-            self.say(&format!(
-                "{says} on this device, and {go} out whenever the client runs."
-            ))?;
+            self.say(&still_waiting(waiting))?;
         }
         Ok(())
     }
@@ -331,5 +327,23 @@ impl From<Error> for Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failure(failure)
+    }
+}
+
+/// What is said of messages that are left behind.
+fn still_waiting(messages: u64) -> String {
+    let says = count(messages, "message waits", "messages wait");
+    let go = if messages == 1 { "goes" } else { "go" };
+    format!("{says} on this device, and {go} out whenever the client runs.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_message_goes_out_and_several_go_out() {
+        assert!(still_waiting(1).starts_with("1 message waits on this device, and goes out"));
+        assert!(still_waiting(4).starts_with("4 messages wait on this device, and go out"));
     }
 }
