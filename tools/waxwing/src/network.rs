@@ -5,7 +5,7 @@ mod key;
 mod new;
 mod submit;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use waxwing_core::codec::Decode;
@@ -137,13 +137,19 @@ fn facts_json(genesis: &Genesis, own: Own) -> serde_json::Value {
     })
 }
 
+/// Where a folder holds a genesis: its own, or the one that its node was made with. Where it is missing, if nowhere.
+pub(crate) fn genesis_in(folder: &Path) -> PathBuf {
+    let (own, nodes) = (folder.join(GENESIS_FILE), folder.join("node").join("genesis"));
+    if !own.exists() && nodes.exists() { nodes } else { own }
+}
+
 /// Reads a genesis file, or the one in a folder.
 ///
 /// # Errors
 /// If there is none, or it is something else.
 pub(crate) fn read_genesis(path: &Path) -> Result<Genesis, Failure> {
     let path = if path.is_dir() {
-        path.join(GENESIS_FILE)
+        genesis_in(path)
     } else {
         path.to_owned()
     };
@@ -169,6 +175,7 @@ fn no_genesis(path: &Path) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use waxwing_core::codec::Encode;
     use waxwing_core::keys::VoteKey;
 
     #[test]
@@ -204,6 +211,21 @@ mod tests {
         let other = VoteKey::from_seed(&[9; 32]);
         key::write_vote_key(&path, &other).unwrap();
         assert_eq!(own_place(&genesis, folder.path()), Own::Stranger(other.public()));
+    }
+
+    #[test]
+    fn a_home_whose_node_was_given_a_genesis_has_one_and_its_own_comes_first() {
+        let genesis = |name| {
+            let validators = vec![VoteKey::from_seed(&[1; 32]).public()];
+            Genesis::new(name, 1, Parameters::DEFAULT, validators).unwrap()
+        };
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("node")).unwrap();
+        assert!(read_genesis(home.path()).is_err());
+        std::fs::write(home.path().join("node/genesis"), genesis("given").to_bytes()).unwrap();
+        assert_eq!(read_genesis(home.path()).unwrap(), genesis("given"));
+        std::fs::write(home.path().join(GENESIS_FILE), genesis("own").to_bytes()).unwrap();
+        assert_eq!(read_genesis(home.path()).unwrap(), genesis("own"));
     }
 
     #[test]

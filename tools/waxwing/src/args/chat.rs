@@ -330,7 +330,7 @@ pub(crate) struct NewChannel {
     /// What the channel is called
     pub(crate) name: String,
 
-    /// Genesis of the network [default: genesis.wxg in --home]
+    /// Genesis of the network [default: the one in --home]
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
 

@@ -10,9 +10,9 @@ use crate::Done;
 use crate::args::NewChannel;
 use crate::failure::Failure;
 use crate::files;
-use crate::home::{GENESIS_FILE, quoted};
+use crate::home::quoted;
 use crate::ids::{self, Kind};
-use crate::network::read_genesis;
+use crate::network::{genesis_in, read_genesis};
 use crate::words::grouped;
 
 /// A link with eight nodes takes less than 1 kB.
@@ -23,7 +23,7 @@ pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
         Some(path) => read_genesis(path)?,
         None => {
             let folder = session.home.folder()?;
-            if !folder.join(GENESIS_FILE).exists() {
+            if !genesis_in(folder).exists() {
                 return Err(Failure::usage(
                     "which network? name its genesis with --genesis FILE; `waxwing node run` founds one of your own",
                 ));
