@@ -120,6 +120,43 @@ fn a_message_climbs_the_ladder_and_is_read_with_its_proof() {
     assert!(ascii.is_ascii() && ascii.contains("+ "), "{ascii}");
 }
 
+/// Does what a line suggests, word for word but for the names, in a home that knows nothing by itself.
+fn follow(world: &World, line: &str, channel: &str) -> String {
+    let suggested = line
+        .trim()
+        .strip_prefix("next: waxwing ")
+        .expect("it suggests a command");
+    let words = suggested.split(' ').map(|word| match word {
+        "NAME" => channel,
+        "YOU" => "alice",
+        word => word,
+    });
+    world.says("nowhere", &words.collect::<Vec<_>>())
+}
+
+#[test]
+fn what_a_running_node_or_network_suggests_works_as_it_stands() {
+    let mut world = World::new();
+    world.says("new", &["network", "new", "trio", "--out", "net"]);
+    let founded = ["--genesis", "net/genesis.wxg", "--vote-key", "net/vote.key"];
+    world.says("given", &[&["node", "init"], &founded[..]].concat());
+    // The genesis lies in the node's directory alone, and is found there.
+    let shown = world.says("given", &["network", "show"]);
+    assert!(shown.contains("trio"), "{shown}");
+    let mut command = waxwing(world.folder.path(), "given");
+    command.args(["node", "run", "--listen", "127.0.0.1:0", "--http", "off"]);
+    world.node = Running::start(&mut command);
+    let line = world.node.line_with("next: waxwing chat new");
+    let opened = follow(&world, &line, "garden");
+    assert!(opened.contains("garden") && opened.contains("trio"), "{opened}");
+
+    let mut command = waxwing(world.folder.path(), "new");
+    world.node = Running::start(command.args(["dev", "up", "--dir", "playground"]));
+    let line = world.node.line_with("next: waxwing chat new");
+    let opened = follow(&world, &line, "den");
+    assert!(opened.contains("den") && opened.contains("alice"), "{opened}");
+}
+
 #[test]
 fn what_is_queued_without_waiting_goes_out_with_the_next_command() {
     let world = World::with_channel();

@@ -160,7 +160,7 @@ async fn find_channel(client: &Client, text: &str) -> Result<ChannelView, Failur
     let views = client.channels().await.map_err(|error| fault(&error))?;
     if views.is_empty() {
         return Err(Failure::usage(
-            "there are no channels in this home: open one with `waxwing chat new NAME`",
+            "there are no channels in this home: open one with `waxwing chat new NAME --as YOU`",
         ));
     }
     let named: Vec<&ChannelView> = views.iter().filter(|view| view.name == text).collect();

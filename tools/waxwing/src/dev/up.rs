@@ -112,7 +112,7 @@ fn tell(dir: &Path, network: &Path, members: &[Member], output: &Output) -> Resu
     let Some(last) = members.last() else { return Ok(()) };
     let shown = |path: &Path| quoted(&path.to_string_lossy());
     output.next(&format!(
-        "waxwing chat new NAME --genesis {} --node {}",
+        "waxwing chat new NAME --as YOU --genesis {} --node {}",
         shown(&network.join(crate::home::GENESIS_FILE)),
         last.address
     ))?;

@@ -143,7 +143,7 @@ fn announce(
         fields.insert("process".to_owned(), json!(std::process::id()));
     }
     output.result("node.run", object.clone(), &output.facts("node running", &facts))?;
-    output.next(&format!("waxwing chat new NAME{}", home.as_option()))?;
+    output.next(&format!("waxwing chat new NAME --as YOU{}", home.as_option()))?;
     output.note("Ctrl-C stops the node");
     Ok(())
 }
