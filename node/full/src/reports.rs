@@ -252,7 +252,10 @@ pub(crate) enum Unopened {
 /// What the newest blocks carry, oldest first.
 fn newest_carried<T: Tables>(store: &Store<T>) -> Result<Vec<Vec<Evidence>>, StoreError> {
     let mut found = Vec::new();
-    for height in (1..=store.applied()).rev().take(usize::try_from(LOOKED_AT_MAX).unwrap_or(usize::MAX)) {
+    for height in (1..=store.applied())
+        .rev()
+        .take(usize::try_from(LOOKED_AT_MAX).unwrap_or(usize::MAX))
+    {
         // What came before a snapshot is not here yet.
         let Some(row) = store.block_row(height)? else { break };
         if !row.evidence.is_empty() {
@@ -379,7 +382,10 @@ mod tests {
                 assert_eq!(reports.take(&piece.to_bytes(), &ledger), Report::Known);
             }
         }
-        assert_eq!(reopened(directory.path()).take(&evidence(9).to_bytes(), &ledger), Report::News);
+        assert_eq!(
+            reopened(directory.path()).take(&evidence(9).to_bytes(), &ledger),
+            Report::News
+        );
     }
 
     #[test]
