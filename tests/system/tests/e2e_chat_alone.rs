@@ -1,7 +1,5 @@
 //! The chat built by itself, without a node and its database: everything a person does, and nothing that it cannot.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::path::Path;
 use std::process::Command;
 
