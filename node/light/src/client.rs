@@ -22,6 +22,7 @@ use crate::join;
 use crate::limits::Pace;
 use crate::nodes::Fault;
 use crate::others::{self, Noticed};
+use crate::store::home::HomeError;
 use crate::store::key::{Cost, Passphrase};
 use crate::store::networks::Source;
 use crate::store::{self, Store, networks};
@@ -89,11 +90,22 @@ impl Client {
         Store::exists(home)
     }
 
-    /// Makes a client with a new device that shows this name.
+    /// Makes a client with a new device of a new account that shows this name.
     ///
     /// # Errors
     /// If there is one already, or the folder cannot be used.
     pub async fn create(options: Options, name: &str, cost: Cost) -> Result<Self, Error> {
+        Self::make(options, name, move |home, passphrase, name| {
+            Store::create(home, passphrase, cost, name)
+        })
+        .await
+    }
+
+    pub(crate) async fn make(
+        options: Options,
+        name: &str,
+        make: impl FnOnce(&Path, &Passphrase, &str) -> Result<Store, HomeError> + Send + 'static,
+    ) -> Result<Self, Error> {
         let name = Name::new(name)?.as_str().to_owned();
         let Options {
             home,
@@ -101,7 +113,7 @@ impl Client {
             clock,
             pace,
         } = options;
-        let store = blocking(move || Store::create(&home, &passphrase, cost, &name)).await?;
+        let store = blocking(move || make(&home, &passphrase, &name)).await?;
         Self::of(store, clock, pace)
     }
 

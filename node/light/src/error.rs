@@ -10,6 +10,7 @@ use waxwing_core::keys::NodeId;
 use waxwing_seal::content::TooLong;
 use waxwing_seal::{LinkError, SealError};
 
+use crate::account::AccountError;
 use crate::nodes::Fault;
 use crate::store::StoreError;
 use crate::store::home::HomeError;
@@ -21,6 +22,8 @@ pub enum Error {
     Home(HomeError),
     /// The store failed.
     Store(StoreError),
+    /// Something about the account was not done.
+    Account(AccountError),
     /// The link is not an invitation.
     Link(LinkError),
     /// The text is too long.
@@ -88,6 +91,7 @@ impl fmt::Display for Error {
         match self {
             Self::Home(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Account(error) => error.fmt(f),
             Self::Link(error) => error.fmt(f),
             Self::TooLong(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),
@@ -208,6 +212,7 @@ macro_rules! wraps {
 wraps! {
     HomeError => Home,
     StoreError => Store,
+    AccountError => Account,
     LinkError => Link,
     TooLong => TooLong,
     SealError => Seal,

@@ -16,6 +16,7 @@
 //! here, and why things are as they are.
 
 mod about;
+mod account;
 mod chance;
 mod chat;
 mod client;
@@ -45,6 +46,7 @@ mod why;
 mod worker;
 
 pub use about::Erasure;
+pub use account::{Account, AccountError, Root};
 pub use chat::{Draft, Range};
 pub use client::{Client, Options, Served};
 pub use clock::{Clock, ClockVerdict};

@@ -8,12 +8,14 @@
 //! ```text
 //! home.rs      the folder            networks.rs  ledgers, nodes, faults, evidence
 //! key.rs       passphrase -> key     channels.rs  secrets, layer 3 state, cursors
+//! account.rs   whose device it is
 //! schema.rs    tables, version       messages.rs  what readers see
 //! aftermath.rs what messages do to   outbox.rs    what is on its way
 //!              those they are about   search.rs    full-text index
 //!                                     waiting.rs   how much of it
 //! ```
 
+pub(crate) mod account;
 pub(crate) mod aftermath;
 pub(crate) mod channels;
 pub(crate) mod forget;
@@ -34,6 +36,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use waxwing_core::Hash;
 use waxwing_core::codec::CodecError;
 use waxwing_seal::DeviceKey;
+use waxwing_seal::identity::Phrase;
 use zeroize::Zeroizing;
 
 use self::home::{Home, HomeError};
@@ -127,8 +130,31 @@ impl Store {
         Home::at(path).exists()
     }
 
-    /// Makes a home with a new device.
+    /// Makes a home with a new device of a new account.
     pub(crate) fn create(path: &Path, passphrase: &Passphrase, cost: Cost, name: &str) -> Result<Self, HomeError> {
+        Self::make(path, passphrase, cost, name, account::begin)
+    }
+
+    /// Makes a home with a new device of an account that there was before.
+    pub(crate) fn recover(
+        path: &Path,
+        passphrase: &Passphrase,
+        cost: Cost,
+        name: &str,
+        phrase: &Phrase,
+    ) -> Result<Self, HomeError> {
+        Self::make(path, passphrase, cost, name, |connection| {
+            account::recover(connection, phrase)
+        })
+    }
+
+    fn make(
+        path: &Path,
+        passphrase: &Passphrase,
+        cost: Cost,
+        name: &str,
+        account: impl FnOnce(&Connection) -> Result<(), StoreError>,
+    ) -> Result<Self, HomeError> {
         let home = Home::at(path);
         let (_lock, key) = home.create(passphrase, cost, |path, key| {
             let mut connection = connect(path, key)?;
@@ -138,6 +164,7 @@ impl Store {
                 "INSERT INTO device (only, seed, name, changed) VALUES (1, ?1, ?2, 0)",
                 (&device.seed()[..], name),
             )?;
+            account(&connection)?;
             // Closing writes everything into the one file that is given its name next.
             connection.close().map_err(|(_, error)| error.into())
         })?;

@@ -6,10 +6,10 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, aftermath, forget, search};
+use super::{StoreError, account, aftermath, forget, search};
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 4;
+pub(crate) const VERSION: i64 = 6;
 
 const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -162,6 +162,7 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(search::TABLE)?;
     transaction.execute_batch(forget::COLUMNS)?;
+    transaction.execute_batch(account::TABLES)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -184,13 +185,24 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             if version < 3 {
                 know_words(&transaction)?;
             }
-            transaction.execute_batch(forget::COLUMNS)?;
+            if version < 4 {
+                transaction.execute_batch(forget::COLUMNS)?;
+            }
+            if version < 6 {
+                know_account(&transaction)?;
+            }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
         // There is no version before the first; 0 is a file that never got its tables.
         _ => Err(StoreError::Damaged),
     }
+}
+
+/// Version 6: a device belongs to an account. It keeps its key.
+fn know_account(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute_batch(account::TABLES)?;
+    account::begin(connection)
 }
 
 /// Version 3: a full-text index, and words that were taken back are forgotten.

@@ -188,7 +188,12 @@ fn a_home_of_the_first_version_is_brought_up_to_this_one() {
     }
 }
 
+fn as_before_version_6(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    Ok(tx.execute_batch("DROP TABLE account; DROP TABLE certificate;")?)
+}
+
 fn as_before_version_4(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    as_before_version_6(tx)?;
     for column in ["channels_used", "messages_used"] {
         tx.execute(&format!("ALTER TABLE device DROP COLUMN {column}"), [])?;
     }
@@ -212,6 +217,28 @@ fn a_home_of_version_3_is_brought_up_to_date_and_numbers_on() {
     let next = write_channel(&store, "more plans").unwrap();
     assert!(next > first, "{next:?}");
     assert_eq!(names(&store), ["more plans"]);
+}
+
+#[test]
+fn a_home_of_before_accounts_is_given_one_once_and_keeps_its_device() {
+    let (_folder, path) = home();
+    let store = Store::create(&path, &passphrase(), CHEAP, "Ada").unwrap();
+    let whose = |store: &Store| {
+        let read = |tx: &Transaction<'_>| Ok::<_, StoreError>((device(tx)?.0.id(), account::load(tx)?.id));
+        store.read(read).unwrap()
+    };
+    let (device, first) = whose(&store);
+    store
+        .write::<_, StoreError>(|tx| {
+            as_before_version_6(tx)?;
+            Ok(tx.pragma_update(None, "user_version", 5)?)
+        })
+        .unwrap();
+    drop(store);
+    let given = whose(&Store::open(&path, &passphrase()).unwrap());
+    assert_eq!(given.0, device);
+    assert_ne!(given.1, first, "it was drawn anew");
+    assert_eq!(whose(&Store::open(&path, &passphrase()).unwrap()), given);
 }
 
 #[test]
@@ -291,12 +318,15 @@ fn nothing_that_was_written_can_be_found_on_the_disk_without_the_key() {
     let row = store.read(|tx| channels::load(tx, channel)).unwrap().unwrap();
     let (key, _) = store.read(|tx| device(tx)).unwrap();
     let (log, seed) = (row.log(), key.seed());
-    let needles: [(&str, &[u8]); 7] = [
+    let phrase = store.read(|tx| account::phrase(tx)).unwrap().unwrap();
+    let entropy = phrase.entropy();
+    let needles: [(&str, &[u8]); 8] = [
         ("device name", b"Ada Lovelace"),
         ("channel name", b"secret plans of ours"),
         ("channel secret", row.secret.expose()),
         ("log", log.as_bytes()),
         ("device seed", &seed[..]),
+        ("the bits behind the 24 words", &entropy[..]),
         ("SQLite's own header", b"SQLite format 3"),
         ("table names", b"CREATE TABLE"),
     ];
