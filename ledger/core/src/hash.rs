@@ -99,11 +99,13 @@ pub enum Meaning {
     ComparisonCommitment,
     /// What two people compare at once.
     Comparison,
+    /// A chunk of an attachment, sealed: its id.
+    Chunk,
 }
 
 impl Meaning {
     /// All of them, in the order of the specification.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Entry,
         Self::LogLeaf,
         Self::LogNode,
@@ -122,6 +124,7 @@ impl Meaning {
         Self::SafetyNumber,
         Self::ComparisonCommitment,
         Self::Comparison,
+        Self::Chunk,
     ];
 
     /// The key derivation context. // SPEC 3.1
@@ -146,11 +149,12 @@ impl Meaning {
             Self::SafetyNumber => "waxwing v1 safety number",
             Self::ComparisonCommitment => "waxwing v1 comparison commitment",
             Self::Comparison => "waxwing v1 comparison",
+            Self::Chunk => "waxwing v1 chunk",
         }
     }
 }
 
-/// One network's hash keys, one per [`Meaning`]. Derived once; 576 bytes, cheap to share by reference.
+/// One network's hash keys, one per [`Meaning`]. Derived once; 608 bytes, cheap to share by reference.
 #[derive(Clone)]
 pub struct HashKeys {
     network: Hash,
@@ -209,7 +213,7 @@ impl HashKeys {
             evidence,
             of_people @ ..,
         ] = rest;
-        let [safety_number, comparison_commitment, comparison] = of_people;
+        let [safety_number, comparison_commitment, comparison, chunk] = of_people;
         match meaning {
             Meaning::Entry => entry,
             Meaning::LogLeaf => log_leaf,
@@ -229,6 +233,7 @@ impl HashKeys {
             Meaning::SafetyNumber => safety_number,
             Meaning::ComparisonCommitment => comparison_commitment,
             Meaning::Comparison => comparison,
+            Meaning::Chunk => chunk,
         }
     }
 }

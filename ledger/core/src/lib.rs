@@ -14,6 +14,7 @@
 pub mod block;
 pub mod certificate;
 pub mod change;
+pub mod chunk;
 pub mod codec;
 pub mod committee;
 pub mod envelope;

@@ -20,6 +20,14 @@ pub const SIGNED_HEADER_BYTES: usize = ENVELOPE_HEADER_BYTES + 64;
 /// Body of an envelope: large enough for a commit of a group of 256 devices, small enough for four in a block.
 pub const BODY_BYTES_MAX: u32 = 512 << 10;
 
+/// Bytes of a chunk beside the part of a file in it: a nonce and a tag of any cipher, and a word about the chunk's place.
+pub const CHUNK_OVERHEAD_BYTES: u32 = 64;
+
+/// A chunk of an attachment: 256 KiB of a file and what sealing adds. A file of 1 GiB is 4,096 of them, whose ids are a list of
+/// 128 KiB; one crosses a mobile link of 1 Mbit/s in two seconds, so that little is lost where a transfer breaks off, and a
+/// node that hashes it before it serves it is done in a tenth of a millisecond.
+pub const CHUNK_BYTES_MAX: u32 = (256 << 10) + CHUNK_OVERHEAD_BYTES;
+
 /// A block must cross a 10 Mbit/s link well within one round.
 pub const BLOCK_BYTES_MAX: u32 = 2 << 20;
 
@@ -81,6 +89,7 @@ pub const STAMP_BITS_MAX: u8 = 40;
 pub const TREE_LEVELS_MAX: usize = 64;
 
 const _: () = assert!((BODY_BYTES_MAX + 224) * 3 < BLOCK_BYTES_MAX && SIGNED_HEADER_BYTES == 224);
+const _: () = assert!(CHUNK_BYTES_MAX <= BODY_BYTES_MAX);
 const _: () = assert!(LOG_BYTES_PER_BLOCK_MAX <= BLOCK_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= LOG_BYTES_PER_BLOCK_MAX);
 const _: () = assert!(LOG_ENTRIES_PER_BLOCK_MAX < 256);

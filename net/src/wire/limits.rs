@@ -99,6 +99,22 @@ pub const SNAPSHOT_ROOM_BYTES: usize = waxwing_core::snapshot::PART_BYTES_MAX + 
 
 const _: () = assert!(SNAPSHOT_ROOM_BYTES < REPLY_BYTES_MAX);
 
+/// Chunks that one request asks about by their ids: a file of 1 GiB in four questions.
+pub const CHUNKS_PER_QUESTION_MAX: usize = 1024;
+
+/// The largest chunk, and what stands around it.
+pub const CHUNK_ROOM_BYTES: usize = widen(ledger::CHUNK_BYTES_MAX) + 64;
+
+const _: () = assert!(
+    CHUNK_ROOM_BYTES * 4 < CONNECTION_REQUEST_BYTES_MAX && CHUNK_ROOM_BYTES * 16 < CONNECTION_REPLY_BYTES_MAX,
+    "several chunks must be under way at once, or a long way halves the speed"
+);
+const _: () = assert!(
+    CHUNK_ROOM_BYTES < REPLY_BYTES_MAX / 8,
+    "a message must not wait long behind a piece of a file"
+);
+const _: () = assert!(CHUNKS_PER_QUESTION_MAX * 32 < REQUEST_BYTES_MAX / 16);
+
 /// The name of an envelope while it is on its way.
 const STAMP_BYTES: usize = 32;
 

@@ -10,12 +10,14 @@
 pub mod codec;
 pub mod limits;
 
+mod chunks;
 mod frame;
 mod refusal;
 mod reply;
 mod request;
 mod values;
 
+pub use chunks::{Chunk, ChunkTerms, Holding};
 pub use codec::{Message, WireError};
 pub use frame::{FRAME_HEADER_BYTES, FrameError, FrameReader, frame};
 pub use refusal::{EnvelopeRefusal, Refusal};

@@ -82,6 +82,25 @@ pub enum Refusal {
         /// The first height from which it has everything.
         from: u64,
     },
+    /// The node keeps no chunks of attachments.
+    NoChunks,
+    /// The node keeps as many chunks as it may.
+    ChunksFull {
+        /// When there may be room again.
+        retry_after_ms: u64,
+    },
+    /// So much room for chunks was taken from this address that the rest is for others.
+    ChunkShareUsed {
+        /// When there may be room again.
+        retry_after_ms: u64,
+    },
+    /// The node does not have that chunk, or not any more.
+    UnknownChunk,
+    /// The chunk is longer than this node takes.
+    ChunkTooLong {
+        /// The most that it takes.
+        most: u32,
+    },
 }
 
 /// Why an envelope is not taken. The order is part of the format.
@@ -153,6 +172,11 @@ impl Refusal {
             Self::UnknownBlock => 207,
             Self::TimeAhead { .. } => 303,
             Self::NotHereYet { .. } => 208,
+            Self::NoChunks => 108,
+            Self::ChunksFull { .. } => 109,
+            Self::ChunkShareUsed { .. } => 110,
+            Self::UnknownChunk => 209,
+            Self::ChunkTooLong { .. } => 304,
         }
     }
 
@@ -160,10 +184,31 @@ impl Refusal {
     #[must_use]
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::Busy { retry_after_ms } | Self::TooManyRequests { retry_after_ms } => {
-                Some((*retry_after_ms).min(RETRY_AFTER_MS_MAX))
-            }
+            Self::Busy { retry_after_ms }
+            | Self::TooManyRequests { retry_after_ms }
+            | Self::ChunksFull { retry_after_ms }
+            | Self::ChunkShareUsed { retry_after_ms } => Some((*retry_after_ms).min(RETRY_AFTER_MS_MAX)),
             _ => None,
+        }
+    }
+
+    fn about_chunks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoChunks => f.write_str("this node keeps no attachments; ask another node"),
+            Self::ChunksFull { retry_after_ms } => write!(
+                f,
+                "the node's room for attachments is used up; try again in {retry_after_ms} ms or ask another node"
+            ),
+            Self::ChunkShareUsed { retry_after_ms } => write!(
+                f,
+                "this address has used its share of the node's room for attachments; try again in {retry_after_ms} ms or \
+                 ask another node"
+            ),
+            Self::UnknownChunk => {
+                f.write_str("the node does not have that piece of an attachment, or not any more; ask another node")
+            }
+            Self::ChunkTooLong { most } => write!(f, "the node takes pieces of at most {most} bytes; cut smaller ones"),
+            _ => Ok(()),
         }
     }
 }
@@ -249,6 +294,11 @@ impl fmt::Display for Refusal {
                 "not here yet: the node has everything from block {from} on and is filling in what came before; ask another \
                  node"
             ),
+            Self::NoChunks
+            | Self::ChunksFull { .. }
+            | Self::ChunkShareUsed { .. }
+            | Self::UnknownChunk
+            | Self::ChunkTooLong { .. } => self.about_chunks(f),
         }
     }
 }

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use waxwing_core::Hash;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
+use waxwing_core::limits::CHUNK_BYTES_MAX;
 
+use super::chunks::{ChunkTerms, Holding};
 use super::codec::{Message, WireError};
 use super::limits::{
-    BLOCKS_PER_REPLY_MAX, ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, HEADERS_PER_REPLY_MAX,
-    MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, PEERS_PER_REPLY_MAX, POLICY_BYTES_MAX, REPLY_BYTES_MAX,
-    SOFTWARE_BYTES_MAX,
+    BLOCKS_PER_REPLY_MAX, CHUNKS_PER_QUESTION_MAX, ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX,
+    HEADERS_PER_REPLY_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, PEERS_PER_REPLY_MAX, POLICY_BYTES_MAX,
+    REPLY_BYTES_MAX, SOFTWARE_BYTES_MAX,
 };
 use super::refusal::{EnvelopeRefusal, Refusal};
 use super::request::Kind;
@@ -25,6 +27,19 @@ pub type Reply = Result<Response, Refusal>;
 
 impl Message for Reply {
     const BYTES_MAX: usize = REPLY_BYTES_MAX;
+
+    fn check(&self) -> Result<(), WireError> {
+        match self {
+            Ok(Response::GetChunk(bytes)) if bytes.is_empty() => Err(WireError::BadValue),
+            Ok(Response::GetChunk(bytes))
+                if u32::try_from(bytes.len()).is_ok_and(|length| length <= CHUNK_BYTES_MAX) =>
+            {
+                Ok(())
+            }
+            Ok(Response::GetChunk(_)) => Err(WireError::TooLong),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The answer to the [`Request`](super::Request) of the same name. The order is part of the format.
@@ -75,6 +90,17 @@ pub enum Response {
     Confirm(Opaque),
     /// `core::snapshot::Answer`, to the question that was asked.
     Snapshot(Opaque),
+    /// The chunk is durable, now or already before.
+    PutChunk {
+        /// Until when it is kept: milliseconds since 1970, by the node's clock.
+        until_ms: u64,
+    },
+    /// The chunk. Whoever asked computes its id again.
+    GetChunk(Opaque),
+    /// One answer per id, in the order of the question.
+    HaveChunks(List<Holding, CHUNKS_PER_QUESTION_MAX>),
+    /// What the node offers.
+    ChunkTerms(ChunkTerms),
 }
 
 impl Response {
@@ -102,6 +128,10 @@ impl Response {
             Self::Missing(_) => Kind::Missing,
             Self::Confirm(_) => Kind::Confirm,
             Self::Snapshot(_) => Kind::Snapshot,
+            Self::PutChunk { .. } => Kind::PutChunk,
+            Self::GetChunk(_) => Kind::GetChunk,
+            Self::HaveChunks(_) => Kind::HaveChunks,
+            Self::ChunkTerms(_) => Kind::ChunkTerms,
         }
     }
 }

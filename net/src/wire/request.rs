@@ -8,15 +8,17 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use waxwing_core::Hash;
+use waxwing_core::chunk::ChunkId;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::LogId;
 
+use super::chunks::{Chunk, HOLDING_BYTES};
 use super::codec::{Message, WireError};
 use super::limits::{
-    ACKNOWLEDGEMENT_ROOM_BYTES, BEACON_WAIT_MS_MAX, BLOCK_ROOM_BYTES, BLOCKS_PER_REPLY_MAX, ENTRIES_PER_REPLY_MAX,
-    ENTRY_ROOM_BYTES, ENVELOPES_PER_SUBMIT_MAX, HEADER_ROOM_BYTES, HEADERS_PER_REPLY_MAX, HELLO_BYTES_MAX,
-    LOGS_PER_SUBSCRIPTION_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
-    SNAPSHOT_ASK_BYTES_MAX, SNAPSHOT_ROOM_BYTES,
+    ACKNOWLEDGEMENT_ROOM_BYTES, BEACON_WAIT_MS_MAX, BLOCK_ROOM_BYTES, BLOCKS_PER_REPLY_MAX, CHUNK_ROOM_BYTES,
+    CHUNKS_PER_QUESTION_MAX, ENTRIES_PER_REPLY_MAX, ENTRY_ROOM_BYTES, ENVELOPES_PER_SUBMIT_MAX, HEADER_ROOM_BYTES,
+    HEADERS_PER_REPLY_MAX, HELLO_BYTES_MAX, LOGS_PER_SUBSCRIPTION_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX,
+    REPLY_BYTES_MAX, REQUEST_BYTES_MAX, SNAPSHOT_ASK_BYTES_MAX, SNAPSHOT_ROOM_BYTES,
 };
 use super::values::{List, Opaque, name};
 
@@ -176,6 +178,26 @@ pub enum Request {
         /// `core::snapshot::Ask`.
         part: Opaque,
     },
+    /// Please keep this piece of an attachment. One that is there already is kept longer, if that was asked for.
+    PutChunk {
+        /// For how long it is wanted. A node may keep it for less, and says so.
+        days: NonZeroU32,
+        /// Sealed by the sender.
+        bytes: Opaque,
+    },
+    /// A piece of an attachment.
+    GetChunk {
+        /// Its id.
+        #[serde(with = "name")]
+        id: ChunkId,
+    },
+    /// Which of these do you have? For going on with a transfer that broke off.
+    HaveChunks {
+        /// Their ids.
+        ids: List<Chunk, CHUNKS_PER_QUESTION_MAX>,
+    },
+    /// How much do you keep of attachments, and for how long?
+    ChunkTerms,
 }
 
 /// The name of an envelope that is on its way: the hash that its stamp was ground for.
@@ -269,10 +291,23 @@ pub enum Kind {
     Confirm,
     /// [`Request::Snapshot`].
     Snapshot,
+    /// [`Request::PutChunk`].
+    PutChunk,
+    /// [`Request::GetChunk`].
+    GetChunk,
+    /// [`Request::HaveChunks`].
+    HaveChunks,
+    /// [`Request::ChunkTerms`].
+    ChunkTerms,
 }
 
 /// Replies that hold a receipt, a proof, a status: what a node sets aside for one before it knows.
 const SMALL_REPLY_BYTES: usize = 16 << 10;
+
+const _: () = assert!(
+    CHUNKS_PER_QUESTION_MAX * HOLDING_BYTES + 64 < SMALL_REPLY_BYTES,
+    "which chunks a node has must be a small reply"
+);
 
 /// Replies that may hold a committee ladder.
 const PROOF_REPLY_BYTES: usize = 64 << 10;
@@ -303,11 +338,15 @@ impl Request {
             Self::Missing { .. } => Kind::Missing,
             Self::Confirm { .. } => Kind::Confirm,
             Self::Snapshot { .. } => Kind::Snapshot,
+            Self::PutChunk { .. } => Kind::PutChunk,
+            Self::GetChunk { .. } => Kind::GetChunk,
+            Self::HaveChunks { .. } => Kind::HaveChunks,
+            Self::ChunkTerms => Kind::ChunkTerms,
         }
     }
 
     /// What it counts against the limit of requests per second: those that may read megabytes count eightfold (a
-    /// receipt reads the headers of a whole block).
+    /// receipt reads the headers of a whole block), and so does a piece of a file that is to be written and synced.
     #[must_use]
     pub const fn cost(&self) -> NonZeroU32 {
         const LIGHT: NonZeroU32 = NonZeroU32::MIN;
@@ -320,7 +359,10 @@ impl Request {
             | Kind::Subscribe
             | Kind::Order
             | Kind::Missing
-            | Kind::Snapshot => HEAVY,
+            | Kind::Snapshot
+            | Kind::PutChunk
+            | Kind::GetChunk
+            | Kind::HaveChunks => HEAVY,
             Kind::Status
             | Kind::Genesis
             | Kind::Submit
@@ -333,7 +375,8 @@ impl Request {
             | Kind::Peers
             | Kind::Report
             | Kind::Spread
-            | Kind::Confirm => LIGHT,
+            | Kind::Confirm
+            | Kind::ChunkTerms => LIGHT,
         }
     }
 
@@ -347,6 +390,7 @@ impl Request {
             Self::Headers { count, .. } => room(*count) * HEADER_ROOM_BYTES,
             Self::Head { .. } | Self::Log { .. } | Self::Genesis => PROOF_REPLY_BYTES,
             Self::Snapshot { .. } => SNAPSHOT_ROOM_BYTES,
+            Self::GetChunk { .. } => CHUNK_ROOM_BYTES,
             Self::Missing { stamps, .. } => stamps.len().saturating_mul(ENTRY_ROOM_BYTES).min(BLOCK_ROOM_BYTES),
             Self::Submit { envelopes, .. } => SMALL_REPLY_BYTES + envelopes.len() * ACKNOWLEDGEMENT_ROOM_BYTES,
             _ => SMALL_REPLY_BYTES,
@@ -382,6 +426,8 @@ impl Message for Request {
                 Err(WireError::BadValue)
             }
             Self::Missing { stamps, .. } if stamps.is_empty() => Err(WireError::BadValue),
+            Self::PutChunk { bytes, .. } if bytes.is_empty() => Err(WireError::BadValue),
+            Self::HaveChunks { ids } if ids.is_empty() => Err(WireError::BadValue),
             Self::Order { hello } if hello.len() > HELLO_BYTES_MAX => Err(WireError::TooLong),
             Self::Snapshot { part, .. } if part.len() > SNAPSHOT_ASK_BYTES_MAX => Err(WireError::TooLong),
             Self::Entries { count, bytes, .. } => {

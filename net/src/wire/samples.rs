@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use waxwing_core::Hash;
+use waxwing_core::chunk::ChunkId;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
+use waxwing_core::limits::CHUNK_BYTES_MAX;
 
 use super::limits::{BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX, SNAPSHOT_ASK_BYTES_MAX};
 use super::*;
@@ -36,7 +38,49 @@ fn count(max: u32) -> impl Strategy<Value = NonZeroU32> {
     (1..=max).prop_map(|count| NonZeroU32::new(count).unwrap())
 }
 
+fn chunk() -> impl Strategy<Value = ChunkId> {
+    any::<[u8; 32]>().prop_map(ChunkId)
+}
+
+fn request_about_chunks() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        (count(u32::MAX), vec(any::<u8>(), 1..300)).prop_map(|(days, bytes)| Request::PutChunk {
+            days,
+            bytes: bytes.into()
+        }),
+        chunk().prop_map(|id| Request::GetChunk { id }),
+        vec(chunk().prop_map(Chunk), 1..20).prop_map(|ids| Request::HaveChunks {
+            ids: List::new(ids).unwrap()
+        }),
+        Just(Request::ChunkTerms),
+    ]
+}
+
+fn response_about_chunks() -> impl Strategy<Value = Response> {
+    let holding = prop_oneof![
+        Just(Holding::Nothing),
+        any::<u64>().prop_map(|until_ms| Holding::Kept { until_ms })
+    ];
+    prop_oneof![
+        any::<u64>().prop_map(|until_ms| Response::PutChunk { until_ms }),
+        vec(any::<u8>(), 1..300).prop_map(|bytes| Response::GetChunk(bytes.into())),
+        list(holding).prop_map(Response::HaveChunks),
+        any::<(u64, u64, u32, u32)>().prop_map(|(quota_bytes, free_bytes, days, chunk_bytes)| {
+            Response::ChunkTerms(ChunkTerms {
+                quota_bytes,
+                free_bytes,
+                days,
+                chunk_bytes,
+            })
+        }),
+    ]
+}
+
 pub(crate) fn any_request() -> impl Strategy<Value = Request> {
+    prop_oneof![6 => request_about_the_ledger(), 1 => request_about_chunks()]
+}
+
+fn request_about_the_ledger() -> impl Strategy<Value = Request> {
     let bodies = prop_oneof![Just(Bodies::With), Just(Bodies::Without)];
     let promise = prop_oneof![Just(Promise::Signed), Just(Promise::Word)];
     let watch = proptest::sample::select(&[Watch::Logs, Watch::Heads, Watch::HeadsAndBeacons, Watch::Ledger][..]);
@@ -94,7 +138,7 @@ pub(crate) fn any_request() -> impl Strategy<Value = Request> {
     ]
 }
 
-pub(crate) const REFUSALS: [Refusal; 21] = [
+pub(crate) const REFUSALS: [Refusal; 26] = [
     Refusal::Busy { retry_after_ms: 1 },
     Refusal::TooManyRequests {
         retry_after_ms: u64::MAX,
@@ -118,6 +162,11 @@ pub(crate) const REFUSALS: [Refusal; 21] = [
     Refusal::UnknownBlock,
     Refusal::TimeAhead { now_ms: 5 },
     Refusal::NotHereYet { from: 6 },
+    Refusal::NoChunks,
+    Refusal::ChunksFull { retry_after_ms: 7 },
+    Refusal::ChunkShareUsed { retry_after_ms: 8 },
+    Refusal::UnknownChunk,
+    Refusal::ChunkTooLong { most: CHUNK_BYTES_MAX },
 ];
 
 pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 10] = [
@@ -254,7 +303,8 @@ fn response() -> impl Strategy<Value = Response> {
 }
 
 pub(crate) fn any_reply() -> impl Strategy<Value = Reply> {
-    prop_oneof![4 => response().prop_map(Ok), 1 => refusal().prop_map(Err)]
+    let response = prop_oneof![6 => response(), 1 => response_about_chunks()];
+    prop_oneof![4 => response.prop_map(Ok), 1 => refusal().prop_map(Err)]
 }
 
 pub(crate) fn any_push() -> impl Strategy<Value = Push> {
@@ -298,7 +348,32 @@ pub(crate) fn conversation() -> Vec<(Request, Response)> {
         part: sample(28),
     };
     conversation.push((part, Response::Snapshot(sample(29))));
+    conversation.extend(questions_about_chunks());
     conversation
+}
+
+fn questions_about_chunks() -> [(Request, Response); 4] {
+    let put = Request::PutChunk {
+        days: NonZeroU32::MIN,
+        bytes: sample(30),
+    };
+    let ids = List::new(vec![Chunk(ChunkId([9; 32])), Chunk(ChunkId([10; 32]))]).unwrap();
+    let holdings = List::new(vec![Holding::Nothing, Holding::Kept { until_ms: 11 }]).unwrap();
+    let terms = ChunkTerms {
+        quota_bytes: 1 << 32,
+        free_bytes: 1 << 31,
+        days: 30,
+        chunk_bytes: CHUNK_BYTES_MAX,
+    };
+    [
+        (put, Response::PutChunk { until_ms: 10 }),
+        (
+            Request::GetChunk { id: ChunkId([9; 32]) },
+            Response::GetChunk(sample(31)),
+        ),
+        (Request::HaveChunks { ids }, Response::HaveChunks(holdings)),
+        (Request::ChunkTerms, Response::ChunkTerms(terms)),
+    ]
 }
 
 fn questions_about_a_log(log: LogId) -> [(Request, Response); 5] {

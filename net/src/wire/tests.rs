@@ -4,13 +4,15 @@ use std::num::NonZeroU32;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use waxwing_core::chunk::ChunkId;
 use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
 use waxwing_core::keys::LogId;
+use waxwing_core::limits::CHUNK_BYTES_MAX;
 
 use super::limits::{
-    ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX,
-    REPLY_BYTES_MAX, REQUEST_BYTES_MAX, RETRY_AFTER_MS_MAX,
+    CHUNK_ROOM_BYTES, CHUNKS_PER_QUESTION_MAX, ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX,
+    MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX, RETRY_AFTER_MS_MAX,
 };
 use super::samples::{ENVELOPE_REFUSALS, REFUSALS, any_push, any_reply, any_request, conversation};
 use super::*;
@@ -238,6 +240,51 @@ fn what_validators_send_each_other_is_bounded_on_both_sides() {
 }
 
 #[test]
+fn a_chunk_is_bounded_where_it_is_read_and_never_empty() {
+    let most = usize::try_from(CHUNK_BYTES_MAX).unwrap();
+    let got = |bytes: usize| -> Reply { Ok(Response::GetChunk(vec![0; bytes].into())) };
+    let mut bytes = encoded(&got(most));
+    assert!(bytes.len() <= CHUNK_ROOM_BYTES);
+    assert!(codec::decode::<Reply>(&bytes).is_ok());
+    assert_eq!(codec::encode(&got(most + 1), &mut Vec::new()), Err(WireError::TooLong));
+    let length = bytes.len() - most - 8..bytes.len() - most;
+    bytes[length].copy_from_slice(&u64::from(CHUNK_BYTES_MAX + 1).to_be_bytes());
+    bytes.push(0);
+    assert_eq!(codec::decode::<Reply>(&bytes), Err(WireError::TooLong));
+    assert_eq!(codec::encode(&got(0), &mut Vec::new()), Err(WireError::BadValue));
+
+    // A node may take less than others, and says so: a longer one reaches it, as far as a frame does.
+    let put = |bytes: usize| Request::PutChunk {
+        days: NonZeroU32::MIN,
+        bytes: vec![0; bytes].into(),
+    };
+    assert!(codec::decode::<Request>(&encoded(&put(most + 1))).is_ok());
+    assert_eq!(codec::encode(&put(0), &mut Vec::new()), Err(WireError::BadValue));
+    assert_eq!(
+        codec::encode(&put(REQUEST_BYTES_MAX), &mut Vec::new()),
+        Err(WireError::TooLong)
+    );
+    let mut bytes = encoded(&put(1));
+    bytes[4..8].copy_from_slice(&0u32.to_be_bytes());
+    assert_eq!(codec::decode::<Request>(&bytes), Err(WireError::BadValue), "for no day");
+}
+
+#[test]
+fn a_question_for_chunks_names_some_and_not_too_many() {
+    let ids = |count: usize| List::new(vec![Chunk(ChunkId([1; 32])); count]);
+    assert_eq!(ids(CHUNKS_PER_QUESTION_MAX + 1), None);
+    let have = |count: usize| Request::HaveChunks {
+        ids: ids(count).unwrap(),
+    };
+    let most = encoded(&have(CHUNKS_PER_QUESTION_MAX));
+    assert!(codec::decode::<Request>(&most).is_ok());
+    assert_eq!(codec::encode(&have(0), &mut Vec::new()), Err(WireError::BadValue));
+    let all = List::new(vec![Holding::Kept { until_ms: 1 }; CHUNKS_PER_QUESTION_MAX]).unwrap();
+    let answer = encoded::<Reply>(&Ok(Response::HaveChunks(all)));
+    assert!(answer.len() <= have(1).reply_bytes(), "{} bytes", answer.len());
+}
+
+#[test]
 fn unknown_variants_are_refused() {
     assert_eq!(codec::decode::<Request>(&99u32.to_be_bytes()), Err(WireError::BadValue));
     assert_eq!(codec::decode::<Reply>(&2u32.to_be_bytes()), Err(WireError::BadValue));
@@ -271,7 +318,7 @@ fn every_kind_of_request_is_answered_by_the_response_of_its_name() {
         assert!(request.reply_bytes() <= REPLY_BYTES_MAX, "{request:?}");
     }
     kinds.dedup();
-    assert_eq!(kinds.len(), 21, "a new kind needs a sample");
+    assert_eq!(kinds.len(), 25, "a new kind needs a sample");
 }
 
 #[test]
@@ -349,6 +396,14 @@ fn what_validators_say_to_each_other_is_pinned() {
 #[test]
 fn what_a_node_that_joins_says_is_pinned() {
     let mut bytes = Vec::new();
-    spoken(&conversation()[20..], &REFUSALS[20..], &mut bytes);
+    spoken(&conversation()[20..21], &REFUSALS[20..21], &mut bytes);
     assert_eq!(pin(&bytes), (78, "dae6f22c8e0b4b40".to_owned()));
+}
+
+/// What attachments added to it.
+#[test]
+fn what_is_said_about_chunks_is_pinned() {
+    let mut bytes = Vec::new();
+    spoken(&conversation()[21..], &REFUSALS[21..], &mut bytes);
+    assert_eq!(pin(&bytes), (358, "8da5935989b23f4d".to_owned()));
 }

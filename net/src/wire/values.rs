@@ -223,6 +223,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 pub(crate) mod name {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use waxwing_core::Hash;
+    use waxwing_core::chunk::ChunkId;
     use waxwing_core::envelope::ErasureSecret;
     use waxwing_core::keys::{LogId, NodeId};
 
@@ -248,7 +249,7 @@ pub(crate) mod name {
         )+};
     }
 
-    name!(Hash, LogId, NodeId, ErasureSecret);
+    name!(Hash, LogId, NodeId, ErasureSecret, ChunkId);
 
     pub(crate) fn serialize<N: Name, S: Serializer>(name: &N, serializer: S) -> Result<S::Ok, S::Error> {
         name.bytes().serialize(serializer)

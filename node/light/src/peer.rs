@@ -64,6 +64,8 @@ macro_rules! answer {
     };
 }
 
+mod chunks;
+
 impl Peer {
     /// Calls a node. Its address may be a name: every address it resolves to is tried.
     pub(crate) async fn dial(dialer: &Dialer, node: &NodeAddress, pace: &Pace) -> Result<Self, Fault> {

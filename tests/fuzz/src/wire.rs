@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use waxwing_core::Hash;
 use waxwing_core::block::{BlockHeader, CertifiedBlock};
 use waxwing_core::certificate::Beacon;
+use waxwing_core::chunk::ChunkId;
 use waxwing_core::codec::{Decode, Reader};
 use waxwing_core::envelope::{Carried, Envelope, ErasureSecret, SignedHeader};
 use waxwing_core::evidence::Evidence;
@@ -20,9 +21,9 @@ use waxwing_core::log::Place;
 use waxwing_core::merkle::{Frontier, InclusionProof};
 use waxwing_core::receipt::{Acknowledgement, Receipt};
 use waxwing_net::wire::{
-    Access, Admission, Bodies, Entries, EnvelopeRefusal, FRAME_HEADER_BYTES, FollowLog, FrameError, FrameReader, List,
-    Message, Opaque, Peer, Progress, Promise, Push, Refusal, Reply, Request, Response, Retention, Role, Room, Stamp,
-    Status, Submitters, Text, Watch, codec, frame,
+    Access, Admission, Bodies, Chunk, ChunkTerms, Entries, EnvelopeRefusal, FRAME_HEADER_BYTES, FollowLog, FrameError,
+    FrameReader, Holding, List, Message, Opaque, Peer, Progress, Promise, Push, Refusal, Reply, Request, Response,
+    Retention, Role, Room, Stamp, Status, Submitters, Text, Watch, codec, frame,
 };
 
 use crate::golden::GOLDEN;
@@ -278,6 +279,15 @@ fn requests() -> Vec<Request> {
             head: Hash([1; 32]),
             time: 3,
         },
+        Request::PutChunk {
+            days: count,
+            bytes: Opaque::from(vec![1; 40]),
+        },
+        Request::GetChunk { id: ChunkId([1; 32]) },
+        Request::HaveChunks {
+            ids: list(&[Chunk(ChunkId([1; 32])), Chunk(ChunkId([2; 32]))]),
+        },
+        Request::ChunkTerms,
     ]
 }
 
@@ -352,6 +362,15 @@ fn responses() -> Vec<Response> {
         Response::Spread(Room::Full { retry_after_ms: 5 }),
         Response::Missing(list(&[vector::<Carried>()])),
         Response::Confirm(vector::<Signature>()),
+        Response::PutChunk { until_ms: 1 },
+        Response::GetChunk(Opaque::from(vec![1; 40])),
+        Response::HaveChunks(list(&[Holding::Nothing, Holding::Kept { until_ms: 1 }])),
+        Response::ChunkTerms(ChunkTerms {
+            quota_bytes: 4,
+            free_bytes: 3,
+            days: 2,
+            chunk_bytes: 1,
+        }),
     ]
 }
 
@@ -389,6 +408,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         Refusal::NoBeacon,
         Refusal::HeightAhead { newest: 4 },
         Refusal::UnknownLog,
+        Refusal::ChunksFull { retry_after_ms: 5 },
     ] {
         seeds.push(seed(1, &bytes_of::<Reply>(&Err(refusal))));
     }

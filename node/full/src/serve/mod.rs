@@ -130,6 +130,9 @@ impl<T: Tables> Serving<T> {
                 Err(Refusal::Contradiction)
             }
             Request::Snapshot { height, part } => self.snapshot(height, part).await,
+            Request::PutChunk { .. } | Request::GetChunk { .. } | Request::HaveChunks { .. } | Request::ChunkTerms => {
+                Err(Refusal::NoChunks)
+            }
         }
     }
 
@@ -289,6 +292,10 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::Missing => "missing",
         Kind::Confirm => "confirm",
         Kind::Snapshot => "snapshot",
+        Kind::PutChunk => "put_chunk",
+        Kind::GetChunk => "get_chunk",
+        Kind::HaveChunks => "have_chunks",
+        Kind::ChunkTerms => "chunk_terms",
     }
 }
 

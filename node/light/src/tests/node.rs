@@ -300,7 +300,11 @@ impl Inner {
             | Request::Spread { .. }
             | Request::Missing { .. }
             | Request::Confirm { .. }
-            | Request::Snapshot { .. } => Err(Refusal::NotAllowed),
+            | Request::Snapshot { .. }
+            | Request::PutChunk { .. }
+            | Request::GetChunk { .. }
+            | Request::HaveChunks { .. }
+            | Request::ChunkTerms => Err(Refusal::NotAllowed),
         }
     }
 

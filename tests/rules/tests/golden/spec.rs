@@ -213,6 +213,8 @@ fn the_limits_of_the_specification_are_those_of_the_code() {
         wide(limits::ENVELOPE_HEADER_BYTES),
         wide(limits::SIGNED_HEADER_BYTES),
         limits::BODY_BYTES_MAX.into(),
+        limits::CHUNK_OVERHEAD_BYTES.into(),
+        limits::CHUNK_BYTES_MAX.into(),
         limits::BLOCK_BYTES_MAX.into(),
         limits::BLOCK_ENTRIES_MAX.into(),
         limits::LOG_ENTRIES_PER_BLOCK_MAX.into(),
