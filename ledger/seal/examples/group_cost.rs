@@ -14,7 +14,7 @@ use std::fs;
 use openmls_memory_storage::MemoryStorage;
 use waxwing_core::Hash;
 use waxwing_core::envelope::{Anchor, KeepFor};
-use waxwing_seal::content::{Content, Kind, Name, Text, View};
+use waxwing_seal::content::{Content, Kind, Name, Text, View, Words};
 use waxwing_seal::group::{
     Change, Charter, Entry, Group, GroupName, KeyPackage, Lifetime, Myself, Outgoing, Proposed, Provider, Verdict,
     Welcome,
@@ -104,7 +104,7 @@ impl Device {
     }
 
     fn seal(&mut self, round: u32) -> Outgoing {
-        let kind = Kind::Text(Text::new(format!("{round:0>200}")).unwrap());
+        let kind = Kind::Text(Words::new(format!("{round:0>200}")).unwrap());
         let view = View::empty_log(64, Hash([9; 32]));
         let content = Content::new(&mut |bytes| bytes.fill(1), NOW, Name::new("x").unwrap(), view, kind);
         let keeping = Keeping::Erasable(KeepFor::Week);

@@ -5,18 +5,24 @@
 //! ```
 //!
 //! The payload stands behind its own length, so a client that does not know a kind keeps the bytes as they are and says
-//! "update to see this" instead of losing the message. The **view** is what the writer had proven when writing:
-//! compared with others' views it shows gaps, and it will carry *seen by all*.
+//! "update to see this" instead of losing the message. The **view** is what the writer had proven when writing, of the log
+//! that the message stands on: compared with others' views it shows gaps, and it carries *seen by all*.
 //!
 //! Name and time are claims. What an edit or retraction does to another message is the reader's decision: it counts
 //! only from the device that wrote that message. `// SPEC 22.5`
+
+mod receipt;
+mod words;
 
 use core::fmt;
 
 use waxwing_core::Hash;
 use waxwing_core::codec::{CodecError, Decode, Encode, Reader, put_bytes};
+use waxwing_core::envelope::KeepFor;
 
-use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, REACTION_BYTES_MAX, TEXT_BYTES_MAX};
+pub use self::receipt::{Receipt, Watermark};
+pub use self::words::{Meant, Mention, Words};
+use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, REACTION_BYTES_MAX};
 use crate::{Chance, draw};
 
 const CONTENT_VERSION: u8 = 1;
@@ -84,8 +90,6 @@ impl<const MAX: u32> Decode for Text<MAX> {
 
 /// The name a sender claims.
 pub type Name = Text<NAME_BYTES_MAX>;
-/// What a text, reply or edit says.
-pub type Words = Text<TEXT_BYTES_MAX>;
 /// A reaction: an emoji or a few letters.
 pub type Emoji = Text<REACTION_BYTES_MAX>;
 
@@ -180,6 +184,9 @@ mod number {
     pub(super) const TIMER: u16 = 8;
     pub(super) const DEVICE: u16 = 9;
     pub(super) const HISTORY: u16 = 10;
+
+    /// 0, and those that this version has a layout for.
+    pub(super) const IS_READ: [u16; 8] = [0, TEXT, REPLY, REACTION, EDIT, RETRACTION, RECEIPT, TIMER];
 }
 
 /// What a message does.
@@ -213,12 +220,19 @@ pub enum Kind {
         /// The message.
         of: ContentId,
     },
+    /// Says how far its device has come. Never about another receipt alone.
+    Receipt(Receipt),
+    /// Asks members to have messages that are written from here on disappear after a time.
+    Timer {
+        /// The time; for ever: not any more.
+        keep_for: KeepFor,
+    },
     /// A kind that this version gives no meaning to; its bytes are kept.
     Unknown(Unknown),
 }
 
-/// The payload of a kind that this version does not read: a numbered kind whose layout comes later (receipt,
-/// attachment, timer, device, history), or one from the future.
+/// The payload of a kind that this version does not read: a numbered kind whose layout comes later (attachment, device,
+/// history), or one from the future.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unknown {
     number: u16,
@@ -231,7 +245,7 @@ impl Unknown {
     #[must_use]
     pub fn new(number: u16, payload: Vec<u8>) -> Option<Self> {
         let fits = u32::try_from(payload.len()).is_ok_and(|length| length <= PAYLOAD_BYTES_MAX);
-        (number > number::RETRACTION && fits).then_some(Self { number, payload })
+        (!number::IS_READ.contains(&number) && fits).then_some(Self { number, payload })
     }
 
     /// The number of the kind.
@@ -263,6 +277,8 @@ impl Kind {
             Self::Reaction { .. } => number::REACTION,
             Self::Edit { .. } => number::EDIT,
             Self::Retraction { .. } => number::RETRACTION,
+            Self::Receipt(_) => number::RECEIPT,
+            Self::Timer { .. } => number::TIMER,
             Self::Unknown(unknown) => unknown.number,
         }
     }
@@ -288,10 +304,10 @@ impl Kind {
     fn payload(&self) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
-            Self::Text(body) => body.encode(&mut out),
+            Self::Text(body) => body.encode_last(&mut out),
             Self::Reply { to, body } => {
                 to.encode(&mut out);
-                body.encode(&mut out);
+                body.encode_last(&mut out);
             }
             Self::Reaction { to, emoji } => {
                 to.encode(&mut out);
@@ -299,9 +315,11 @@ impl Kind {
             }
             Self::Edit { of, body } => {
                 of.encode(&mut out);
-                body.encode(&mut out);
+                body.encode_last(&mut out);
             }
             Self::Retraction { of } => of.encode(&mut out),
+            Self::Receipt(receipt) => receipt.encode(&mut out),
+            Self::Timer { keep_for } => out.extend_from_slice(&keep_for.days().to_be_bytes()),
             Self::Unknown(unknown) => out.extend_from_slice(&unknown.payload),
         }
         out
@@ -311,10 +329,10 @@ impl Kind {
         let mut reader = Reader::new(payload);
         let kind = match number {
             0 => return Err(CodecError::BadValue),
-            number::TEXT => Self::Text(Text::decode(&mut reader)?),
+            number::TEXT => Self::Text(Words::decode_last(&mut reader)?),
             number::REPLY => Self::Reply {
                 to: ContentId::decode(&mut reader)?,
-                body: Text::decode(&mut reader)?,
+                body: Words::decode_last(&mut reader)?,
             },
             number::REACTION => Self::Reaction {
                 to: ContentId::decode(&mut reader)?,
@@ -322,10 +340,14 @@ impl Kind {
             },
             number::EDIT => Self::Edit {
                 of: ContentId::decode(&mut reader)?,
-                body: Text::decode(&mut reader)?,
+                body: Words::decode_last(&mut reader)?,
             },
             number::RETRACTION => Self::Retraction {
                 of: ContentId::decode(&mut reader)?,
+            },
+            number::RECEIPT => Self::Receipt(Receipt::decode(&mut reader)?),
+            number::TIMER => Self::Timer {
+                keep_for: KeepFor::try_from(reader.u32()?)?,
             },
             _ => {
                 return Ok(Self::Unknown(Unknown {

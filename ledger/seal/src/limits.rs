@@ -8,6 +8,12 @@ pub const NAME_BYTES_MAX: u32 = 128;
 /// Body of a text, reply or edit, UTF-8 bytes. What is longer is a document, and travels as an attachment.
 pub const TEXT_BYTES_MAX: u32 = 64 << 10;
 
+/// Mentions in one text: a large table of people. More is a list, and who wants to reach everybody writes to the channel.
+pub const MENTIONS_MAX: u32 = 64;
+
+/// Logs that one receipt speaks of: that of the present epoch, and those before it in which something is still unread.
+pub const WATERMARKS_MAX: u32 = 16;
+
 /// A reaction, UTF-8 bytes: the longest emoji sequences in use have about 40.
 pub const REACTION_BYTES_MAX: u32 = 64;
 
@@ -71,5 +77,5 @@ const STATEMENT_AROUND_BYTES: u32 = 106 + 44;
 const _: () = assert!(CARD_DEVICES_MAX * (CERTIFICATE_BYTES_MAX + 1) + 44 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
 const _: () = assert!(KEY_PACKAGES_MAX * (KEY_PACKAGE_BYTES_MAX + 4) + 4 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
 const _: () = assert!(ACCOUNT_DEVICES_MAX < CARD_DEVICES_MAX);
-const _: () = assert!(TEXT_BYTES_MAX + 64 < PAYLOAD_BYTES_MAX);
+const _: () = assert!(TEXT_BYTES_MAX + MENTIONS_MAX * 41 + 64 < PAYLOAD_BYTES_MAX);
 const _: () = assert!(LOG_ENTRIES_PER_BLOCK_MAX < COUNTER_WINDOW);

@@ -10,7 +10,7 @@ use waxwing_core::envelope::KeepFor;
 use waxwing_core::keys::NodeId;
 use waxwing_core::{Hash, HashKeys};
 
-use crate::content::{Content, Kind, Name, Text, View};
+use crate::content::{Content, Kind, Name, View, Words};
 use crate::invitation::{ChannelName, Invitation, NodeAddress, Pin};
 use crate::sealer::{Keeping, Sealer};
 use crate::{Binding, ChannelSecret, DeviceKey, GroupEngine as _, StandIn};
@@ -51,7 +51,7 @@ fn example() -> String {
     let mut draws = [0xc1, 0xc2, 0xc3, 0xc4].into_iter();
     let mut chance = |bytes: &mut [u8]| bytes.fill(draws.next().unwrap());
     let view = View::empty_log(64, Hash([0xd1; 32]));
-    let kind = Kind::Text(Text::new("hello").unwrap());
+    let kind = Kind::Text(Words::new("hello").unwrap());
     let content = Content::new(&mut chance, 1_700_000_000_000, Name::new("Ada").unwrap(), view, kind);
     line(&mut out, "content", &content.to_bytes());
 

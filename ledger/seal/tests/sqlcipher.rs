@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use waxwing_core::Hash;
 use waxwing_core::envelope::{Anchor, EnvelopeHeader, KeepFor};
-use waxwing_seal::content::{Content, Kind, Name, Text, View};
+use waxwing_seal::content::{Content, Kind, Name, Text, View, Words};
 use waxwing_seal::group::{
     Change, Charter, Entry, Group, GroupError, GroupName, KeyPackage, Lifetime, Myself, Outgoing, Provider, Verdict,
     Void,
@@ -131,7 +131,7 @@ fn process(device: &mut Device, group: &mut Group, outgoing: &Outgoing) -> Verdi
 
 fn words(text: &str) -> Content {
     let (name, view) = (Name::new("x").unwrap(), View::empty_log(64, Hash([9; 32])));
-    let kind = Kind::Text(Text::new(text).unwrap());
+    let kind = Kind::Text(Words::new(text).unwrap());
     Content::new(&mut |bytes| bytes.fill(1), NOW, name, view, kind)
 }
 

@@ -266,6 +266,9 @@ pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, 
 fn belongs_to_another(tx: &Transaction<'_>, row: &Message) -> Result<bool, Error> {
     let Some(content) = &row.content else { return Ok(false) };
     let target = match &content.kind {
+        // About messages as well, and shown with those.
+        Kind::Receipt(_) => return Ok(true),
+        Kind::Timer { .. } => return Ok(false),
         Kind::Edit { of, .. } | Kind::Retraction { of } => *of,
         Kind::Reaction { to, .. } => *to,
         Kind::Text(_) | Kind::Reply { .. } | Kind::Unknown(_) => return Ok(false),

@@ -197,6 +197,7 @@ fn said(kind: &Kind) -> (Option<&str>, Option<ContentId>) {
         Kind::Reaction { to, emoji } => (Some(emoji.as_str()), Some(*to)),
         Kind::Edit { of, body } => (Some(body.as_str()), Some(*of)),
         Kind::Retraction { of } => (None, Some(*of)),
+        Kind::Receipt(_) | Kind::Timer { .. } => (None, None),
         Kind::Unknown(_) => (None, None),
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::TEXT_BYTES_MAX;
 
 fn content(kind: Kind) -> Content {
     let view = View {
@@ -24,15 +25,47 @@ fn text<const MAX: u32>() -> impl Strategy<Value = Text<MAX>> {
     ".{0,12}".prop_map(|text| Text::new(text).unwrap())
 }
 
+/// Words, the first half of whose characters may mean somebody each.
+fn words() -> impl Strategy<Value = Words> {
+    (".{0,12}", any::<[u8; 32]>(), any::<bool>()).prop_map(|(text, id, is_device)| {
+        let who = if is_device {
+            Meant::Device(crate::DeviceId(id))
+        } else {
+            Meant::Account(crate::identity::AccountId(id))
+        };
+        let mention = |(begin, letter): (usize, char)| Mention {
+            begin: u32::try_from(begin).unwrap(),
+            length: u32::try_from(letter.len_utf8()).unwrap(),
+            who,
+        };
+        let mentions = text.char_indices().take(text.chars().count() / 2).map(mention).collect();
+        Words::new(text).unwrap().meaning(mentions).unwrap()
+    })
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let mark = (any::<[u8; 32]>(), 1..=u64::MAX, any::<u64>());
+    prop::collection::vec(mark, 0..4).prop_filter_map("one watermark for each log", |marks| {
+        let marks = marks.into_iter().map(|(log, delivered, read)| Watermark {
+            log: waxwing_core::keys::LogId(log),
+            delivered,
+            read: read.min(delivered),
+        });
+        Receipt::new(marks.collect())
+    })
+}
+
 fn kind() -> impl Strategy<Value = Kind> {
     let id = || any::<[u8; 16]>().prop_map(ContentId);
     prop_oneof![
-        text().prop_map(Kind::Text),
-        (id(), text()).prop_map(|(to, body)| Kind::Reply { to, body }),
+        words().prop_map(Kind::Text),
+        (id(), words()).prop_map(|(to, body)| Kind::Reply { to, body }),
         (id(), text()).prop_map(|(to, emoji)| Kind::Reaction { to, emoji }),
-        (id(), text()).prop_map(|(of, body)| Kind::Edit { of, body }),
+        (id(), words()).prop_map(|(of, body)| Kind::Edit { of, body }),
         id().prop_map(|of| Kind::Retraction { of }),
-        (6..=u16::MAX, prop::collection::vec(any::<u8>(), 0..40))
+        receipt().prop_map(Kind::Receipt),
+        prop::sample::select(KeepFor::ALL.to_vec()).prop_map(|keep_for| Kind::Timer { keep_for }),
+        (9..=u16::MAX, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(number, payload)| Kind::Unknown(Unknown::new(number, payload).unwrap())),
     ]
 }
@@ -78,7 +111,7 @@ fn leftover_bytes_are_refused_behind_the_content_and_inside_a_known_payload() {
 
 #[test]
 fn each_broken_content_is_refused_by_its_own_name() {
-    let good = content(Kind::Text(Text::new("hello").unwrap())).to_bytes();
+    let good = content(Kind::Text(Words::new("hello").unwrap())).to_bytes();
     let altered = |at: usize, to: u8| {
         let mut bytes = good.clone();
         bytes[at] = to;
@@ -115,11 +148,11 @@ fn an_unknown_kind_keeps_its_bytes_and_cannot_pose_as_a_known_one() {
     let read = Content::from_bytes(&content(kind.clone()).to_bytes()).unwrap();
     assert_eq!(read.kind, kind);
     assert_eq!(read.kind.word(), "unknown");
-    for known in 0..=5 {
+    for known in (0..=6).chain([8]) {
         assert_eq!(Unknown::new(known, Vec::new()), None);
     }
     let too_long = vec![0; usize::try_from(PAYLOAD_BYTES_MAX).unwrap() + 1];
-    assert_eq!(Unknown::new(6, too_long), None);
+    assert_eq!(Unknown::new(9, too_long), None);
 }
 
 #[test]
@@ -152,25 +185,37 @@ fn numbers_of_kinds_never_change() {
             },
         ),
         (5, "retraction", Kind::Retraction { of: id }),
+        (6, "receipt", Kind::Receipt(Receipt::default())),
+        (
+            8,
+            "timer",
+            Kind::Timer {
+                keep_for: KeepFor::Week,
+            },
+        ),
     ];
-    let later = [
-        (6, "receipt"),
-        (7, "attachment"),
-        (8, "timer"),
-        (9, "device"),
-        (10, "history"),
-        (11, "unknown"),
-    ]
-    .map(|(number, word)| (number, word, Kind::Unknown(Unknown::new(number, Vec::new()).unwrap())));
+    let later = [(7, "attachment"), (9, "device"), (10, "history"), (11, "unknown")]
+        .map(|(number, word)| (number, word, Kind::Unknown(Unknown::new(number, Vec::new()).unwrap())));
     for (number, word, kind) in known.into_iter().chain(later) {
         assert_eq!((kind.number(), kind.word()), (number, word));
     }
 }
 
 #[test]
+fn a_timer_is_one_of_five_times_and_nothing_else() {
+    for keep_for in KeepFor::ALL {
+        let bytes = content(Kind::Timer { keep_for }).to_bytes();
+        assert_eq!(Content::from_bytes(&bytes).unwrap().kind, Kind::Timer { keep_for });
+    }
+    let mut bytes = content(Kind::Timer { keep_for: KeepFor::Day }).to_bytes();
+    *bytes.last_mut().unwrap() = 2;
+    assert_eq!(Content::from_bytes(&bytes), Err(CodecError::BadValue), "two days");
+}
+
+#[test]
 fn debug_output_shows_no_content() {
-    let shown = format!("{:?}", content(Kind::Text(Text::new("meet at noon").unwrap())));
+    let shown = format!("{:?}", content(Kind::Text(Words::new("meet at noon").unwrap())));
     assert!(!shown.contains("noon") && !shown.contains("Ada"), "{shown}");
-    let shown = format!("{:?}", Unknown::new(7, b"cat.jpg".to_vec()).unwrap());
-    assert_eq!(shown, "Unknown(kind 7, 7 bytes)");
+    let shown = format!("{:?}", Unknown::new(10, b"cat.jpg".to_vec()).unwrap());
+    assert_eq!(shown, "Unknown(kind 10, 7 bytes)");
 }

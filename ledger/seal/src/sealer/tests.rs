@@ -5,7 +5,7 @@ use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::Envelope;
 
 use super::*;
-use crate::content::{Kind, Name, Text, Unknown, View};
+use crate::content::{Kind, Name, Unknown, View, Words};
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::standin::StandIn;
 use crate::{ChannelSecret, ContentId};
@@ -44,7 +44,7 @@ fn content(words: &str, chance: &mut Chance<'_>) -> Content {
         7,
         Name::new("Ada").unwrap(),
         view,
-        Kind::Text(Text::new(words).unwrap()),
+        Kind::Text(Words::new(words).unwrap()),
     )
 }
 
@@ -221,7 +221,7 @@ fn the_largest_payload_under_the_longest_name_fits_the_largest_body() {
     let payload = vec![1; usize::try_from(PAYLOAD_BYTES_MAX).unwrap()];
     let mut content = content("", &mut chance);
     content.name = Name::new("x".repeat(128)).unwrap();
-    content.kind = Kind::Unknown(Unknown::new(7, payload).unwrap());
+    content.kind = Kind::Unknown(Unknown::new(999, payload).unwrap());
     let sealed = sealer(1).seal(&content, Keeping::Stays, &mut chance).unwrap();
     assert_eq!(sealed.body.len(), 512 << 10);
     assert_eq!(

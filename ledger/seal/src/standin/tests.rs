@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use waxwing_core::keys::LogId;
 
 use super::*;
-use crate::content::{Kind, Name, Text, View};
+use crate::content::{Kind, Name, View, Words};
 
 fn binding() -> Binding {
     Binding {
@@ -28,7 +28,7 @@ fn content(words: &str) -> Content {
         7,
         Name::new("Ada").unwrap(),
         view,
-        Kind::Text(Text::new(words).unwrap()),
+        Kind::Text(Words::new(words).unwrap()),
     )
 }
 

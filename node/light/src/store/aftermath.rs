@@ -28,6 +28,7 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
             let targets = messages::all_with_content(connection, row.channel, *of)?;
             targets.iter().try_for_each(|target| settle(connection, target))
         }
+        Kind::Receipt(_) | Kind::Timer { .. } => search::set(connection, message, None),
         Kind::Text(_) | Kind::Reply { .. } | Kind::Reaction { .. } | Kind::Unknown(_) => settle(connection, &row),
     }
 }

@@ -188,6 +188,7 @@ pub(crate) const fn target(kind: &Kind) -> Option<ContentId> {
     match kind {
         Kind::Reply { to, .. } | Kind::Reaction { to, .. } => Some(*to),
         Kind::Edit { of, .. } | Kind::Retraction { of } => Some(*of),
+        Kind::Receipt(_) | Kind::Timer { .. } => None,
         Kind::Text(_) | Kind::Unknown(_) => None,
     }
 }

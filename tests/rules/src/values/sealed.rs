@@ -1,9 +1,12 @@
 //! Random values of what stands inside an envelope's body, and beside it in the client's store.
 
 use waxwing_core::codec::{Decode, put_count};
+use waxwing_core::envelope::KeepFor;
 use waxwing_core::hash::Hash;
-use waxwing_seal::content::{EraseSalt, Text, Unknown};
-use waxwing_seal::{Content, ContentId, Kind, StandIn, View};
+use waxwing_core::keys::LogId;
+use waxwing_seal::content::{EraseSalt, Meant, Mention, Receipt, Text, Unknown, Watermark, Words};
+use waxwing_seal::identity::AccountId;
+use waxwing_seal::{Content, ContentId, DeviceId, Kind, StandIn, View};
 
 use crate::chance::Chance;
 
@@ -13,13 +16,42 @@ fn text<const MAX: u32>(chance: &mut Chance) -> Text<MAX> {
     Text::new(letters).expect("twelve letters fit everywhere")
 }
 
+/// A few words, the first letter of which may mean somebody.
+fn words(chance: &mut Chance) -> Words {
+    let text: Text<64> = text(chance);
+    let words = Words::new(text.as_str()).expect("twelve letters fit everywhere");
+    let (Some(first), true) = (text.as_str().chars().next(), chance.below(2) == 0) else {
+        return words;
+    };
+    let who = if chance.below(2) == 0 {
+        Meant::Device(DeviceId(chance.array()))
+    } else {
+        Meant::Account(AccountId(chance.array()))
+    };
+    let length = u32::try_from(first.len_utf8()).expect("a letter has four bytes at most");
+    let mention = Mention { begin: 0, length, who };
+    words.meaning(vec![mention]).expect("the first letter is a range")
+}
+
+fn receipt(chance: &mut Chance) -> Receipt {
+    let watermarks = chance.list(0, 3, |chance| {
+        let delivered = chance.number().max(1);
+        Watermark {
+            log: LogId(chance.array()),
+            delivered,
+            read: chance.number().min(delivered),
+        }
+    });
+    Receipt::new(watermarks).expect("no two logs are one")
+}
+
 fn kind(chance: &mut Chance) -> Kind {
     let id = ContentId(chance.array());
-    match chance.below(6) {
-        0 => Kind::Text(text(chance)),
+    match chance.below(8) {
+        0 => Kind::Text(words(chance)),
         1 => Kind::Reply {
             to: id,
-            body: text(chance),
+            body: words(chance),
         },
         2 => Kind::Reaction {
             to: id,
@@ -27,13 +59,17 @@ fn kind(chance: &mut Chance) -> Kind {
         },
         3 => Kind::Edit {
             of: id,
-            body: text(chance),
+            body: words(chance),
         },
         4 => Kind::Retraction { of: id },
+        5 => Kind::Receipt(receipt(chance)),
+        6 => Kind::Timer {
+            keep_for: *chance.pick(&KeepFor::ALL),
+        },
         _ => {
-            let number = 6 + u16::from_be_bytes(chance.array()) % 1000;
+            let number = 11 + u16::from_be_bytes(chance.array()) % 1000;
             let payload = chance.list(0, 20, Chance::byte);
-            Kind::Unknown(Unknown::new(number, payload).expect("numbers from 6 on have no layout yet"))
+            Kind::Unknown(Unknown::new(number, payload).expect("numbers from 11 on have no layout yet"))
         }
     }
 }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use waxwing_core::codec::Encode;
 use waxwing_core::envelope::{Anchor, EnvelopeHeader, KeepFor};
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
-use waxwing_seal::content::{EraseSalt, Text, Unknown};
+use waxwing_core::keys::LogId;
+use waxwing_seal::content::{EraseSalt, Meant, Mention, Receipt, Text, Unknown, Watermark, Words};
+use waxwing_seal::identity::AccountId;
 use waxwing_seal::{
     ChannelSecret, Content, ContentId, DeviceKey, EpochKeys, Keeping, Kind, Sealed, Sealer, StandIn, View,
 };
@@ -43,7 +45,7 @@ fn content_of(kind: Kind) -> Content {
 }
 
 fn hello() -> Content {
-    content_of(Kind::Text(Text::new("hello").unwrap()))
+    content_of(Kind::Text(Words::new("hello").unwrap()))
 }
 
 /// What the stand-in says about a content, from the specification.
@@ -147,7 +149,7 @@ pub(crate) fn cases() -> Cases {
 
 fn contents(cases: &mut Cases) {
     let to = ContentId([0xc9; 16]);
-    let body = || Text::new("hello").unwrap();
+    let body = || Words::new("hello").unwrap();
     let emoji = Text::new("🐦").unwrap();
     let kinds = [
         ("a text", Kind::Text(body())),
@@ -157,7 +159,19 @@ fn contents(cases: &mut Cases) {
         ("a retraction", Kind::Retraction { of: to }),
         (
             "a kind of a later version",
-            Kind::Unknown(Unknown::new(7, vec![1, 2, 3]).unwrap()),
+            Kind::Unknown(Unknown::new(999, vec![1, 2, 3]).unwrap()),
+        ),
+        ("a text that means two", meaning_two()),
+        ("a receipt", Kind::Receipt(receipt())),
+        (
+            "a receipt for the view alone",
+            Kind::Receipt(Receipt::default()),
+        ),
+        (
+            "a timer",
+            Kind::Timer {
+                keep_for: KeepFor::Week,
+            },
         ),
     ];
     for (name, kind) in kinds {
@@ -194,11 +208,62 @@ fn contents(cases: &mut Cases) {
         &65_537_u32.to_be_bytes(),
     );
     refuse(
-        "Codec(Trailing)",
-        "a payload ends with its last field",
+        "Codec(Truncated)",
+        "behind a text stand mentions or nothing",
         kind + 6,
         &4_u32.to_be_bytes(),
     );
+    broken_kinds(cases);
+}
+
+/// "hi @Ada and @Ben", with a device behind the first name and an account behind the second.
+fn meaning_two() -> Kind {
+    let mention = |begin, who| Mention { begin, length: 4, who };
+    let mentions = vec![
+        mention(3, Meant::Device(DeviceKey::from_seed(&DEVICE).id())),
+        mention(12, Meant::Account(AccountId([0xac; 32]))),
+    ];
+    let words = Words::new("hi @Ada and @Ben").unwrap();
+    Kind::Text(words.meaning(mentions).unwrap())
+}
+
+fn receipt() -> Receipt {
+    let mark = |log, delivered, read| Watermark {
+        log: LogId(log),
+        delivered,
+        read,
+    };
+    Receipt::new(vec![mark(epoch().log().0, 12, 9), mark([0xdd; 32], 700, 700)]).unwrap()
+}
+
+/// Payloads of kinds with more than a text that break a rule each.
+fn broken_kinds(cases: &mut Cases) {
+    let mut refuse = |rule: &str, name: &str, kind: Kind, from_end: usize, with: &[u8]| {
+        let mut bytes = content_of(kind).to_bytes();
+        let place = bytes.len() - from_end;
+        bytes[place..place + with.len()].copy_from_slice(with);
+        cases.refuse(rule, name, "content", json!({"bytes": hex(bytes)}));
+    };
+    let (bad, long) = ("Codec(BadValue)", "Codec(TooLong)");
+    refuse(bad, "no list of mentions is empty", meaning_two(), 86, &[0; 4]);
+    refuse(long, "a text means at most 64", meaning_two(), 86, &65_u32.to_be_bytes());
+    refuse(bad, "a mention ends in its text", meaning_two(), 37, &5_u32.to_be_bytes());
+    refuse(bad, "a mention has a range", meaning_two(), 37, &[0; 4]);
+    refuse(bad, "mentions do not overlap", meaning_two(), 41, &6_u32.to_be_bytes());
+    refuse(bad, "a device or an account is meant", meaning_two(), 33, &[3]);
+    let receipts = |rule, name, from_end, with: &[u8; 8]| (rule, name, from_end, *with);
+    let broken = [
+        receipts(bad, "what was read was delivered", 8, &701_u64.to_be_bytes()),
+        receipts(bad, "a watermark says something", 16, &[0; 8]),
+        receipts(bad, "watermarks ascend by log", 48, &[0; 8]),
+    ];
+    for (rule, name, from_end, with) in broken {
+        refuse(rule, name, Kind::Receipt(receipt()), from_end, &with);
+    }
+    let count = 17_u32.to_be_bytes();
+    refuse(long, "a receipt is about 16 logs at most", Kind::Receipt(receipt()), 100, &count);
+    let timer = Kind::Timer { keep_for: KeepFor::Week };
+    refuse(bad, "a timer is one of five", timer, 4, &8_u32.to_be_bytes());
 }
 
 fn bodies(cases: &mut Cases) {
@@ -214,7 +279,7 @@ fn bodies(cases: &mut Cases) {
     let stays = sealed(&hello(), Keeping::Stays);
     cases.accept("to stay", "open", entry_of(&stays));
     let long = "a".repeat(1000);
-    let longer = content_of(Kind::Text(Text::new(long).unwrap()));
+    let longer = content_of(Kind::Text(Words::new(long).unwrap()));
     let ever = sealed(&longer, Keeping::Erasable(KeepFor::Ever));
     assert_eq!(ever.body.len(), 2048);
     cases.accept("of the third size", "open", entry_of(&ever));

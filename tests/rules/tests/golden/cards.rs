@@ -550,7 +550,7 @@ fn bodies(cases: &mut Cases) {
 fn message(mut sealer: waxwing_seal::Sealer<waxwing_seal::StandIn>) -> Sealed {
     use waxwing_seal::{Content, Keeping, Kind, View};
     let mut chance = |bytes: &mut [u8]| bytes.fill(0xc3);
-    let kind = Kind::Text(waxwing_seal::content::Text::new("hello").unwrap());
+    let kind = Kind::Text(waxwing_seal::content::Words::new("hello").unwrap());
     let view = View::empty_log(64, Hash([0xd1; 32]));
     let name = waxwing_seal::content::Name::new("Ada").unwrap();
     let content = Content::new(&mut chance, FROM, name, view, kind);

@@ -20,7 +20,7 @@ use waxwing_core::keys::LogId;
 
 use super::*;
 use crate::DeviceKey;
-use crate::content::{Content, Kind, Name, Text, View};
+use crate::content::{Content, Kind, Name, Text, View, Words};
 use crate::identity::certificate::Validity;
 use crate::identity::{
     Acceptance, AccountId, AccountKey, CertificateError, CertifiedDevice, DeviceCertificate, Phrase,
@@ -218,7 +218,7 @@ impl Device {
 
     fn content(&mut self, text: &str) -> Content {
         let (name, view) = (Name::new("x").unwrap(), View::empty_log(64, Hash([9; 32])));
-        let kind = Kind::Text(Text::new(text).unwrap());
+        let kind = Kind::Text(Words::new(text).unwrap());
         let dice = &mut self.dice;
         Content::new(&mut |bytes| dice.fill(bytes), NOW, name, view, kind)
     }
