@@ -163,6 +163,12 @@ impl Height {
         Some(members.proposer(Round::new(round)).id())
     }
 
+    /// Whether a round may be cut short: once round the table, after which everybody may as well take the time.
+    /// Whatever makes all proposals fail is not mended by more of them.
+    pub(crate) fn may_hurry(&self, round: u32) -> bool {
+        usize::try_from(round).is_ok_and(|round| round < self.committee.members().len())
+    }
+
     pub(crate) fn committee(&self) -> &Arc<Committee> {
         &self.committee
     }

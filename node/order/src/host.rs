@@ -144,6 +144,13 @@ impl Host {
         self.current.as_ref()?.proposer(round)
     }
 
+    /// Whether a round of the height under way may be cut short, by a shorter wait for somebody of whom nothing is
+    /// expected: once round the table only. False while the host rests.
+    #[must_use]
+    pub fn may_hurry(&self, round: u32) -> bool {
+        self.current.as_ref().is_some_and(|current| current.may_hurry(round))
+    }
+
     /// Whether a validator has said something about a height that has not begun: a reason to begin it.
     #[must_use]
     pub fn is_awaited(&self, height: u64) -> bool {

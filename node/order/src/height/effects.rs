@@ -197,12 +197,10 @@ impl Height {
     }
 
     /// Whether `timer` would wait for votes that cannot matter: a quorum cast its second vote for no block, so this round
-    /// decides nothing, and the next proposer may begin. Once round the table, after which everybody may as well take
-    /// the time: whatever makes all proposals fail is not mended by more of them.
+    /// decides nothing, and the next proposer may begin.
     fn is_lost(&self, timer: Timer) -> bool {
-        let members = self.committee.members().len();
         timer.kind == TimerKind::Precommit
-            && usize::try_from(timer.round).is_ok_and(|round| round < members)
+            && self.may_hurry(timer.round)
             && self.votes.precommits_for_nothing(timer.round) >= self.quorum
     }
 

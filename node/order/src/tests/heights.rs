@@ -272,6 +272,17 @@ fn a_round_that_cannot_decide_any_more_is_not_waited_out_once_round_the_table() 
 }
 
 #[test]
+fn haste_is_allowed_once_round_the_table_and_not_at_rest() {
+    let bench = Bench::new(4);
+    assert!(!bench.host(1).may_hurry(0));
+    let (host, _) = bench.begun(1);
+    assert_eq!(
+        [0, 3, 4, u32::MAX].map(|round| host.may_hurry(round)),
+        [true, true, false, false]
+    );
+}
+
+#[test]
 fn what_is_said_of_the_next_height_wakes_and_counts() {
     let bench = Bench::new(4);
     let mut host = bench.host(1);

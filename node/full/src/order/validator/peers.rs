@@ -138,15 +138,13 @@ impl Peers {
 }
 
 impl<T: Tables> Validator<T> {
-    /// How long a timer of the host runs: less than the host wants if it waits for somebody who is silent. Once round the
-    /// table only: when nobody proposes, what is missing is not haste.
+    /// How long a timer of the host runs: less than the host wants if it waits for somebody who is silent, as long as the
+    /// host allows haste.
     pub(super) fn wait(&self, timer: Timer, wanted_ms: u64) -> u64 {
         let is_hopeless = timer.kind == TimerKind::Propose
             && self.seat.as_ref().is_some_and(|seat| {
-                let members = seat.committee.members().len();
                 let proposer = seat.host.proposer(timer.round);
-                usize::try_from(timer.round).is_ok_and(|round| round < members)
-                    && proposer.is_some_and(|proposer| self.peers.is_silent(&proposer))
+                seat.host.may_hurry(timer.round) && proposer.is_some_and(|proposer| self.peers.is_silent(&proposer))
             });
         if is_hopeless {
             wanted_ms.min(SILENT_MS)
