@@ -24,6 +24,7 @@ pub mod content;
 pub mod device;
 pub mod display;
 pub mod engine;
+pub mod file;
 pub mod group;
 pub mod identity;
 pub mod invitation;

@@ -1,6 +1,6 @@
 //! Every bound of the inside of an envelope, each with its reason, related to the ledger's own at compile time.
 
-use waxwing_core::limits::{BODY_BYTES_MAX, DAY_MS, LOG_ENTRIES_PER_BLOCK_MAX};
+use waxwing_core::limits::{BODY_BYTES_MAX, CHUNK_BYTES_MAX, CHUNK_OVERHEAD_BYTES, DAY_MS, LOG_ENTRIES_PER_BLOCK_MAX};
 
 /// A name as claimed, UTF-8 bytes: 40 characters of any script and some to spare; it travels with every message.
 pub const NAME_BYTES_MAX: u32 = 128;
@@ -68,6 +68,29 @@ pub const KEY_PACKAGE_BYTES_MAX: u32 = 8 << 10;
 /// are there for suites side by side.
 pub const KEY_PACKAGES_MAX: u32 = 8;
 
+/// A piece of a file, sealed into one chunk: so many bytes are held in memory at a time, and are sent again at most where a
+/// transfer breaks off.
+pub const PIECE_BYTES: u32 = CHUNK_BYTES_MAX - CHUNK_OVERHEAD_BYTES;
+
+/// What sealing adds to a piece: the tag of the cipher.
+pub const PIECE_TAG_BYTES: usize = 16;
+
+/// The largest file: the ids of its 4 million chunks still fit into memory, and no node takes as much.
+pub const FILE_BYTES_MAX: u64 = 1 << 40;
+
+/// Ids of chunks that a manifest lists: 2 MB of file. More stand in a chunk of their own, so that the size of a message says
+/// nothing about the size of the file, and a message with a file is as small as one with words.
+pub const IDS_IN_MANIFEST_MAX: u32 = 8;
+
+/// Nodes that a manifest names: more copies than anybody makes.
+pub const HOLDERS_MAX: u32 = 8;
+
+/// A file's name as its sender has it, UTF-8 bytes: the longest component of common file systems.
+pub const FILE_NAME_BYTES_MAX: u32 = 255;
+
+/// A media type, bytes: RFC 6838 allows 127 on either side of the slash; the longest registered ones have about 80.
+pub const MEDIA_TYPE_BYTES_MAX: u32 = 127;
+
 /// The longest certificate: its fields of fixed width and the longest name.
 const CERTIFICATE_BYTES_MAX: u32 = 221 + DEVICE_NAME_BYTES_MAX;
 
@@ -78,4 +101,10 @@ const _: () = assert!(CARD_DEVICES_MAX * (CERTIFICATE_BYTES_MAX + 1) + 44 + STAT
 const _: () = assert!(KEY_PACKAGES_MAX * (KEY_PACKAGE_BYTES_MAX + 4) + 4 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
 const _: () = assert!(ACCOUNT_DEVICES_MAX < CARD_DEVICES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + MENTIONS_MAX * 41 + 64 < PAYLOAD_BYTES_MAX);
+const _: () = assert!(PIECE_TAG_BYTES == 16 && CHUNK_OVERHEAD_BYTES >= 16);
+const _: () = assert!(PIECE_BYTES == 1 << 18 && FILE_BYTES_MAX >> 18 < 1 << 32);
+const _: () = assert!(
+    TEXT_BYTES_MAX + FILE_NAME_BYTES_MAX + MEDIA_TYPE_BYTES_MAX + 32 * (HOLDERS_MAX + IDS_IN_MANIFEST_MAX) + 256
+        < PAYLOAD_BYTES_MAX
+);
 const _: () = assert!(LOG_ENTRIES_PER_BLOCK_MAX < COUNTER_WINDOW);

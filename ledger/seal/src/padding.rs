@@ -26,11 +26,12 @@ pub(crate) fn bucket(length: usize) -> Option<u32> {
     if length <= BUCKET_BYTES_DOUBLING_MAX {
         return Some(length.next_power_of_two().max(BUCKET_BYTES_MIN));
     }
-    Some(padme(length))
+    u32::try_from(padme(u64::from(length))).ok()
 }
 
 /// Rounds up so that of the E + 1 bits of `length` only the leading one and floor(log2 E) + 1 more may be set.
-const fn padme(length: u32) -> u32 {
+/// For lengths from 4 up.
+pub(crate) const fn padme(length: u64) -> u64 {
     let exponent = length.ilog2();
     let kept = exponent.ilog2() + 1;
     let mask = (1 << (exponent - kept)) - 1;
