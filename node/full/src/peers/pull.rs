@@ -1,8 +1,8 @@
 //! Entries of a block under way that one validator lacks and another one has.
 //!
 //! A proposer lists what its block consists of; gossip has brought most of it before. What is missing is asked for by stamp,
-//! and each entry is verified as if it had been submitted. Whoever has all of a block can hand it on, so a proposer that tells
-//! only some what it proposes cannot hold up the others.
+//! and each entry is verified as if it had been submitted, but before everything that was: a round waits for it. Whoever
+//! has all of a block can hand it on, so a proposer that tells only some what it proposes cannot hold up the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl<T: Tables> Links<T> {
                 .filter_map(|bytes| verified(bytes, &keys, bits, &wanted))
                 .collect()
         };
-        self.workers.run(verify).await
+        self.workers.run_first(verify).await
     }
 
     /// Answers [`Request::Missing`] for another validator: what is here, in the order of the question and as far as a
