@@ -7,3 +7,10 @@
 pub(crate) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("without the system's random numbers no key is safe");
 }
+
+/// A random wait below `limit` ms; none if that is 0. Which of them it is need not be quite even.
+pub(crate) fn below(limit: u64) -> u64 {
+    let mut bytes = [0; 8];
+    fill(&mut bytes);
+    u64::from_be_bytes(bytes).checked_rem(limit).unwrap_or(0)
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use waxwing_core::HashKeys;
+use waxwing_core::codec::Encode;
 use waxwing_core::envelope::KeepFor;
 use waxwing_seal::content::{Emoji, Name, Words};
 use waxwing_seal::{Content, ContentId, Keeping, Kind};
@@ -15,10 +16,11 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
 use crate::message::{ChannelId, Ladder, MessageId, MessageView, Quote};
+use crate::store::channels::ChannelKind;
 use crate::store::messages::{BodyState, Message, State};
 use crate::store::{self, Transaction, aftermath, channels, messages, networks, outbox};
 use crate::tail::Tail;
-use crate::{chance, deliver, open, sync};
+use crate::{chance, deliver, groups, open, sync};
 
 /// What is to be said, and for how long nodes are to keep it.
 #[derive(Clone, Debug)]
@@ -167,7 +169,8 @@ impl Client {
                 }?;
                 let mut views = Vec::new();
                 for row in &rows {
-                    if !belongs_to_another(tx, row)? {
+                    let is_renewal = row.event.as_ref().is_some_and(|event| !event.is_visible());
+                    if !is_renewal && !belongs_to_another(tx, row)? {
                         views.push(whole(tx, row)?);
                     }
                 }
@@ -252,12 +255,25 @@ pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, 
     let (device, name) = store::device(tx)?;
     let view = sync::view_of(tx, &channel)?;
     let content = Content::new(&mut chance::fill, now, Name::new(name)?, view, draft.kind);
-    let mut sealer = open::sealer(tx, &keys, &channel, device)?;
-    let keeping = Keeping::Erasable(draft.keep_for);
-    let sealed = sealer.seal(&content, keeping, &mut chance::fill)?;
-    channels::set_engine(tx, channel.id, sealer.engine())?;
-    let message = messages::queue(tx, channel.id, sealer.device(), &content, now)?;
+    let own = device.id();
+    let (sealed, inside) = match channel.kind {
+        ChannelKind::Link => {
+            let mut sealer = open::sealer(tx, &keys, &channel, device)?;
+            let sealed = sealer.seal(&content, Keeping::Erasable(draft.keep_for), &mut chance::fill)?;
+            channels::set_engine(tx, channel.id, &sealer.engine().to_bytes())?;
+            (sealed, None)
+        }
+        ChannelKind::Group => {
+            let outgoing = groups::send::seal(tx, &channel, &content, draft.keep_for, now)?;
+            (outgoing.sealed, Some(outgoing.id))
+        }
+        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Err(Error::UnknownChannel),
+    };
+    let message = messages::queue(tx, channel.id, own, &content, now)?;
     outbox::insert(tx, message, channel.id, &sealed)?;
+    if let Some(inside) = inside {
+        outbox::set_inside(tx, message, inside)?;
+    }
     deliver::sign_at_once(tx, &keys, &channel, message, &sealed, now)?;
     Ok(message)
 }
@@ -271,7 +287,7 @@ fn belongs_to_another(tx: &Transaction<'_>, row: &Message) -> Result<bool, Error
         Kind::Timer { .. } => return Ok(false),
         Kind::Edit { of, .. } | Kind::Retraction { of } => *of,
         Kind::Reaction { to, .. } => *to,
-        Kind::Text(_) | Kind::Reply { .. } | Kind::Unknown(_) => return Ok(false),
+        Kind::Text(_) | Kind::Reply { .. } | Kind::Attachment(_) | Kind::Unknown(_) => return Ok(false),
     };
     Ok(messages::with_content(tx, row.channel, target)?.is_some())
 }
@@ -279,7 +295,11 @@ fn belongs_to_another(tx: &Transaction<'_>, row: &Message) -> Result<bool, Error
 /// A message with everything that later ones did to it.
 pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, Error> {
     let Some(content) = &row.content else {
-        return Ok(MessageView::of(row));
+        let mut view = MessageView::of(row);
+        if let (Some(author), Some(device), Some(_)) = (&mut view.author, row.device, &row.event) {
+            author.name = messages::name_of(tx, row.channel, device)?.unwrap_or_default();
+        }
+        return Ok(view);
     };
     let about = messages::about(tx, row.channel, content.id)?;
     let mut about_reactions = Vec::new();
@@ -319,7 +339,7 @@ pub(crate) fn erase(tx: &mut Transaction<'_>, message: MessageId) -> Result<(), 
     let channel = channels::load(tx, row.channel)?.ok_or(Error::UnknownChannel)?;
     let keys = HashKeys::new(channel.network);
     let (device, _) = store::device(tx)?;
-    let secret = device.erasure_secret(channel.log(), content.salt);
+    let secret = device.erasure_secret(signed.header.log, content.salt);
     if secret.commitment(&keys) != signed.header.erasure {
         return Err(Error::NotErasable);
     }

@@ -25,6 +25,7 @@ use waxwing_seal::Sealed;
 use crate::clock::ticks;
 use crate::core::{Core, blocking};
 use crate::error::{Error, Trouble};
+use crate::groups;
 use crate::limits::{ATTEMPT_WAIT_MS_MAX, NODES_COMPARED_MAX};
 use crate::message::{ChannelId, MessageId};
 use crate::nodes::Fault;
@@ -53,6 +54,7 @@ enum Again {
 
 /// Does whatever is due for the messages of one ledger.
 pub(crate) async fn deliver(reading: &Reading<'_>) -> Result<(), Trouble> {
+    groups::change::propose_due(reading).await?;
     let waiting = reading.core.read(|tx| rows::ids(tx)).await?;
     reading.core.attempts.keep_only(&waiting);
     if waiting.is_empty() {
@@ -208,6 +210,8 @@ async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Tro
     let Some(channel) = channel else { return Ok(None) };
     let (keys, sealed, genesis) = (reading.keys.clone(), item.sealed.clone(), row.genesis);
     let signing = blocking(move || sign_envelope(&keys, &genesis, &channel, &sealed, &anchor)).await;
+    // The epoch has ended meanwhile: the message is sealed for the next, and looked at again.
+    let Some(signing) = signing else { return Ok(None) };
     let replaces = item.signing.clone();
     let stored = reading
         .core
@@ -226,23 +230,23 @@ async fn sign(reading: &Reading<'_>, item: &Item) -> Result<Option<Signing>, Tro
     Ok(stored)
 }
 
-/// Grinds the stamp and signs. Takes 2^bits hashes on average.
+/// Grinds the stamp and signs. Takes 2^bits hashes on average. `None` if the body is for another log than the channel's.
 pub(crate) fn sign_envelope(
     keys: &HashKeys,
     genesis: &Genesis,
     channel: &Channel,
     sealed: &Sealed,
     anchor: &KnownAnchor,
-) -> Signing {
+) -> Option<Signing> {
+    let log_key = channel.log_key().filter(|key| key.public() == sealed.log)?;
     let mut header = sealed.header(anchor.anchor);
     header.grind(keys, stamp_bits(genesis, channel, sealed));
-    let epoch = channel.secret.epoch_keys(channel.network, 0);
-    let signed = header.sign(keys, epoch.log_key());
-    Signing {
+    let signed = header.sign(keys, &log_key);
+    Some(Signing {
         entry: signed.entry_id(keys),
         signed,
         anchor_time: anchor.time,
-    }
+    })
 }
 
 /// What a stamp over this body has to be worth.
@@ -500,8 +504,9 @@ pub(crate) fn sign_at_once(
     if !is_recent || stamp_bits(&network.genesis, channel, sealed) > crate::limits::STAMP_BITS_AT_ONCE {
         return Ok(());
     }
-    let signing = sign_envelope(keys, &network.genesis, channel, sealed, &anchor);
-    rows::sign(tx, message, None, &signing)?;
+    if let Some(signing) = sign_envelope(keys, &network.genesis, channel, sealed, &anchor) {
+        rows::sign(tx, message, None, &signing)?;
+    }
     Ok(())
 }
 

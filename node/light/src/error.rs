@@ -8,9 +8,11 @@ use waxwing_core::Hash;
 use waxwing_core::follow::FollowError;
 use waxwing_core::keys::NodeId;
 use waxwing_seal::content::TooLong;
+use waxwing_seal::group::{GroupError, JoinError, KeyPackageFault};
 use waxwing_seal::{LinkError, SealError};
 
-use crate::account::AccountError;
+use crate::account::{AccountError, ContactError};
+use crate::mention::Candidate;
 use crate::nodes::Fault;
 use crate::store::StoreError;
 use crate::store::home::HomeError;
@@ -24,6 +26,8 @@ pub enum Error {
     Store(StoreError),
     /// Something about the account was not done.
     Account(AccountError),
+    /// Something about a person was not done.
+    Contact(ContactError),
     /// The link is not an invitation.
     Link(LinkError),
     /// The text is too long.
@@ -38,6 +42,20 @@ pub enum Error {
     UnknownMessage,
     /// There are too many conversations in this home.
     TooManyChannels,
+    /// The group cannot do that.
+    Group(GroupError),
+    /// The key package cannot be used.
+    KeyPackage(KeyPackageFault),
+    /// The welcome leads nowhere.
+    Welcome(JoinError),
+    /// The conversation has no group: everybody with its link is in.
+    NoGroup,
+    /// That account, or this device, is not in the group.
+    NotAMember,
+    /// Only an admin can do that.
+    NotAnAdmin,
+    /// No admin would be left.
+    NoAdmin,
     /// The message is not final yet.
     NotFinal,
     /// The message did not become final in the time that was given. It stays in the outbox.
@@ -48,6 +66,8 @@ pub enum Error {
     NotErasable,
     /// No reader would show what was to be said.
     NotSaid(NotSaid),
+    /// A name behind an `@` could mean several members, or looks like one's and is not.
+    Ambiguous(Vec<Candidate>),
     /// What is looked for has no letter and no digit.
     NothingToFind,
     /// This home has not changed so often.
@@ -92,6 +112,7 @@ impl fmt::Display for Error {
             Self::Home(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Account(error) => error.fmt(f),
+            Self::Contact(error) => error.fmt(f),
             Self::Link(error) => error.fmt(f),
             Self::TooLong(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),
@@ -109,6 +130,13 @@ impl fmt::Display for Error {
             Self::TooManyChannels => {
                 f.write_str("this home has as many conversations as it can follow: make another home")
             }
+            Self::Group(error) => error.fmt(f),
+            Self::KeyPackage(error) => error.fmt(f),
+            Self::Welcome(error) => error.fmt(f),
+            Self::NoGroup => f.write_str("that conversation has no members: everybody with its link is in"),
+            Self::NotAMember => f.write_str("not in that group: ask one of its members to be added"),
+            Self::NotAnAdmin => f.write_str("only an admin of the group can do that: ask one"),
+            Self::NoAdmin => f.write_str("the group would have no admin any more: appoint somebody else first"),
             Self::NotFinal => f.write_str("the message is not final yet: wait for it, or look at why it is not"),
             Self::StillWaiting => f.write_str(
                 "the message is not final yet; it stays in the outbox and is sent whenever the client \
@@ -117,6 +145,7 @@ impl fmt::Display for Error {
             Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
             Self::NotSaid(refusal) => refusal.fmt(f),
+            Self::Ambiguous(candidates) => ambiguous(f, candidates),
             Self::NothingToFind => f.write_str("words are found by their letters and digits: type some"),
             Self::NoSuchChange { newest } => no_such_change(f, *newest),
             Self::UnderWay { messages, erasures } => under_way(f, *messages, *erasures),
@@ -143,6 +172,15 @@ impl fmt::Display for Error {
             Self::NoSocket(kind) => write!(f, "no network socket can be opened ({kind}): check the system's limits"),
         }
     }
+}
+
+fn ambiguous(f: &mut fmt::Formatter<'_>, candidates: &[Candidate]) -> fmt::Result {
+    let names: Vec<String> = candidates.iter().map(ToString::to_string).collect();
+    write!(
+        f,
+        "the name behind the @ could mean more than one, or only looks like somebody's: say who is meant by typing {}",
+        names.join(" or ")
+    )
 }
 
 fn no_such_change(f: &mut fmt::Formatter<'_>, newest: i64) -> fmt::Result {
@@ -183,6 +221,8 @@ pub enum NotSaid {
     SameReaction,
     /// This device has not reacted so.
     NoReaction,
+    /// It means more people at once than a message can.
+    TooManyMentions,
 }
 
 impl fmt::Display for NotSaid {
@@ -194,6 +234,9 @@ impl fmt::Display for NotSaid {
             }
             Self::NotWords => "that is a reaction, an edit or a retraction: name the message that it is about instead",
             Self::SameReaction => "this device has reacted so already: take that back, or react otherwise",
+            Self::TooManyMentions => {
+                "it means more people at once than a message can: leave out the @ before some of them"
+            }
             Self::NoReaction => "this device has not reacted so: look at the reactions below the message",
         })
     }
@@ -213,6 +256,7 @@ wraps! {
     HomeError => Home,
     StoreError => Store,
     AccountError => Account,
+    ContactError => Contact,
     LinkError => Link,
     TooLong => TooLong,
     SealError => Seal,

@@ -26,6 +26,7 @@ mod core;
 mod deliver;
 mod error;
 mod forget;
+mod groups;
 mod join;
 pub mod limits;
 mod message;
@@ -46,13 +47,18 @@ mod why;
 mod worker;
 
 pub use about::Erasure;
-pub use account::{Account, AccountError, Root};
+pub use account::{
+    Account, AccountError, Consent, ContactDetail, ContactDevice, ContactError, ContactId, ContactKeys, ContactView,
+    KeyChange, Root, Standstill,
+};
 pub use chat::{Draft, Range};
 pub use client::{Client, Options, Served};
 pub use clock::{Clock, ClockVerdict};
 pub use conversations::Joined;
 pub use error::{Error, NotSaid};
 pub use forget::{Forgotten, UnderWay};
+pub use groups::event::{Event, MemberId};
+pub use groups::{GroupView, MemberView};
 pub use limits::Pace;
 pub use message::{
     Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Quote, Reaction,

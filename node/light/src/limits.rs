@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use waxwing_core::limits::{FRESH_MS, SECOND_MS};
+use waxwing_core::limits::{DAY_MS, FRESH_MS, SECOND_MS};
 
 /// A passphrase, UTF-8 bytes: a long sentence, and no file picked by mistake.
 pub const PASSPHRASE_BYTES_MAX: usize = 1024;
@@ -93,11 +93,55 @@ const _: () = assert!(
 /// few that one address may have, for half a minute; that the word gets lost on the way is not worth waiting for.
 pub const LEAVE_MS: u64 = 50;
 
+/// The longest wait before a change of a group that another member's overtook is proposed again: of several who want something
+/// at the same time, one is first.
+pub const COMMIT_AGAIN_MS: u64 = 2 * SECOND_MS;
+
+/// The longest wait before a member makes another's wish to leave true: long enough that one of many is clearly first.
+pub const LEAVER_WAIT_MS: u64 = 20 * SECOND_MS;
+
+/// How long a device keeps its keys in a group: who read its store reads along for so long, and for a quarter more. Each of
+/// 256 members makes a commit of some 20 kB in this time, about 35 a day.
+pub const RENEW_MS: u64 = 7 * DAY_MS;
+
+/// The longest wait before a newcomer takes keys of its own choice: others commit in short trees only then, and not all of a
+/// large group's newcomers at once.
+pub const NEWCOMER_RENEWS_MS: u64 = 600 * SECOND_MS;
+
+/// How long a key package that this device hands out can be used: a newcomer waits at most so long for a member to come by.
+pub const KEY_PACKAGE_LIFE_MS: u64 = 30 * DAY_MS;
+
 /// Channels in one home.
 pub const CHANNELS_MAX: u32 = 4096;
 
+/// People in one home: a busy life has some thousands, and whoever sends requests to an inbox must not fill the disk.
+pub const CONTACTS_MAX: u32 = 16_384;
+
+/// Sentences about what became of a person's keys that are kept: years of new phones.
+pub const KEY_CHANGES_KEPT: u32 = 200;
+
+/// What somebody calls a person, UTF-8 bytes; as long as the name that they may claim.
+pub const PETNAME_BYTES_MAX: usize = 128;
+
+/// Why somebody was reported, UTF-8 bytes: a few sentences.
+pub const REPORT_BYTES_MAX: usize = 2048;
+
 /// What is looked for at once, UTF-8 bytes: some dozen words. More is a text pasted by mistake.
 pub const SEARCH_BYTES_MAX: usize = 1024;
+
+/// Hexadecimal digits of a device behind a name that tell whom of several a mention means: 24 bits of chance.
+pub const MENTION_DIGITS: usize = 6;
+
+/// Members up to whom each tells the others what it holds, unless it was chosen otherwise: with more of them that would be
+/// most of what is written.
+pub const SEEN_MEMBERS_MAX: u64 = 8;
+
+/// Messages that disappear in one transaction.
+pub const EXPIRED_AT_ONCE: u32 = 256;
+
+/// What a device owes each member of wait before it tells again how far it has come: so that all of 256 members together
+/// write about one such entry in three seconds at worst, and a member alone every ten minutes or so.
+pub const TELLING_MS_PER_MEMBER: u64 = 2 * SECOND_MS;
 
 /// Messages handed out at once.
 pub const MESSAGES_PER_READ_MAX: u32 = 1000;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use waxwing_core::keys::LogId;
 use waxwing_seal::{ContentId, Kind};
 
+use crate::groups::event::Event;
 use crate::store::messages::{BodyState, Message, State, ViewCheck};
 
 /// A conversation in this home.
@@ -69,6 +70,9 @@ pub enum Exception {
 pub struct Author {
     /// The device, whose signature was checked.
     pub device: String,
+    /// Whose device it is; known in groups, where the account has certified it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The name it claims.
     pub name: String,
 }
@@ -155,6 +159,9 @@ pub struct MessageView {
     pub body: BodyKind,
     /// What speaks against it.
     pub exceptions: Vec<Exception>,
+    /// What it changed in the group, in place of something said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
     /// Why it failed or does not open, and what to do.
     pub reason: Option<String>,
     /// Number of its last change in this home.
@@ -198,15 +205,24 @@ fn said(kind: &Kind) -> (Option<&str>, Option<ContentId>) {
         Kind::Edit { of, body } => (Some(body.as_str()), Some(*of)),
         Kind::Retraction { of } => (None, Some(*of)),
         Kind::Receipt(_) | Kind::Timer { .. } => (None, None),
+        Kind::Attachment(manifest) if manifest.words.as_str().is_empty() => (None, None),
+        Kind::Attachment(manifest) => (Some(manifest.words.as_str()), None),
         Kind::Unknown(_) => (None, None),
     }
 }
 
 fn author(message: &Message) -> Option<Author> {
-    let (device, content) = (message.device?, message.content.as_ref()?);
+    let device = message.device?;
+    let name = match (&message.content, &message.event) {
+        (Some(content), _) => content.name.as_str(),
+        // What it was called elsewhere in the conversation is looked up by whoever shows it.
+        (None, Some(_)) => "",
+        (None, None) => return None,
+    };
     Some(Author {
         device: device.to_string(),
-        name: content.name.as_str().to_owned(),
+        account: message.account.map(|account| account.to_string()),
+        name: name.to_owned(),
     })
 }
 
@@ -257,6 +273,7 @@ impl MessageView {
             reactions: Vec::new(),
             body: message.body.into(),
             exceptions: exceptions(message),
+            event: message.event.clone(),
             reason: message.reason.clone(),
             change: message.changed,
         }

@@ -4,13 +4,16 @@
 //! channel could else stop it with one odd entry. The state of layer 3, the rows and the cursor change in one
 //! transaction.
 
+use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::{Body, Carried, SignedHeader};
 use waxwing_core::log::{LogState, Place, log_leaf, log_tree};
 use waxwing_core::{Hash, HashKeys};
 use waxwing_seal::{DeviceKey, Sealer, StandIn};
 
+use crate::groups;
+use crate::groups::open::Read;
 use crate::message::ChannelId;
-use crate::store::channels::Channel;
+use crate::store::channels::{Channel, ChannelKind};
 use crate::store::messages::{Outcome, Proved, State};
 use crate::store::{self, StoreError, Transaction, channels, messages, outbox};
 use crate::sync::Waiting;
@@ -54,14 +57,37 @@ impl Checked {
         }
     }
 
+    /// Whether the log's key has signed it.
+    pub(crate) const fn is_signed(&self) -> bool {
+        self.is_signed
+    }
+
     /// Whether nothing more is to be asked of others.
     pub(crate) const fn is_settled(&self) -> bool {
         self.is_excused
     }
 }
 
-/// Opens and stores a piece of a channel's log, right behind what was read of it.
+/// Opens and stores a piece of what has a log, right behind what was read of it.
 pub(crate) fn store(
+    tx: &mut Transaction<'_>,
+    keys: &HashKeys,
+    channel: &Channel,
+    entries: Vec<Checked>,
+    now: u64,
+) -> Result<Read, StoreError> {
+    match channel.kind {
+        ChannelKind::Link => {
+            store_link(tx, keys, channel, entries)?;
+            Ok(Read::Whole)
+        }
+        ChannelKind::Group => groups::open::store(tx, keys, channel, entries, now),
+        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => Err(StoreError::Newer),
+    }
+}
+
+/// Opens and stores a piece of the log of a channel that everybody with its link is in.
+fn store_link(
     tx: &mut Transaction<'_>,
     keys: &HashKeys,
     channel: &Channel,
@@ -87,11 +113,12 @@ pub(crate) fn store(
             give_up_own(tx, entry.entry, reason)?;
         }
     }
-    channels::set_engine(tx, channel.id, sealer.engine())?;
+    channels::set_engine(tx, channel.id, &sealer.engine().to_bytes())?;
     channels::set_state(tx, channel.id, &state)
 }
 
-fn append(keys: &HashKeys, state: &mut LogState, entry: &Checked) {
+/// Puts an entry behind what was read of a log.
+pub(crate) fn append(keys: &HashKeys, state: &mut LogState, entry: &Checked) {
     state
         .frontier
         .append(&log_tree(keys), log_leaf(keys, &entry.entry, &entry.place));
@@ -106,7 +133,7 @@ pub(crate) fn sealer(
     device: DeviceKey,
 ) -> Result<Sealer<StandIn>, StoreError> {
     let epoch = channel.secret.epoch_keys(channel.network, 0);
-    let engine = channels::engine(tx, channel.id)?;
+    let engine = StandIn::from_bytes(&channels::engine(tx, channel.id)?)?;
     Ok(Sealer::new(keys.clone(), epoch, device, engine))
 }
 
@@ -133,7 +160,7 @@ fn in_savepoint(
     match sealer.open(&entry.signed.header, body) {
         Ok(opened) => {
             savepoint.commit()?;
-            Ok(Outcome::Opened(Box::new(opened)))
+            Ok(Outcome::Opened(Box::new(opened.into())))
         }
         Err(error) => {
             drop(savepoint);
@@ -145,7 +172,7 @@ fn in_savepoint(
 
 /// An own envelope is in the ledger and does not open, for nobody: the message failed, and must not be sent again as
 /// it is.
-fn give_up_own(tx: &Transaction<'_>, entry: Hash, reason: &str) -> Result<(), StoreError> {
+pub(crate) fn give_up_own(tx: &Transaction<'_>, entry: Hash, reason: &str) -> Result<(), StoreError> {
     let Some(message) = outbox::signed_as(tx, entry)? else {
         return Ok(());
     };
@@ -174,12 +201,17 @@ pub(crate) fn withheld(
     tx: &Transaction<'_>,
     channel: ChannelId,
 ) -> Result<(Option<Channel>, Vec<Waiting>), StoreError> {
-    let rows = messages::withheld(tx, channel, WITHHELD_AT_ONCE)?;
+    let Some(channel) = channels::load(tx, channel)? else {
+        return Ok((None, Vec::new()));
+    };
+    let rows = messages::withheld(tx, channel.id, WITHHELD_AT_ONCE)?;
+    let index = |number: u64| number.checked_sub(channel.base);
+    // What stands on the log of an epoch that is over would not open any more.
     let waiting = rows
         .into_iter()
-        .filter_map(|row| Some((row.log_index?, row.signed?, row.place?)))
+        .filter_map(|row| Some((index(row.log_index?)?, row.signed?, row.place?)))
         .collect();
-    Ok((channels::load(tx, channel)?, waiting))
+    Ok((Some(channel), waiting))
 }
 
 /// Stores the body of an entry that was withheld so far.
@@ -189,18 +221,30 @@ pub(crate) fn settle(
     channel: ChannelId,
     index: u64,
     entry: Checked,
+    now: u64,
 ) -> Result<(), StoreError> {
     // Another process may have forgotten the conversation meanwhile.
     let Some(channel) = channels::load(tx, channel)? else {
         return Ok(());
     };
-    let row = messages::at(tx, channel.id, index)?.ok_or(StoreError::Damaged)?;
-    if row.body != messages::BodyState::Withheld {
+    let number = channel.base.saturating_add(index);
+    let row = messages::at(tx, channel.id, number)?.ok_or(StoreError::Damaged)?;
+    // The epoch may have ended meanwhile.
+    let is_this = row.entry == Some(entry.entry);
+    if !is_this || row.body != messages::BodyState::Withheld {
         return Ok(());
     }
     let (device, _) = store::device(tx)?;
-    let mut sealer = sealer(tx, keys, &channel, device)?;
-    let outcome = in_savepoint(tx, &mut sealer, &entry)?;
-    messages::settle_body(tx, channel.id, row.id, index, &outcome, sealer.device())?;
-    channels::set_engine(tx, channel.id, sealer.engine())
+    let own = device.id();
+    let outcome = match channel.kind {
+        ChannelKind::Link => {
+            let mut sealer = sealer(tx, keys, &channel, device)?;
+            let outcome = in_savepoint(tx, &mut sealer, &entry)?;
+            channels::set_engine(tx, channel.id, &sealer.engine().to_bytes())?;
+            outcome
+        }
+        ChannelKind::Group => groups::open::settle(tx, &channel, &entry, now)?,
+        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Err(StoreError::Newer),
+    };
+    messages::settle_body(tx, channel.id, row.id, number, &outcome, own)
 }

@@ -11,7 +11,9 @@ use crate::error::{Error, Trouble};
 use crate::message::MessageId;
 use crate::nodes::Fault;
 use crate::peer::Peer;
-use crate::store::channels;
+use crate::store::StoreError;
+use crate::store::channels::{self, Channel};
+use crate::store::epochs::{self, LogPlace};
 use crate::store::messages::{self, Message};
 use crate::trust;
 
@@ -63,11 +65,12 @@ impl Client {
         let channel_id = row.channel;
         let channel = self.core.read(move |tx| channels::load(tx, channel_id)).await?;
         let channel = channel.ok_or(Error::UnknownChannel)?;
+        let place = self.place(&channel, index).await?;
         let mut faults = Vec::new();
         for node in self.core.nodes(channel.network).await? {
             let fetched = async {
                 let peer = self.core.peer(channel.network, &node.address).await?;
-                let receipt = peer.receipt(channel.log(), index).await?;
+                let receipt = peer.receipt(place.log, place.index).await?;
                 let file = self.with_ladder(channel.network, &peer, receipt).await?;
                 self.judge(&row, &file).await
             };
@@ -93,6 +96,13 @@ impl Client {
         })
     }
 
+    /// Where in which of the conversation's logs it stands.
+    async fn place(&self, channel: &Channel, number: u64) -> Result<LogPlace, Error> {
+        let channel = channel.clone();
+        let place = self.core.read(move |tx| epochs::place(tx, &channel, number)).await?;
+        Ok(place.ok_or(StoreError::Damaged)?)
+    }
+
     /// The receipt with the changes of the committee that lead to its own: whoever gets it knows the founding one.
     async fn with_ladder(&self, network: Hash, peer: &Peer, receipt: Receipt) -> Result<ReceiptFile, Trouble> {
         let genesis = trust::load(&self.core, network).await?.genesis;
@@ -109,11 +119,13 @@ impl Client {
     async fn judge(&self, row: &Message, file: &ReceiptFile) -> Result<Receipted, Trouble> {
         let channel_id = row.channel;
         let channel = self.core.read(move |tx| channels::load(tx, channel_id)).await?;
-        let network = channel.ok_or(Error::UnknownChannel)?.network;
+        let channel = channel.ok_or(Error::UnknownChannel)?;
+        let network = channel.network;
+        let place = self.place(&channel, row.log_index.ok_or(Error::NotFinal)?).await?;
         let genesis = trust::load(&self.core, network).await?.genesis;
         let (ordered, committee) = file.verify(&genesis).map_err(Fault::Receipt)?;
         let is_this = Some(ordered.entry) == row.entry
-            && Some(ordered.index) == row.log_index
+            && (ordered.log, ordered.index) == (place.log, place.index)
             && Some(ordered.place) == row.place;
         if !is_this {
             return Err(Fault::OtherReceipt.into());

@@ -26,6 +26,7 @@ use waxwing_net::wire::Refusal;
 
 use crate::core::Core;
 use crate::error::{Error, Trouble};
+use crate::groups::open::Read;
 use crate::limits::{ENTRIES_PER_TRANSACTION_MAX, HEADERS_PER_PAGE, PAGE_BYTES};
 use crate::message::ChannelId;
 use crate::nodes::Fault;
@@ -73,18 +74,28 @@ pub(crate) struct Reading<'a> {
 impl Reading<'_> {
     /// Proves the state of a channel's log under the node's newest head, and reads everything up to it.
     pub(crate) async fn read_log(&self, channel: ChannelId) -> Result<(), Trouble> {
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        while tries < TRIES {
             let Some(target) = self.prove_log(channel).await? else {
+                tries += 1;
                 continue;
             };
             match self.read_up_to(&target).await? {
                 Went::Through => return Ok(()),
-                Went::Elsewhere => {}
+                Went::Elsewhere => tries += 1,
+                // One more of the epochs that this device has missed.
+                Went::NextLog if self.is_live(channel).await? => {}
+                Went::NextLog => return Ok(()),
             }
         }
         // Another process is always a step ahead: it reads what is to be read. Nobody relies on this call alone, what
         // counts is what is stored.
         Ok(())
+    }
+
+    async fn is_live(&self, channel: ChannelId) -> Result<bool, StoreError> {
+        let row = self.core.read(move |tx| channels::load(tx, channel)).await?;
+        Ok(row.is_some_and(|row| row.is_live))
     }
 
     /// One question, one answer: the newest head and the log under it. `None` if another process moved the held head.
@@ -170,7 +181,7 @@ impl Reading<'_> {
             let entries = self.piece(log, &start, end.length()).await?;
             match self.store_piece(target, &start, end.leaf(self.keys), entries).await? {
                 Went::Through => start = end,
-                Went::Elsewhere => return Ok(Went::Elsewhere),
+                elsewhere => return Ok(elsewhere),
             }
         }
         Ok(Went::Through)
@@ -236,18 +247,26 @@ impl Reading<'_> {
         let mut checked = check_piece(self.keys, start, &end, entries, target.head_time)?;
         let withheld = self.fill_gaps(target, start.length(), &mut checked).await?;
         let channel = target.channel.id;
-        let (base, keys, network) = (start.length(), self.keys.clone(), self.network);
+        let (base, keys, network) = (start.clone(), self.keys.clone(), self.network);
+        let now = self.core.clock.now();
         let went = self
             .core
             .write::<_, StoreError>(move |tx| {
                 // Another process may have read on, or forgotten the conversation.
-                let row = channels::load(tx, channel)?.filter(|row| row.state.length() == base);
+                let is_here = |row: &Channel| row.log() == base.log && row.state.length() == base.length();
+                let row = channels::load(tx, channel)?.filter(is_here);
                 let Some(row) = row else { return Ok(Went::Elsewhere) };
                 debug_assert_eq!(row.network, network, "a channel never changes its ledger");
-                open::store(tx, &keys, &row, checked)?;
-                Ok(Went::Through)
+                Ok(match open::store(tx, &keys, &row, checked, now)? {
+                    Read::Whole | Read::ToMissing => Went::Through,
+                    Read::ToClosing => Went::NextLog,
+                })
             })
             .await?;
+        if went == Went::NextLog {
+            // What is followed has changed.
+            self.core.lists_changed();
+        }
         match withheld {
             // What it gave is stored; for what comes next another node is asked.
             Some(index) => Err(Fault::WithheldBody { index }.into()),
@@ -333,13 +352,14 @@ impl Reading<'_> {
         let (row, waiting) = self.core.read(move |tx| open::withheld(tx, channel)).await?;
         let Some(row) = row else { return Ok(()) };
         let head_time = trust::load(self.core, self.network).await?.held.header.time;
+        let now = self.core.clock.now();
         for (index, signed, place) in waiting {
             let body = self.body_of(row.log(), index, &signed).await?;
             let entry = Checked::new(self.keys, place, Carried { signed, body }, head_time);
             if entry.is_settled() {
                 let (id, keys) = (row.id, self.keys.clone());
                 self.core
-                    .write(move |tx| open::settle(tx, &keys, id, index, entry))
+                    .write(move |tx| open::settle(tx, &keys, id, index, entry, now))
                     .await?;
             }
         }
@@ -352,6 +372,8 @@ impl Reading<'_> {
 pub(crate) enum Went {
     Through,
     Elsewhere,
+    /// It was stored, and the log is over: the conversation has another one now, or none.
+    NextLog,
 }
 
 /// What the head proof says about a channel's log, held against what was read of it.

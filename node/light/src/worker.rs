@@ -33,7 +33,7 @@ use crate::message::ChannelId;
 use crate::nodes::{Fault, Severity};
 use crate::peer::{News, Peer, Pushed};
 use crate::store::networks::{Node, Source};
-use crate::store::{channels, networks, outbox};
+use crate::store::{StoreError, channels, epochs, networks, outbox};
 use crate::sync::{Reading, Went};
 use crate::trust::{self, Lit, Taken};
 
@@ -393,8 +393,11 @@ impl Session<'_> {
                 entries,
                 proof,
             } => {
-                let channel = self.channel(log).await?;
-                self.take_entries(channel, from, entries, *proof).await?;
+                match self.channel(log).await? {
+                    Some(channel) => self.take_entries(channel, from, entries, *proof).await?,
+                    // It was on its way when the epoch ended: nothing for anybody. Its head counts.
+                    None => self.take_head(proof.update).await?,
+                }
             }
             News::Head(update) => self.take_head(*update).await?,
             News::Beacon(beacon) => {
@@ -414,9 +417,17 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn channel(&self, log: LogId) -> Result<ChannelId, Trouble> {
-        let channel = self.reading.core.read(move |tx| channels::find(tx, log)).await?;
-        Ok(channel.ok_or(Fault::WrongAnswer)?.id)
+    /// Whose log it is; `None` if it was a group's once.
+    async fn channel(&self, log: LogId) -> Result<Option<ChannelId>, Trouble> {
+        let found = self
+            .reading
+            .core
+            .read::<_, StoreError>(move |tx| Ok((channels::find(tx, log)?, epochs::is_past(tx, log)?)));
+        match found.await? {
+            (Some(channel), _) => Ok(Some(channel.id)),
+            (None, true) => Ok(None),
+            (None, false) => Err(Fault::WrongAnswer.into()),
+        }
     }
 
     async fn take_entries(
@@ -443,7 +454,7 @@ impl Session<'_> {
         };
         match went {
             Went::Through => Ok(()),
-            Went::Elsewhere => self.reading.read_log(channel).await,
+            Went::Elsewhere | Went::NextLog => self.reading.read_log(channel).await,
         }
     }
 
@@ -504,6 +515,8 @@ impl Session<'_> {
         for channel in core.read(move |tx| channels::on(tx, network)).await? {
             self.reading.ask_for_withheld(channel.id).await?;
         }
+        // Changes of groups wait for their time, too.
+        deliver::deliver(&self.reading).await?;
         deliver::reveal(&self.reading).await
     }
 }

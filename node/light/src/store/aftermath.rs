@@ -9,6 +9,7 @@
 use rusqlite::Connection;
 use waxwing_core::codec::Encode;
 use waxwing_seal::content::{Emoji, Words};
+use waxwing_seal::file::Manifest;
 use waxwing_seal::{Content, Kind};
 
 use super::messages::{self, BodyState, Message};
@@ -29,7 +30,9 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
             targets.iter().try_for_each(|target| settle(connection, target))
         }
         Kind::Receipt(_) | Kind::Timer { .. } => search::set(connection, message, None),
-        Kind::Text(_) | Kind::Reply { .. } | Kind::Reaction { .. } | Kind::Unknown(_) => settle(connection, &row),
+        Kind::Text(_) | Kind::Reply { .. } | Kind::Reaction { .. } | Kind::Attachment(_) | Kind::Unknown(_) => {
+            settle(connection, &row)
+        }
     }
 }
 
@@ -78,6 +81,8 @@ fn settle(connection: &Connection, row: &Message) -> Result<(), StoreError> {
     }
     let text = match content.kind {
         Kind::Text(_) | Kind::Reply { .. } => MessageView::with(row, &about, &[]).text,
+        // A file is found by its name as well, until it was taken back.
+        Kind::Attachment(_) => MessageView::with(row, &about, &[]).text,
         _ => None,
     };
     search::set(connection, row.id, text.as_deref())
@@ -123,6 +128,8 @@ fn wordless(content: &Content) -> Option<Content> {
             to: *to,
             emoji: Emoji::default(),
         },
+        // With its key: what lies on the nodes then opens for nobody here.
+        Kind::Attachment(manifest) if !manifest.is_forgotten() => Kind::Attachment(Box::new(Manifest::forgotten())),
         _ => return None,
     };
     Some(Content {

@@ -1,9 +1,13 @@
 //! Conversations: the secret, the state of layer 3, and how far the log is checked.
+//!
+//! A conversation has one log at a time. A group's changes with its epoch: then the next one takes the place of the one
+//! that ended ([`super::epochs`]), and the entries of both are numbered on. What else is a log of the ledger that this device
+//! reads or writes (an inbox, a card) is a row here too, of another kind, and shown in no list.
 
 use rusqlite::{Connection, Row};
 use waxwing_core::Hash;
 use waxwing_core::codec::{Decode, Encode};
-use waxwing_core::keys::LogId;
+use waxwing_core::keys::{LogId, LogKey};
 use waxwing_core::log::LogState;
 use waxwing_core::merkle::Frontier;
 use waxwing_seal::{ChannelSecret, StandIn};
@@ -27,14 +31,64 @@ pub(crate) struct Proven {
     pub(crate) length: u64,
 }
 
+/// What stands behind a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ChannelKind {
+    /// A conversation that everybody with its link is in.
+    Link,
+    /// A conversation of a group.
+    Group,
+    /// An inbox of this device.
+    Inbox,
+    /// Somebody else's inbox, to post to.
+    Post,
+    /// An account's card.
+    Card,
+}
+
+impl ChannelKind {
+    pub(crate) const fn number(self) -> i64 {
+        match self {
+            Self::Link => 0,
+            Self::Group => 1,
+            Self::Inbox => 2,
+            Self::Post => 3,
+            Self::Card => 4,
+        }
+    }
+
+    const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Link),
+            1 => Some(Self::Group),
+            2 => Some(Self::Inbox),
+            3 => Some(Self::Post),
+            4 => Some(Self::Card),
+            _ => None,
+        }
+    }
+
+    /// Whether people talk there.
+    pub(crate) const fn is_conversation(self) -> bool {
+        matches!(self, Self::Link | Self::Group)
+    }
+}
+
 /// A conversation as stored, without its layer 3 state.
 #[derive(Clone)]
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
+    pub(crate) kind: ChannelKind,
     pub(crate) network: Hash,
+    /// What the log's key grows from: of a link the channel's secret, of a group the seed of its epoch's log, else the seed
+    /// of the inbox or card.
     pub(crate) secret: ChannelSecret,
     pub(crate) name: String,
     pub(crate) created: u64,
+    /// Entries of the logs before the present one: where its own are numbered from.
+    pub(crate) base: u64,
+    /// Whether the log is followed. No more, once this device is out of the group.
+    pub(crate) is_live: bool,
     /// How far the log is checked and read.
     pub(crate) state: LogState,
     pub(crate) proven: Option<Proven>,
@@ -56,6 +110,21 @@ impl core::fmt::Debug for Channel {
 impl Channel {
     pub(crate) const fn log(&self) -> LogId {
         self.state.log
+    }
+
+    /// What signs envelopes for the log; none for a log that this device only reads.
+    pub(crate) fn log_key(&self) -> Option<LogKey> {
+        let key = match self.kind {
+            ChannelKind::Link => self.secret.epoch_keys(self.network, 0).log_key().clone(),
+            ChannelKind::Group => LogKey::from_seed(self.secret.expose()),
+            ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return None,
+        };
+        (key.public() == self.log()).then_some(key)
+    }
+
+    /// The number of the log's next entry in the conversation.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.base.saturating_add(self.state.length())
     }
 
     /// Whether everything that is proven to exist has been read.
@@ -81,26 +150,53 @@ pub(crate) fn insert(
     name: &str,
     now: u64,
 ) -> Result<Result<ChannelId, NotAdded>, StoreError> {
-    let log = secret.epoch_keys(network, 0).log();
-    if let Some(known) = find(connection, log)? {
+    let new = New {
+        kind: ChannelKind::Link,
+        network,
+        log: secret.epoch_keys(network, 0).log(),
+        secret,
+        name,
+        engine: &StandIn::new().to_bytes(),
+    };
+    insert_any(connection, &new, now)
+}
+
+/// A row to be added.
+pub(crate) struct New<'a> {
+    pub(crate) kind: ChannelKind,
+    pub(crate) network: Hash,
+    pub(crate) log: LogId,
+    pub(crate) secret: &'a ChannelSecret,
+    pub(crate) name: &'a str,
+    pub(crate) engine: &'a [u8],
+}
+
+/// Adds a conversation, or what else has a log, at the start of its log.
+pub(crate) fn insert_any(
+    connection: &Connection,
+    new: &New<'_>,
+    now: u64,
+) -> Result<Result<ChannelId, NotAdded>, StoreError> {
+    if let Some(known) = find(connection, new.log)? {
         return Ok(Err(NotAdded::Known(known.id)));
     }
-    let count: i64 = connection.query_row("SELECT count(*) FROM channel", [], |row| row.get(0))?;
+    let count: i64 = connection.query_row("SELECT count(*) FROM channel WHERE live", [], |row| row.get(0))?;
     if count >= i64::from(CHANNELS_MAX) {
         return Ok(Err(NotAdded::TooMany));
     }
     connection.execute(
         &format!(
-            "INSERT INTO channel (id, network, log, secret, name, created, engine, last_height, frontier)
-             VALUES ({NEXT_CHANNEL}, ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)"
+            "INSERT INTO channel (id, kind, network, log, secret, name, created, engine, last_height, frontier)
+             VALUES ({NEXT_CHANNEL}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)"
         ),
         (
-            network.as_bytes(),
-            log.as_bytes(),
-            secret.expose(),
-            name,
+            new.kind.number(),
+            new.network.as_bytes(),
+            new.log.as_bytes(),
+            new.secret.expose(),
+            new.name,
             now,
-            StandIn::new().to_bytes(),
+            new.engine,
             Frontier::empty().to_bytes(),
         ),
     )?;
@@ -108,7 +204,7 @@ pub(crate) fn insert(
 }
 
 const COLUMNS: &str = "id, network, log, secret, name, created, last_height, frontier, proven_height, proven_head, \
-    proven_time, proven_length";
+    proven_time, proven_length, kind, base, live";
 
 fn read(row: &Row<'_>) -> Result<Channel, StoreError> {
     let secret = Zeroizing::new(row.get::<_, Vec<u8>>(3)?);
@@ -124,10 +220,13 @@ fn read(row: &Row<'_>) -> Result<Channel, StoreError> {
     };
     Ok(Channel {
         id: ChannelId(row.get(0)?),
+        kind: ChannelKind::from_number(row.get(12)?).ok_or(StoreError::Damaged)?,
         network: hash(&row.get::<_, Vec<u8>>(1)?)?,
         secret: ChannelSecret::from_bytes(secret),
         name: row.get(4)?,
         created: row.get(5)?,
+        base: row.get(13)?,
+        is_live: row.get(14)?,
         state: LogState {
             log: LogId(hash(&row.get::<_, Vec<u8>>(2)?)?.0),
             last_height: row.get(6)?,
@@ -149,12 +248,18 @@ fn select(connection: &Connection, rest: &str, value: impl rusqlite::Params) -> 
 
 /// All conversations, oldest first.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<Channel>, StoreError> {
-    select(connection, "ORDER BY id", [])
+    let mut channels = select(connection, "ORDER BY id", [])?;
+    channels.retain(|channel| channel.kind.is_conversation());
+    Ok(channels)
 }
 
-/// The conversations on one ledger.
+/// Everything that is followed on one ledger: conversations, inboxes, cards.
 pub(crate) fn on(connection: &Connection, network: Hash) -> Result<Vec<Channel>, StoreError> {
-    select(connection, "WHERE network = ?1 ORDER BY id", [network.as_bytes()])
+    select(
+        connection,
+        "WHERE network = ?1 AND live ORDER BY id",
+        [network.as_bytes()],
+    )
 }
 
 /// One conversation.
@@ -173,17 +278,16 @@ pub(crate) fn rename(connection: &Connection, id: ChannelId, name: &str) -> Resu
     Ok(())
 }
 
-/// The state of layer 3.
-pub(crate) fn engine(connection: &Connection, id: ChannelId) -> Result<StandIn, StoreError> {
+/// The state of layer 3, encoded.
+pub(crate) fn engine(connection: &Connection, id: ChannelId) -> Result<Vec<u8>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT engine FROM channel WHERE id = ?1")?;
-    let bytes: Vec<u8> = statement.query_row([id.0], |row| row.get(0))?;
-    Ok(StandIn::from_bytes(&bytes)?)
+    Ok(statement.query_row([id.0], |row| row.get(0))?)
 }
 
 /// Stores the state of layer 3, in the transaction of the rows that it goes with.
-pub(crate) fn set_engine(connection: &Connection, id: ChannelId, engine: &StandIn) -> Result<(), StoreError> {
+pub(crate) fn set_engine(connection: &Connection, id: ChannelId, engine: &[u8]) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached("UPDATE channel SET engine = ?2 WHERE id = ?1")?;
-    statement.execute((id.0, engine.to_bytes()))?;
+    statement.execute((id.0, engine))?;
     Ok(())
 }
 

@@ -8,11 +8,13 @@ use waxwing_core::Hash;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::SignedHeader;
 use waxwing_core::log::Place;
+use waxwing_seal::identity::AccountId;
 use waxwing_seal::sealer::Opened;
 use waxwing_seal::{Content, ContentId, DeviceId, Kind};
 
 use super::forget::NEXT_MESSAGE;
 use super::{StoreError, aftermath, hash, next_change, outbox};
+use crate::groups::event::Event;
 use crate::message::{ChannelId, MessageId};
 
 macro_rules! numbered {
@@ -86,10 +88,41 @@ pub(crate) struct Proved {
     pub(crate) root: Hash,
 }
 
+/// A content, and who proved to have written it.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) device: DeviceId,
+    /// Whose device it is; only groups know.
+    pub(crate) account: Option<AccountId>,
+    /// The device's own count of its messages on the log; groups have none.
+    pub(crate) counter: Option<u64>,
+    pub(crate) content: Content,
+}
+
+impl From<Opened> for Heard {
+    fn from(opened: Opened) -> Self {
+        Self {
+            device: opened.device,
+            account: None,
+            counter: Some(opened.counter),
+            content: opened.content,
+        }
+    }
+}
+
+/// A change of the group, and who made it.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) device: DeviceId,
+    pub(crate) account: AccountId,
+    pub(crate) event: Event,
+}
+
 /// What became of an entry's body.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
-    Opened(Box<Opened>),
+    Opened(Box<Heard>),
+    Changed(Box<Changed>),
     Unopened(String),
     Withheld,
     Erased,
@@ -99,7 +132,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     const fn body(&self) -> BodyState {
         match self {
-            Self::Opened(_) => BodyState::Here,
+            Self::Opened(_) | Self::Changed(_) => BodyState::Here,
             Self::Unopened(_) => BodyState::Unopened,
             Self::Withheld => BodyState::Withheld,
             Self::Erased => BodyState::Erased,
@@ -118,8 +151,11 @@ pub(crate) struct Message {
     pub(crate) is_own: bool,
     pub(crate) body: BodyState,
     pub(crate) device: Option<DeviceId>,
+    pub(crate) account: Option<AccountId>,
     pub(crate) counter: Option<u64>,
     pub(crate) content: Option<Content>,
+    /// A change of the group, in place of a content.
+    pub(crate) event: Option<Event>,
     pub(crate) entry: Option<Hash>,
     pub(crate) signed: Option<SignedHeader>,
     pub(crate) place: Option<Place>,
@@ -131,7 +167,7 @@ pub(crate) struct Message {
 }
 
 const COLUMNS: &str = "id, channel, log_index, state, own, body, device, counter, content, entry, signed, height, time,
-    in_block, view, reason, queued, changed";
+    in_block, view, reason, queued, changed, account, event";
 
 fn optional_hash(row: &Row<'_>, column: usize) -> Result<Option<Hash>, StoreError> {
     row.get::<_, Option<Vec<u8>>>(column)?
@@ -158,7 +194,12 @@ fn read(row: &Row<'_>) -> Result<Message, StoreError> {
         is_own: row.get(4)?,
         body: BodyState::from_number(row.get(5)?).ok_or(StoreError::Damaged)?,
         device: optional_hash(row, 6)?.map(|device| DeviceId(device.0)),
+        account: optional_hash(row, 18)?.map(|account| AccountId(account.0)),
         counter: row.get(7)?,
+        event: row
+            .get::<_, Option<String>>(19)?
+            .map(|event| Event::read(&event))
+            .transpose()?,
         content: content.map(|bytes| Content::from_bytes(&bytes)).transpose()?,
         entry: optional_hash(row, 9)?,
         signed: signed.map(|bytes| SignedHeader::from_bytes(&bytes)).transpose()?,
@@ -189,7 +230,7 @@ pub(crate) const fn target(kind: &Kind) -> Option<ContentId> {
         Kind::Reply { to, .. } | Kind::Reaction { to, .. } => Some(*to),
         Kind::Edit { of, .. } | Kind::Retraction { of } => Some(*of),
         Kind::Receipt(_) | Kind::Timer { .. } => None,
-        Kind::Text(_) | Kind::Unknown(_) => None,
+        Kind::Text(_) | Kind::Attachment(_) | Kind::Unknown(_) => None,
     }
 }
 
@@ -221,6 +262,45 @@ pub(crate) fn queue(
     Ok(message)
 }
 
+/// A change of a group that was just sealed. What it does is told when it has come true.
+pub(crate) fn queue_event(
+    connection: &Connection,
+    channel: ChannelId,
+    device: DeviceId,
+    event: &Event,
+    now: u64,
+) -> Result<MessageId, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "INSERT INTO message (id, channel, state, own, body, device, event, queued, changed)
+         VALUES ({NEXT_MESSAGE}, ?1, ?2, 1, 0, ?3, ?4, ?5, ?6)"
+    ))?;
+    statement.execute((
+        channel.0,
+        State::Queued.number(),
+        &device.0,
+        event.to_text(),
+        now,
+        next_change(connection)?,
+    ))?;
+    Ok(MessageId(connection.last_insert_rowid()))
+}
+
+/// Another form of the content of a message that is on its way, under the same id.
+pub(crate) fn set_content(connection: &Connection, message: MessageId, content: &Content) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE message SET content = ?2 WHERE id = ?1 AND log_index IS NULL")?
+        .execute((message.0, content.to_bytes()))?;
+    Ok(())
+}
+
+/// Drops a message that never got a place, with what nodes said to it.
+pub(crate) fn remove_waiting(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
+    connection.execute("UPDATE device SET messages_used = max(messages_used, ?1)", [message.0])?;
+    connection.execute("DELETE FROM submission WHERE message = ?1", [message.0])?;
+    connection.execute("DELETE FROM message WHERE id = ?1 AND log_index IS NULL", [message.0])?;
+    Ok(())
+}
+
 /// Stores a proven entry, or gives the own message it turns out to be its place.
 pub(crate) fn store_entry(
     connection: &Connection,
@@ -231,6 +311,7 @@ pub(crate) fn store_entry(
 ) -> Result<MessageId, StoreError> {
     let waiting = match outcome {
         Outcome::Opened(opened) if opened.device == own => waiting_for(connection, channel, opened.content.id)?,
+        Outcome::Changed(change) if change.device == own => outbox::signed_as(connection, proved.entry)?,
         _ => None,
     };
     let message = match waiting {
@@ -294,12 +375,22 @@ pub(crate) fn settle_body(
 ) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached(
         "UPDATE message SET body = ?2, own = ?3, device = ?4, counter = ?5, content_id = ?6, kind = ?7, target = ?8,
-            content = ?9, view = ?10, reason = ?11, changed = ?12 WHERE id = ?1",
+            content = ?9, view = ?10, reason = ?11, changed = ?12, account = ?13, event = ?14 WHERE id = ?1",
     )?;
     let opened = match outcome {
         Outcome::Opened(opened) => Some(opened),
         _ => None,
     };
+    let change = match outcome {
+        Outcome::Changed(change) => Some(change),
+        _ => None,
+    };
+    let device = opened
+        .map(|opened| opened.device)
+        .or(change.map(|change| change.device));
+    let account = opened
+        .and_then(|opened| opened.account)
+        .or(change.map(|change| change.account));
     let content = opened.map(|opened| &opened.content);
     let view = match content {
         Some(content) => compare_view(connection, channel, index, content)?,
@@ -312,9 +403,9 @@ pub(crate) fn settle_body(
     statement.execute((
         message.0,
         outcome.body().number(),
-        opened.is_some_and(|opened| opened.device == own),
-        opened.map(|opened| opened.device.0),
-        opened.map(|opened| opened.counter),
+        device == Some(own),
+        device.map(|device| device.0),
+        opened.and_then(|opened| opened.counter),
         content.map(|content| content.id.0),
         content.map(|content| content.kind.number()),
         content.and_then(|content| target(&content.kind)).map(|target| target.0),
@@ -322,6 +413,8 @@ pub(crate) fn settle_body(
         view.number(),
         reason,
         next_change(connection)?,
+        account.map(|account| account.0),
+        change.map(|change| change.event.to_text()),
     ))?;
     aftermath::follow(connection, message)
 }
@@ -337,6 +430,11 @@ fn compare_view(
     let Some(last) = view.length.checked_sub(1) else {
         return Ok(ViewCheck::None);
     };
+    // The writer speaks of the log of its epoch: the present one, whose entries are numbered from `base`.
+    let base: u64 = connection
+        .prepare_cached("SELECT base FROM channel WHERE id = ?1")?
+        .query_row([channel.0], |row| row.get(0))?;
+    let last = base.saturating_add(last);
     if last >= index {
         // A writer cannot have seen its own entry, or later ones.
         return Ok(ViewCheck::Differs);
@@ -363,6 +461,22 @@ pub(crate) fn set_state(
     )?;
     statement.execute((message.0, state.number(), reason, next_change(connection)?))?;
     Ok(())
+}
+
+/// What a device called itself in its newest message of a conversation.
+pub(crate) fn name_of(
+    connection: &Connection,
+    channel: ChannelId,
+    device: DeviceId,
+) -> Result<Option<String>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT content FROM message WHERE channel = ?1 AND device = ?2 AND content IS NOT NULL ORDER BY id DESC LIMIT 1",
+    )?;
+    let content: Option<Vec<u8>> = statement
+        .query_row((channel.0, &device.0), |row| row.get(0))
+        .optional()?;
+    let content = content.map(|bytes| Content::from_bytes(&bytes)).transpose()?;
+    Ok(content.map(|content| content.name.as_str().to_owned()))
 }
 
 /// One message.
@@ -418,7 +532,7 @@ pub(crate) fn before(
         Some(_) => Vec::new(),
         None => select(
             connection,
-            "WHERE channel = ?1 AND log_index IS NULL ORDER BY id LIMIT ?2",
+            "WHERE channel = ?1 AND log_index IS NULL AND event IS NULL ORDER BY id LIMIT ?2",
             (channel.0, most),
         )?,
     };
@@ -451,7 +565,8 @@ pub(crate) fn changed(
     after: i64,
     most: u32,
 ) -> Result<Vec<Message>, StoreError> {
-    let rest = "WHERE changed > ?1 AND (?2 IS NULL OR channel = ?2) ORDER BY changed LIMIT ?3";
+    let rest = "WHERE changed > ?1 AND (?2 IS NULL OR channel = ?2) AND (event IS NULL OR log_index IS NOT NULL)
+        AND channel IN (SELECT id FROM channel WHERE kind <= 1) ORDER BY changed LIMIT ?3";
     select(connection, rest, (after, channel.map(|channel| channel.0), most))
 }
 
@@ -462,7 +577,8 @@ pub(crate) fn change_before_last(
     most: u32,
 ) -> Result<i64, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT changed FROM message WHERE ?1 IS NULL OR channel = ?1 ORDER BY changed DESC LIMIT 1 OFFSET ?2",
+        "SELECT changed FROM message WHERE (?1 IS NULL OR channel = ?1) AND (event IS NULL OR log_index IS NOT NULL)
+            AND channel IN (SELECT id FROM channel WHERE kind <= 1) ORDER BY changed DESC LIMIT 1 OFFSET ?2",
     )?;
     let found = statement.query_row((channel.map(|channel| channel.0), most), |row| row.get(0));
     Ok(found.optional()?.unwrap_or(0))
@@ -476,8 +592,10 @@ pub(crate) fn withheld(connection: &Connection, channel: ChannelId, most: u32) -
 
 /// How many messages a channel has, and how many of them are not final.
 pub(crate) fn count(connection: &Connection, channel: ChannelId) -> Result<(u64, u64), StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT count(log_index), count(*) - count(log_index) FROM message WHERE channel = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT count(log_index), count(*) FILTER (WHERE log_index IS NULL AND event IS NULL)
+             FROM message WHERE channel = ?1",
+    )?;
     Ok(statement.query_row([channel.0], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 

@@ -8,25 +8,30 @@
 //! ```text
 //! home.rs      the folder            networks.rs  ledgers, nodes, faults, evidence
 //! key.rs       passphrase -> key     channels.rs  secrets, layer 3 state, cursors
-//! account.rs   whose device it is
+//! account.rs   whose device it is    contacts.rs  people met
 //! schema.rs    tables, version       messages.rs  what readers see
 //! aftermath.rs what messages do to   outbox.rs    what is on its way
 //!              those they are about   search.rs    full-text index
-//!                                     waiting.rs   how much of it
+//! epochs.rs    logs of epochs, one     waiting.rs   how much of it
+//!              after the other        mls.rs       what the group library keeps
 //! ```
 
 pub(crate) mod account;
 pub(crate) mod aftermath;
 pub(crate) mod channels;
+pub(crate) mod contacts;
+pub(crate) mod epochs;
 pub(crate) mod forget;
 pub(crate) mod home;
 pub(crate) mod key;
 pub(crate) mod messages;
+pub(crate) mod mls;
 pub(crate) mod networks;
 pub(crate) mod outbox;
 mod schema;
 pub(crate) mod search;
 pub(crate) mod waiting;
+pub(crate) mod wanted;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

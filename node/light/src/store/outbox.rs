@@ -87,6 +87,33 @@ fn read(row: &Row<'_>) -> Result<Item, StoreError> {
     })
 }
 
+/// Everything of a conversation that is not final, in the order in which it was said.
+pub(crate) fn of_channel(connection: &Connection, channel: ChannelId) -> Result<Vec<MessageId>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT message FROM outbox WHERE channel = ?1 ORDER BY message")?;
+    let rows = statement.query_map([channel.0], |row| row.get(0).map(MessageId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Notes by which name a group will know a body again that it sealed.
+pub(crate) fn set_inside(connection: &Connection, message: MessageId, inside: Hash) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE outbox SET inside = ?2 WHERE message = ?1")?
+        .execute((message.0, inside.as_bytes()))?;
+    Ok(())
+}
+
+/// The message that a group sealed under this name.
+pub(crate) fn with_inside(
+    connection: &Connection,
+    channel: ChannelId,
+    inside: Hash,
+) -> Result<Option<MessageId>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT message FROM outbox WHERE channel = ?1 AND inside = ?2")?;
+    Ok(statement
+        .query_row((channel.0, inside.as_bytes()), |row| row.get(0).map(MessageId))
+        .optional()?)
+}
+
 /// At most `most` messages of one ledger that are not final, oldest first, after the one with id `after`.
 pub(crate) fn items(
     connection: &Connection,
@@ -159,7 +186,7 @@ pub(crate) enum Stored {
 }
 
 /// Stores a signed envelope in place of the one with entry id `replaces` (none for the first). From here on it may be
-/// shown to nodes, and not before.
+/// shown to nodes, and not before. Not over a body that another one has replaced meanwhile, for another epoch.
 pub(crate) fn sign(
     connection: &Connection,
     message: MessageId,
@@ -168,7 +195,7 @@ pub(crate) fn sign(
 ) -> Result<Stored, StoreError> {
     let mut statement = connection.prepare_cached(
         "UPDATE outbox SET signed = ?3, entry = ?4, anchor_height = ?5, anchor_time = ?6, signings = signings + 1
-         WHERE message = ?1 AND entry IS ?2",
+         WHERE message = ?1 AND entry IS ?2 AND body_hash = ?7",
     )?;
     let changed = statement.execute((
         message.0,
@@ -177,6 +204,7 @@ pub(crate) fn sign(
         signing.entry.as_bytes(),
         signing.signed.header.anchor.height,
         signing.anchor_time,
+        signing.signed.header.body_hash.as_bytes(),
     ))?;
     if changed == 0 {
         return Ok(Stored::No);
@@ -295,8 +323,11 @@ pub(crate) fn reveal(connection: &Connection, message: MessageId, secret: &Erasu
 /// Erasures on one ledger that no node has confirmed.
 pub(crate) fn reveals(connection: &Connection, network: Hash) -> Result<Vec<Reveal>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT reveal.message, channel.log, message.log_index, reveal.secret
+        "SELECT reveal.message, coalesce(past_log.log, channel.log),
+            message.log_index - coalesce(past_log.base, channel.base), reveal.secret
          FROM reveal JOIN message ON message.id = reveal.message JOIN channel ON channel.id = message.channel
+            LEFT JOIN past_log ON past_log.channel = channel.id AND past_log.base <= message.log_index
+                AND message.log_index < past_log.base + past_log.length
          WHERE reveal.done = 0 AND channel.network = ?1 ORDER BY reveal.message",
     )?;
     let mut rows = statement.query([network.as_bytes()])?;

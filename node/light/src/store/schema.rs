@@ -6,10 +6,10 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, account, aftermath, forget, search};
+use super::{StoreError, account, aftermath, contacts, epochs, forget, mls, search};
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 7;
 
 const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -158,11 +158,14 @@ CREATE TABLE receipt (
 
 /// Makes the tables.
 pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
+    mls::prepare(connection)?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
     transaction.execute_batch(search::TABLE)?;
     transaction.execute_batch(forget::COLUMNS)?;
+    transaction.execute_batch(epochs::TABLES)?;
     transaction.execute_batch(account::TABLES)?;
+    transaction.execute_batch(contacts::TABLES)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -178,18 +181,28 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         VERSION => Ok(()),
         1.. if version > VERSION => Err(StoreError::Newer),
         1.. => {
+            // In transactions of its own; made twice they are as made once.
+            mls::prepare(connection)?;
             let transaction = connection.transaction()?;
             if version < 2 {
                 know_committees(&transaction)?;
             }
-            if version < 3 {
-                know_words(&transaction)?;
-            }
             if version < 4 {
                 transaction.execute_batch(forget::COLUMNS)?;
             }
+            // Version 5: logs of groups. Before anything reads rows as this version knows them.
+            if version < 5 {
+                transaction.execute_batch(epochs::TABLES)?;
+            }
+            if version < 3 {
+                know_words(&transaction)?;
+            }
             if version < 6 {
                 know_account(&transaction)?;
+            }
+            // Version 7: people met.
+            if version < 7 {
+                transaction.execute_batch(contacts::TABLES)?;
             }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)

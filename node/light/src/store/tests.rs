@@ -188,7 +188,12 @@ fn a_home_of_the_first_version_is_brought_up_to_this_one() {
     }
 }
 
+fn as_before_version_7(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    Ok(tx.execute_batch("DROP TABLE key_change; DROP TABLE contact_keys; DROP TABLE contact;")?)
+}
+
 fn as_before_version_6(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    as_before_version_7(tx)?;
     Ok(tx.execute_batch("DROP TABLE account; DROP TABLE certificate;")?)
 }
 

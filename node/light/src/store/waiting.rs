@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::StoreError;
 use crate::message::ChannelId;
 
-const QUERY: &str = "SELECT count(*) FROM message WHERE channel = ?1 AND log_index IS NULL";
+const QUERY: &str = "SELECT count(*) FROM message WHERE channel = ?1 AND log_index IS NULL AND event IS NULL";
 
 /// How many messages of a conversation have no place in its log yet.
 pub(crate) fn count(connection: &Connection, channel: ChannelId) -> Result<u64, StoreError> {

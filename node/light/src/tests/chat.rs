@@ -255,7 +255,7 @@ async fn an_entry_that_the_conversations_key_never_signed_is_a_tombstone() {
         .core
         .write::<_, StoreError>(move |tx| {
             let channel = channels::load(tx, id)?.unwrap();
-            crate::open::store(tx, &keys, &channel, vec![entry])
+            crate::open::store(tx, &keys, &channel, vec![entry], 0)
         })
         .await
         .unwrap();

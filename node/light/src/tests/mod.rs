@@ -5,6 +5,7 @@ mod chat;
 mod clock;
 mod forget;
 mod forks;
+mod groups;
 mod home;
 mod lies;
 mod malicious;

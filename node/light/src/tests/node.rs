@@ -294,6 +294,7 @@ impl Inner {
                 Ok(Response::Report)
             }
             Request::Status
+            | Request::Ready
             | Request::Statement { .. }
             | Request::Subscribe { .. }
             | Request::Order { .. }

@@ -295,7 +295,7 @@ async fn of_two_envelopes_for_one_body_the_first_that_is_stored_stays() {
             time: header.time,
             checked: 0,
         };
-        crate::deliver::sign_envelope(&world.keys, &world.genesis, &row, &item.sealed, &anchor)
+        crate::deliver::sign_envelope(&world.keys, &world.genesis, &row, &item.sealed, &anchor).unwrap()
     };
     let (one, two) = (signed_under(64), signed_under(128));
     assert_ne!(one.entry, two.entry);

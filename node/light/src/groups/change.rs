@@ -1,0 +1,342 @@
+//! Changes of a group: wanted here, proposed when nothing of this device's is on its way, true when the ledger has them.
+//!
+//! ```text
+//! wanted ──propose──> commit on its way ──first valid one on the log──> true: newcomers get their welcome
+//!   ^                        │
+//!   └────────────────────────┘ another member's came first: looked at again, in the epoch that it began
+//! ```
+
+use waxwing_seal::DeviceId;
+use waxwing_seal::group::limits::ADDS_MAX;
+use waxwing_seal::group::{
+    Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, KeyPackage, Member, Myself,
+};
+use waxwing_seal::identity::AccountId;
+
+use super::event::Event;
+use super::send;
+use super::state::{failed, keep, load};
+use crate::error::{Error, Trouble};
+use crate::limits::{COMMIT_AGAIN_MS, LEAVER_WAIT_MS, RENEW_MS};
+use crate::message::ChannelId;
+use crate::store::channels::{Channel, ChannelKind};
+use crate::store::wanted::{self, Want, Wanted};
+use crate::store::{StoreError, Transaction, channels, messages, mls, networks};
+use crate::sync::Reading;
+use crate::{account, chance, deliver};
+
+/// Proposes whatever is due for the groups of one ledger, where everything proven has been read.
+pub(crate) async fn propose_due(reading: &Reading<'_>) -> Result<(), Trouble> {
+    let (network, now) = (reading.network, reading.core.clock.now());
+    let due = reading.core.read(move |tx| wanted::channels(tx, now)).await?;
+    for channel in due {
+        let proposed = reading
+            .core
+            .write::<_, Error>(move |tx| match channels::load(tx, channel)? {
+                Some(row) if row.network == network && row.is_live && row.is_read() => propose(tx, &row, now),
+                _ => Ok(()),
+            });
+        match proposed.await {
+            // Another process has forgotten what this takes, or the words are on paper: what is wanted stays.
+            Err(error @ Error::Account(_)) => tracing::warn!("a change of a group waits: {error}"),
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a commit of what is due, and puts it into the outbox.
+fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), Error> {
+    let mut group = load(tx, channel)?;
+    if group.has_pending_commit() {
+        return Ok(());
+    }
+    let myself = account::myself(tx, channel.network, now)?;
+    let due = wanted::due(tx, channel.id, now)?;
+    let wishes: Vec<Wanted> = due.into_iter().filter(|wanted| wanted.message.is_none()).collect();
+    if let Some(leave) = wishes.iter().find(|wanted| wanted.want == Want::Leave) {
+        return say_leaving(tx, channel, &mut group, &myself, leave, now);
+    }
+    let mut plan = Plan::new(&group, &myself);
+    for wanted in wishes {
+        match plan.take(&wanted.want, channel, now) {
+            Fate::InThis => plan.bound.push(wanted.id),
+            Fate::Later => {}
+            Fate::Moot => wanted::remove(tx, wanted.id)?,
+        }
+    }
+    if plan.bound.is_empty() {
+        return Ok(());
+    }
+    let (change, bound) = (plan.change()?, plan.bound);
+    let savepoint = tx.savepoint().map_err(StoreError::from)?;
+    let proposed = mls::lend(&savepoint, |provider| group.propose(provider, &myself, &change, now));
+    let proposed = match proposed {
+        Ok(proposed) => {
+            savepoint.commit().map_err(StoreError::from)?;
+            proposed
+        }
+        Err(error @ (GroupError::Refused(_) | GroupError::TooLong | GroupError::UnknownMember)) => {
+            drop(savepoint);
+            tracing::warn!("a change of a group was dropped: {error}");
+            for id in bound {
+                wanted::remove(tx, id)?;
+            }
+            return Ok(());
+        }
+        Err(error) => return Err(failed(&error).into()),
+    };
+    let event = Event::proposed(group.epoch().saturating_add(1));
+    let message = messages::queue_event(tx, channel.id, myself.key().id(), &event, now)?;
+    send::put(tx, channel, message, &proposed.outgoing)?;
+    if let Some(welcome) = &proposed.welcome {
+        wanted::keep_welcome(tx, message, welcome)?;
+    }
+    for id in bound {
+        wanted::bind(tx, id, message)?;
+    }
+    keep(tx, channel, &group)?;
+    let keys = networks::load(tx, channel.network)?
+        .ok_or(StoreError::Damaged)?
+        .genesis
+        .keys();
+    deliver::sign_at_once(tx, &keys, channel, message, &proposed.outgoing.sealed, now)?;
+    Ok(())
+}
+
+fn say_leaving(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    group: &mut Group,
+    myself: &Myself,
+    leave: &Wanted,
+    now: u64,
+) -> Result<(), Error> {
+    let wish = mls::lend(tx, |provider| group.leave(provider, myself)).map_err(Error::Group)?;
+    let event = Event {
+        leaving: true,
+        epoch: group.epoch(),
+        ..Event::default()
+    };
+    let message = messages::queue_event(tx, channel.id, myself.key().id(), &event, now)?;
+    send::put(tx, channel, message, &wish)?;
+    wanted::bind(tx, leave.id, message)?;
+    keep(tx, channel, group)?;
+    let keys = networks::load(tx, channel.network)?
+        .ok_or(StoreError::Damaged)?
+        .genesis
+        .keys();
+    deliver::sign_at_once(tx, &keys, channel, message, &wish.sealed, now)?;
+    Ok(())
+}
+
+/// What becomes of a wish now.
+enum Fate {
+    /// It goes into this commit.
+    InThis,
+    /// It waits.
+    Later,
+    /// There is nothing to do for it any more.
+    Moot,
+}
+
+/// One commit in the making.
+struct Plan<'a> {
+    group: &'a Group,
+    members: Vec<Member>,
+    is_admin: bool,
+    add: Vec<KeyPackage>,
+    remove: Vec<DeviceId>,
+    name: Option<GroupName>,
+    admins: Vec<AccountId>,
+    bound: Vec<i64>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(group: &'a Group, myself: &Myself) -> Self {
+        Self {
+            group,
+            members: group.members(),
+            is_admin: group.charter().is_admin(myself.member().account),
+            add: Vec::new(),
+            remove: Vec::new(),
+            name: None,
+            admins: group.charter().admins().to_vec(),
+            bound: Vec::new(),
+        }
+    }
+
+    fn is_member(&self, device: DeviceId) -> bool {
+        self.members.iter().any(|member| member.device == device)
+    }
+
+    fn take(&mut self, want: &Want, channel: &Channel, now: u64) -> Fate {
+        match want {
+            Want::Add {
+                device, key_package, ..
+            } => self.take_add(DeviceId(*device), key_package, channel, now),
+            Want::Remove { device } => {
+                let device = DeviceId(*device);
+                let is_leaving = self.group.leaving().iter().any(|leaver| leaver.device == device);
+                if !self.is_member(device) {
+                    Fate::Moot
+                } else if self.is_admin || is_leaving {
+                    self.remove.push(device);
+                    Fate::InThis
+                } else {
+                    // It wished to leave in an epoch that is over, and says so again in this one.
+                    Fate::Moot
+                }
+            }
+            Want::Name(name) => match GroupName::new(name.as_str()) {
+                Ok(name) if self.is_admin && name != *self.group.charter().name() => {
+                    self.name = Some(name);
+                    Fate::InThis
+                }
+                _ => Fate::Moot,
+            },
+            Want::Admin { account, is_admin } => {
+                let account = AccountId(*account);
+                let was = self.admins.contains(&account);
+                if !self.is_admin || was == *is_admin {
+                    return Fate::Moot;
+                }
+                if *is_admin {
+                    self.admins.push(account);
+                } else {
+                    self.admins.retain(|admin| *admin != account);
+                }
+                Fate::InThis
+            }
+            Want::Renew => Fate::InThis,
+            Want::Leave => Fate::Later,
+        }
+    }
+
+    fn take_add(&mut self, device: DeviceId, key_package: &[u8], channel: &Channel, now: u64) -> Fate {
+        let is_full = u32::try_from(self.add.len()).map_or(true, |count| count >= ADDS_MAX);
+        if is_full {
+            return Fate::Later;
+        }
+        let Ok(key_package) = KeyPackage::read(key_package, channel.network, now) else {
+            return Fate::Moot;
+        };
+        if key_package.member().device != device {
+            return Fate::Moot;
+        }
+        // Who asks although it is in cannot follow any more: it is taken out and in again by the same commit.
+        if self.is_member(device) && !self.remove.contains(&device) {
+            self.remove.push(device);
+        }
+        self.add.push(key_package);
+        Fate::InThis
+    }
+
+    fn change(&mut self) -> Result<Change, Error> {
+        let before = self.group.charter();
+        let is_changed = self.name.is_some() || self.admins != before.admins();
+        let charter = if is_changed && before.kind() == GroupKind::Channel {
+            let name = self.name.take().unwrap_or_else(|| before.name().clone());
+            Some(Charter::channel(name, core::mem::take(&mut self.admins)).map_err(|_| Error::NoAdmin)?)
+        } else {
+            None
+        };
+        Ok(Change {
+            add: core::mem::take(&mut self.add),
+            remove: core::mem::take(&mut self.remove),
+            charter,
+        })
+    }
+}
+
+/// Somebody wishes to leave: any member may make it true. So that not all do at once, each waits a while of its own.
+pub(super) fn want_removal_of_leaver(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    leaver: Member,
+    own: DeviceId,
+    now: u64,
+) -> Result<(), StoreError> {
+    if leaver.device == own {
+        return Ok(());
+    }
+    let want = Want::Remove {
+        device: leaver.device.0,
+    };
+    wanted::insert(tx, channel.id, &want, now.saturating_add(chance::below(LEAVER_WAIT_MS)))
+}
+
+/// The own commit came, and the rules did not allow it any more: what it was to do is dropped.
+pub(super) fn withdrawn(tx: &Transaction<'_>, channel: &Channel) -> Result<(), StoreError> {
+    for wanted in wanted::all(tx, channel.id)? {
+        if let Some(message) = wanted.message {
+            wanted::take_welcome(tx, message)?;
+            wanted::remove(tx, wanted.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// An epoch is over. Were it this device's commit, its wishes have come true; else they are looked at again.
+pub(super) fn after_closing(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    group: &Group,
+    closed: &Closed,
+    own: DeviceId,
+    now: u64,
+) -> Result<(), StoreError> {
+    if group.keys().is_none() {
+        return wanted::remove_all(tx, channel.id);
+    }
+    if closed.by.device == own {
+        came_true(tx, channel, now)?;
+    }
+    wanted::unbind(tx, channel.id, now.saturating_add(chance::below(COMMIT_AGAIN_MS)))?;
+    let members = group.members();
+    let is_member = |device: &[u8; 32]| members.iter().any(|member| member.device.0 == *device);
+    for wanted in wanted::all(tx, channel.id)? {
+        let is_moot = match &wanted.want {
+            Want::Remove { device } => !is_member(device),
+            _ => false,
+        };
+        if is_moot {
+            wanted::remove(tx, wanted.id)?;
+        }
+    }
+    Ok(())
+}
+
+fn came_true(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<(), StoreError> {
+    for wanted in wanted::all(tx, channel.id)? {
+        // A wish to leave has come true only when this device is out.
+        if wanted.message.is_some() && wanted.want != Want::Leave {
+            wanted::remove(tx, wanted.id)?;
+        }
+    }
+    want_renewal(tx, channel.id, now.saturating_add(RENEW_MS))
+}
+
+/// This device renews its keys from time to time, so that who once read its store does not read on for ever.
+pub(super) fn want_renewal(tx: &Transaction<'_>, channel: ChannelId, from: u64) -> Result<(), StoreError> {
+    for wanted in wanted::all(tx, channel)? {
+        if wanted.want == Want::Renew && wanted.message.is_none() {
+            wanted::remove(tx, wanted.id)?;
+        }
+    }
+    wanted::insert(
+        tx,
+        channel,
+        &Want::Renew,
+        from.saturating_add(chance::below(RENEW_MS / 4)),
+    )
+}
+
+/// A group that was renamed is called so here too.
+pub(super) fn take_name(tx: &Transaction<'_>, channel: &Channel, group: &Group) -> Result<(), StoreError> {
+    let name = group.charter().name().as_str();
+    if channel.kind == ChannelKind::Group && !name.is_empty() {
+        channels::rename(tx, channel.id, name)?;
+    }
+    Ok(())
+}

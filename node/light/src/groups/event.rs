@@ -1,0 +1,85 @@
+//! What a commit did to a group, as the conversation shows it between its messages.
+
+use serde::{Deserialize, Serialize};
+use waxwing_seal::group::{Charter, Closed, Member};
+
+use crate::store::StoreError;
+
+/// A device in a group, and whose it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MemberId {
+    /// The account.
+    pub account: String,
+    /// The device.
+    pub device: String,
+}
+
+impl From<Member> for MemberId {
+    fn from(member: Member) -> Self {
+        Self {
+            account: member.account.to_string(),
+            device: member.device.to_string(),
+        }
+    }
+}
+
+/// What a member's commit changed. All empty: it renewed keys, and nothing else.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Event {
+    /// Who came.
+    pub added: Vec<MemberId>,
+    /// Who went.
+    pub removed: Vec<MemberId>,
+    /// What the group is called from here on.
+    pub name: Option<String>,
+    /// Accounts that may remove, rename and appoint from here on.
+    pub admins: Option<Vec<String>>,
+    /// Its author wishes to leave.
+    pub leaving: bool,
+    /// The epoch that begins here.
+    pub epoch: u64,
+}
+
+impl Event {
+    /// What is known when the commit is proposed: nothing but that there is one. What it did is told by the ledger.
+    pub(crate) fn proposed(epoch: u64) -> Self {
+        Self {
+            epoch,
+            ..Self::default()
+        }
+    }
+
+    /// What a commit that came true did, compared with the charter before it.
+    pub(crate) fn of(closed: &Closed, before: &Charter, epoch: u64) -> Self {
+        let members = |members: &[Member]| members.iter().copied().map(MemberId::from).collect();
+        let charter = closed.charter.as_ref();
+        let renamed = charter.filter(|charter| charter.name() != before.name());
+        let appointed = charter.filter(|charter| charter.admins() != before.admins());
+        Self {
+            added: members(&closed.added),
+            removed: members(&closed.removed),
+            name: renamed.map(|charter| charter.name().as_str().to_owned()),
+            admins: appointed.map(|charter| charter.admins().iter().map(ToString::to_string).collect()),
+            leaving: false,
+            epoch,
+        }
+    }
+
+    /// Whether a reader has anything to see in it.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        let is_empty = self.added.is_empty() && self.removed.is_empty() && self.name.is_none() && self.admins.is_none();
+        self.leaving || !is_empty
+    }
+
+    /// As it is stored.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("names and lists of names are always JSON")
+    }
+
+    /// As it was stored.
+    pub(crate) fn read(text: &str) -> Result<Self, StoreError> {
+        serde_json::from_str(text).map_err(|_| StoreError::Damaged)
+    }
+}
