@@ -30,7 +30,56 @@ use crate::limits::{CHANNEL_NAME_BYTES_MAX, INVITATION_NODES_MAX, LINK_CHARACTER
 
 const SCHEME: &str = "waxwing:";
 const CHECKSUM_CONTEXT: &str = "waxwing v1 invitation checksum";
-const VERSION: u8 = 1;
+
+/// What a link is for, by its version: the first byte of both parts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkKind {
+    /// A channel that everybody with the link is in.
+    Channel,
+    /// A person, or a channel that a person lets others in.
+    Person,
+    /// A new device of one's own.
+    Device,
+}
+
+impl LinkKind {
+    const fn version(self) -> u8 {
+        match self {
+            Self::Channel => 1,
+            Self::Person => 2,
+            Self::Device => 3,
+        }
+    }
+
+    const fn of_version(version: u8) -> Option<Self> {
+        match version {
+            1 => Some(Self::Channel),
+            2 => Some(Self::Person),
+            3 => Some(Self::Device),
+            _ => None,
+        }
+    }
+
+    /// What a text is, if it is a link at all.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do.
+    pub(crate) fn of(link: &str) -> Result<Self, LinkError> {
+        let link = stripped(link)?;
+        let (open, _) = split(&link)?;
+        beginning(Part::Open, open).map(|(kind, _)| kind)
+    }
+}
+
+impl fmt::Display for LinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channel => "a channel",
+            Self::Person => "a person",
+            Self::Device => "a new device",
+        })
+    }
+}
 
 /// Versions that there may be one day; above, the first characters are damaged rather than from the future.
 const VERSION_PLAUSIBLE: u8 = 15;
@@ -135,15 +184,7 @@ impl Invitation {
     /// The link. Whoever sees it can read and write the channel; it is wiped when dropped.
     #[must_use]
     pub fn link(&self) -> Zeroizing<String> {
-        let open = front(&self.open_fields());
-        let secret = front(&self.secret_fields());
-        let open_sum = checksum(&[&open]);
-        let secret_sum = checksum(&[&open, &secret]);
-        let text = |part: &[u8], sum: [u8; CHECKSUM_BYTES]| {
-            Zeroizing::new(URL_SAFE_NO_PAD.encode(&*Zeroizing::new([part, &sum].concat())))
-        };
-        let (open, secret) = (text(&open, open_sum), text(&secret, secret_sum));
-        Zeroizing::new([SCHEME, open.as_str(), "#", secret.as_str()].concat())
+        write_parts(LinkKind::Channel, &self.open_fields(), &self.secret_fields())
     }
 
     /// Reads a link. Spaces and line breaks that copying put into it do not matter.
@@ -151,27 +192,8 @@ impl Invitation {
     /// # Errors
     /// What is wrong with it, and what to do.
     pub fn from_link(link: &str) -> Result<Self, LinkError> {
-        if link.len() > LINK_CHARACTERS_MAX {
-            return Err(LinkError::NotALink);
-        }
-        let link = Zeroizing::new(
-            link.chars()
-                .filter(|letter| !letter.is_whitespace())
-                .collect::<String>(),
-        );
-        let rest = match link.split_at_checked(SCHEME.len()) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
-            _ => return Err(LinkError::NotALink),
-        };
-        let (open_text, secret_text) = rest.split_once('#').unwrap_or((rest, ""));
-        let open = Framed::read(Part::Open, open_text)?;
-        open.check(Part::Open, &[])?;
-        if secret_text.is_empty() {
-            return Err(LinkError::SecretMissing);
-        }
-        let secret = Framed::read(Part::Secret, secret_text)?;
-        secret.check(Part::Secret, &open.front)?;
-        Self::from_fields(open.fields(), secret.fields()).map_err(LinkError::Malformed)
+        let written = read_parts(LinkKind::Channel, link)?;
+        Self::from_fields(written.open(), written.secret()).map_err(LinkError::Malformed)
     }
 
     fn open_fields(&self) -> Vec<u8> {
@@ -179,8 +201,7 @@ impl Invitation {
         self.network.encode(&mut fields);
         fields.extend_from_slice(&self.pin.height.to_be_bytes());
         self.pin.id.encode(&mut fields);
-        let limit = usize::try_from(INVITATION_NODES_MAX).unwrap_or(usize::MAX);
-        put_list(&mut fields, self.nodes.get(..limit).unwrap_or(&self.nodes));
+        put_list(&mut fields, most(&self.nodes));
         fields
     }
 
@@ -209,11 +230,77 @@ impl Invitation {
     }
 }
 
+/// As many nodes as a link names.
+pub(crate) fn most(nodes: &[NodeAddress]) -> &[NodeAddress] {
+    let limit = usize::try_from(INVITATION_NODES_MAX).unwrap_or(usize::MAX);
+    nodes.get(..limit).unwrap_or(nodes)
+}
+
+/// The link with these fields.
+pub(crate) fn write_parts(kind: LinkKind, open: &[u8], secret: &[u8]) -> Zeroizing<String> {
+    let (open, secret) = (front(kind, open), front(kind, secret));
+    let open_sum = checksum(&[&open]);
+    let secret_sum = checksum(&[&open, &secret]);
+    let text = |part: &[u8], sum: [u8; CHECKSUM_BYTES]| {
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(&*Zeroizing::new([part, &sum].concat())))
+    };
+    let (open, secret) = (text(&open, open_sum), text(&secret, secret_sum));
+    Zeroizing::new([SCHEME, open.as_str(), "#", secret.as_str()].concat())
+}
+
+/// The fields of a link whose checksums are right.
+pub(crate) struct Written {
+    open: Framed,
+    secret: Framed,
+}
+
+impl Written {
+    pub(crate) fn open(&self) -> &[u8] {
+        self.open.fields()
+    }
+
+    pub(crate) fn secret(&self) -> &[u8] {
+        self.secret.fields()
+    }
+}
+
+/// Reads a link that should be of this kind.
+pub(crate) fn read_parts(kind: LinkKind, link: &str) -> Result<Written, LinkError> {
+    let link = stripped(link)?;
+    let (open_text, secret_text) = split(&link)?;
+    let open = Framed::read(kind, Part::Open, open_text)?;
+    open.check(Part::Open, &[])?;
+    if secret_text.is_empty() {
+        return Err(LinkError::SecretMissing);
+    }
+    let secret = Framed::read(kind, Part::Secret, secret_text)?;
+    secret.check(Part::Secret, &open.front)?;
+    Ok(Written { open, secret })
+}
+
+/// A link without white space.
+fn stripped(link: &str) -> Result<Zeroizing<String>, LinkError> {
+    if link.len() > LINK_CHARACTERS_MAX {
+        return Err(LinkError::NotALink);
+    }
+    let letters = link.chars().filter(|letter| !letter.is_whitespace());
+    Ok(Zeroizing::new(letters.collect::<String>()))
+}
+
+/// The two parts.
+fn split(link: &str) -> Result<(&str, &str), LinkError> {
+    let rest = match link.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
+        _ => return Err(LinkError::NotALink),
+    };
+    Ok(rest.split_once('#').unwrap_or((rest, "")))
+}
+
 /// Puts version and length in front of the fields.
-fn front(fields: &[u8]) -> Zeroizing<Vec<u8>> {
+fn front(kind: LinkKind, fields: &[u8]) -> Zeroizing<Vec<u8>> {
     let length = u16::try_from(fields.len()).expect("eight nodes and a name take less than 3 kB");
     let mut framed = Zeroizing::new(Vec::with_capacity(FRONT_BYTES + fields.len()));
-    framed.push(VERSION);
+    framed.push(kind.version());
     framed.extend_from_slice(&length.to_be_bytes());
     framed.extend_from_slice(fields);
     framed
@@ -232,28 +319,35 @@ struct Framed {
     checksum: [u8; CHECKSUM_BYTES],
 }
 
+/// The first bytes of a part.
+fn beginning(part: Part, text: &str) -> Result<(LinkKind, u16), LinkError> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if let Some(position) = text.bytes().position(|byte| !is_letter(byte)) {
+        return Err(LinkError::BadCharacter {
+            part,
+            position: position + 1,
+        });
+    }
+    let beginning = text.get(..FRONT_CHARACTERS).ok_or(LinkError::Truncated(part))?;
+    let beginning = URL_SAFE_NO_PAD
+        .decode(beginning)
+        .map_err(|_| LinkError::Mistyped(part))?;
+    let mut reader = Reader::new(&beginning);
+    let version = reader.u8().map_err(LinkError::Malformed)?;
+    if version == 0 || version > VERSION_PLAUSIBLE {
+        return Err(LinkError::Mistyped(part));
+    }
+    let kind = LinkKind::of_version(version).ok_or(LinkError::UnknownVersion(version))?;
+    Ok((kind, reader.u16().map_err(LinkError::Malformed)?))
+}
+
 impl Framed {
-    fn read(part: Part, text: &str) -> Result<Self, LinkError> {
-        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if let Some(position) = text.bytes().position(|byte| !is_letter(byte)) {
-            return Err(LinkError::BadCharacter {
-                part,
-                position: position + 1,
-            });
+    fn read(kind: LinkKind, part: Part, text: &str) -> Result<Self, LinkError> {
+        let (found, length) = beginning(part, text)?;
+        if found != kind {
+            return Err(LinkError::OtherKind(found));
         }
-        let version_and_length = text.get(..FRONT_CHARACTERS).ok_or(LinkError::Truncated(part))?;
-        let version_and_length = URL_SAFE_NO_PAD
-            .decode(version_and_length)
-            .map_err(|_| LinkError::Mistyped(part))?;
-        let mut reader = Reader::new(&version_and_length);
-        let version = reader.u8().map_err(LinkError::Malformed)?;
-        if version == 0 || version > VERSION_PLAUSIBLE {
-            return Err(LinkError::Mistyped(part));
-        }
-        if version != VERSION {
-            return Err(LinkError::UnknownVersion(version));
-        }
-        let length = usize::from(reader.u16().map_err(LinkError::Malformed)?);
+        let length = usize::from(length);
         let characters = (FRONT_BYTES + length + CHECKSUM_BYTES).saturating_mul(8).div_ceil(6);
         match text.len().cmp(&characters) {
             core::cmp::Ordering::Less => return Err(LinkError::Truncated(part)),
@@ -322,6 +416,8 @@ pub enum LinkError {
     },
     /// A part's checksum is wrong.
     Mistyped(Part),
+    /// It is a link, for something else.
+    OtherKind(LinkKind),
     /// Made by another version.
     UnknownVersion(u8),
     /// The checksum is right, and the fields make no sense.
@@ -352,10 +448,11 @@ impl fmt::Display for LinkError {
                 f,
                 "the link was altered: the checksum of {part} is wrong; copy it again"
             ),
+            Self::OtherKind(kind) => write!(f, "this link is to {kind}: it is of no use here"),
             Self::UnknownVersion(version) => {
                 write!(
                     f,
-                    "the link is of version {version}, this program reads version {VERSION}: update it"
+                    "the link is of version {version}, made by a newer program: update yours"
                 )
             }
             Self::Malformed(error) => write!(f, "the link makes no sense ({error}): ask for a new one"),

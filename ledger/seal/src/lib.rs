@@ -27,6 +27,7 @@ pub mod engine;
 pub mod file;
 pub mod group;
 pub mod identity;
+pub mod inbox;
 pub mod invitation;
 pub mod limits;
 mod outer;

@@ -120,6 +120,12 @@ impl Myself {
         &self.key
     }
 
+    /// What its account says about it.
+    #[must_use]
+    pub const fn certificate(&self) -> &CertifiedDevice {
+        &self.certificate
+    }
+
     /// How others see it.
     #[must_use]
     pub fn member(&self) -> Member {

@@ -74,7 +74,7 @@ use record::Record;
 
 /// The one suite that groups have today: hybrid of ML-KEM-768 and X25519, AES-256-GCM, SHA-384, Ed25519. Its number,
 /// 0x004e, is provisional; that is why every record names its group's.
-const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
+pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
 
 /// Labels of the exporter. `// SPEC 22.8`
 const LOG_KEY_LABEL: &str = "waxwing v1 group log key";

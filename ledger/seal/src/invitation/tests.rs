@@ -136,10 +136,16 @@ fn each_accident_has_its_own_name() {
 fn a_later_version_is_told_from_an_accident() {
     let (open, _) = parts();
     let mut bytes = URL_SAFE_NO_PAD.decode(open).unwrap();
+    bytes[0] = 4;
+    assert_eq!(
+        read(&URL_SAFE_NO_PAD.encode(&bytes), "AQAk"),
+        Err(LinkError::UnknownVersion(4))
+    );
     bytes[0] = 2;
     assert_eq!(
         read(&URL_SAFE_NO_PAD.encode(bytes), "AQAk"),
-        Err(LinkError::UnknownVersion(2))
+        Err(LinkError::OtherKind(LinkKind::Person)),
+        "a link of another kind"
     );
 }
 
@@ -158,7 +164,7 @@ fn halves_of_two_invitations_do_not_make_one() {
 #[test]
 fn fields_that_make_no_sense_are_refused_although_the_checksum_is_right() {
     let link = |open: &[u8], secret: &[u8]| {
-        let (open, secret) = (front(open), front(secret));
+        let (open, secret) = (front(LinkKind::Channel, open), front(LinkKind::Channel, secret));
         let sums = (checksum(&[&open]), checksum(&[&open, &secret]));
         let text = |part: &[u8], sum: [u8; 4]| URL_SAFE_NO_PAD.encode([part, &sum].concat());
         format!("waxwing:{}#{}", text(&open, sums.0), text(&secret, sums.1))
