@@ -99,6 +99,9 @@ pub const SNAPSHOT_ROOM_BYTES: usize = waxwing_core::snapshot::PART_BYTES_MAX + 
 
 const _: () = assert!(SNAPSHOT_ROOM_BYTES < REPLY_BYTES_MAX);
 
+/// Reasons why a node is of no use, in one reply: three times those that there are.
+pub const HINDRANCES_PER_REPLY_MAX: usize = 16;
+
 /// Chunks that one request asks about by their ids: a file of 1 GiB in four questions.
 pub const CHUNKS_PER_QUESTION_MAX: usize = 1024;
 

@@ -12,6 +12,7 @@ pub mod limits;
 
 mod chunks;
 mod frame;
+mod ready;
 mod refusal;
 mod reply;
 mod request;
@@ -20,6 +21,7 @@ mod values;
 pub use chunks::{Chunk, ChunkTerms, Holding};
 pub use codec::{Message, WireError};
 pub use frame::{FRAME_HEADER_BYTES, FrameError, FrameReader, frame};
+pub use ready::Hindrance;
 pub use refusal::{EnvelopeRefusal, Refusal};
 pub use reply::{
     Access, Admission, Entries, Peer, Progress, Push, Reply, Response, Retention, Role, Room, Status, Submitters,

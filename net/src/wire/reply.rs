@@ -15,9 +15,10 @@ use super::chunks::{ChunkTerms, Holding};
 use super::codec::{Message, WireError};
 use super::limits::{
     BLOCKS_PER_REPLY_MAX, CHUNKS_PER_QUESTION_MAX, ENTRIES_PER_REPLY_MAX, ENVELOPES_PER_SUBMIT_MAX,
-    HEADERS_PER_REPLY_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, PEERS_PER_REPLY_MAX, POLICY_BYTES_MAX,
-    REPLY_BYTES_MAX, SOFTWARE_BYTES_MAX,
+    HEADERS_PER_REPLY_MAX, HINDRANCES_PER_REPLY_MAX, MISSING_PER_REQUEST_MAX, ORDER_BYTES_MAX, PEERS_PER_REPLY_MAX,
+    POLICY_BYTES_MAX, REPLY_BYTES_MAX, SOFTWARE_BYTES_MAX,
 };
+use super::ready::Hindrance;
 use super::refusal::{EnvelopeRefusal, Refusal};
 use super::request::Kind;
 use super::values::{List, Opaque, Text, name};
@@ -101,6 +102,8 @@ pub enum Response {
     HaveChunks(List<Holding, CHUNKS_PER_QUESTION_MAX>),
     /// What the node offers.
     ChunkTerms(ChunkTerms),
+    /// What stands in the way of its being of use: nothing, if it is ready.
+    Ready(List<Hindrance, HINDRANCES_PER_REPLY_MAX>),
 }
 
 impl Response {
@@ -132,6 +135,7 @@ impl Response {
             Self::GetChunk(_) => Kind::GetChunk,
             Self::HaveChunks(_) => Kind::HaveChunks,
             Self::ChunkTerms(_) => Kind::ChunkTerms,
+            Self::Ready(_) => Kind::Ready,
         }
     }
 }

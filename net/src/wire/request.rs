@@ -198,6 +198,8 @@ pub enum Request {
     },
     /// How much do you keep of attachments, and for how long?
     ChunkTerms,
+    /// Can you be recommended, and if not, why? A status says how far a node is; this, whether it is any use there.
+    Ready,
 }
 
 /// The name of an envelope that is on its way: the hash that its stamp was ground for.
@@ -299,6 +301,8 @@ pub enum Kind {
     HaveChunks,
     /// [`Request::ChunkTerms`].
     ChunkTerms,
+    /// [`Request::Ready`].
+    Ready,
 }
 
 /// Replies that hold a receipt, a proof, a status: what a node sets aside for one before it knows.
@@ -342,6 +346,7 @@ impl Request {
             Self::GetChunk { .. } => Kind::GetChunk,
             Self::HaveChunks { .. } => Kind::HaveChunks,
             Self::ChunkTerms => Kind::ChunkTerms,
+            Self::Ready => Kind::Ready,
         }
     }
 
@@ -376,7 +381,8 @@ impl Request {
             | Kind::Report
             | Kind::Spread
             | Kind::Confirm
-            | Kind::ChunkTerms => LIGHT,
+            | Kind::ChunkTerms
+            | Kind::Ready => LIGHT,
         }
     }
 

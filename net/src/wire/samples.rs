@@ -11,7 +11,9 @@ use waxwing_core::envelope::ErasureSecret;
 use waxwing_core::keys::{LogId, NodeId};
 use waxwing_core::limits::CHUNK_BYTES_MAX;
 
-use super::limits::{BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX, SNAPSHOT_ASK_BYTES_MAX};
+use super::limits::{
+    BEACON_WAIT_MS_MAX, ENVELOPES_PER_SUBMIT_MAX, HELLO_BYTES_MAX, HINDRANCES_PER_REPLY_MAX, SNAPSHOT_ASK_BYTES_MAX,
+};
 use super::*;
 
 fn opaque() -> impl Strategy<Value = Opaque> {
@@ -77,7 +79,7 @@ fn response_about_chunks() -> impl Strategy<Value = Response> {
 }
 
 pub(crate) fn any_request() -> impl Strategy<Value = Request> {
-    prop_oneof![6 => request_about_the_ledger(), 1 => request_about_chunks()]
+    prop_oneof![6 => request_about_the_ledger(), 1 => request_about_chunks(), 1 => Just(Request::Ready)]
 }
 
 fn request_about_the_ledger() -> impl Strategy<Value = Request> {
@@ -167,6 +169,18 @@ pub(crate) const REFUSALS: [Refusal; 26] = [
     Refusal::ChunkShareUsed { retry_after_ms: 8 },
     Refusal::UnknownChunk,
     Refusal::ChunkTooLong { most: CHUNK_BYTES_MAX },
+];
+
+pub(crate) const HINDRANCES: [Hindrance; 5] = [
+    Hindrance::Stopping,
+    Hindrance::NoUpstream { known: 3 },
+    Hindrance::NoQuorum {
+        linked: 2,
+        members: 4,
+        needed: 3,
+    },
+    Hindrance::Behind { height: 5, target: 99 },
+    Hindrance::TwoHistories,
 ];
 
 pub(crate) const ENVELOPE_REFUSALS: [EnvelopeRefusal; 10] = [
@@ -303,7 +317,9 @@ fn response() -> impl Strategy<Value = Response> {
 }
 
 pub(crate) fn any_reply() -> impl Strategy<Value = Reply> {
-    let response = prop_oneof![6 => response(), 1 => response_about_chunks()];
+    let hindrances = vec(proptest::sample::select(&HINDRANCES[..]), 0..=HINDRANCES_PER_REPLY_MAX);
+    let ready = hindrances.prop_map(|hindrances| Response::Ready(List::new(hindrances).unwrap()));
+    let response = prop_oneof![6 => response(), 1 => response_about_chunks(), 1 => ready];
     prop_oneof![4 => response.prop_map(Ok), 1 => refusal().prop_map(Err)]
 }
 
@@ -349,6 +365,8 @@ pub(crate) fn conversation() -> Vec<(Request, Response)> {
     };
     conversation.push((part, Response::Snapshot(sample(29))));
     conversation.extend(questions_about_chunks());
+    let hindrances = List::new(HINDRANCES.to_vec()).unwrap();
+    conversation.push((Request::Ready, Response::Ready(hindrances)));
     conversation
 }
 

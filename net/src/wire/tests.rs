@@ -318,7 +318,7 @@ fn every_kind_of_request_is_answered_by_the_response_of_its_name() {
         assert!(request.reply_bytes() <= REPLY_BYTES_MAX, "{request:?}");
     }
     kinds.dedup();
-    assert_eq!(kinds.len(), 25, "a new kind needs a sample");
+    assert_eq!(kinds.len(), 26, "a new kind needs a sample");
 }
 
 #[test]
@@ -404,6 +404,27 @@ fn what_a_node_that_joins_says_is_pinned() {
 #[test]
 fn what_is_said_about_chunks_is_pinned() {
     let mut bytes = Vec::new();
-    spoken(&conversation()[21..], &REFUSALS[21..], &mut bytes);
+    spoken(&conversation()[21..25], &REFUSALS[21..], &mut bytes);
     assert_eq!(pin(&bytes), (358, "8da5935989b23f4d".to_owned()));
+}
+
+/// What asking a node whether it is ready added to it.
+#[test]
+fn what_a_node_says_about_being_ready_is_pinned() {
+    let mut bytes = Vec::new();
+    spoken(&conversation()[25..], &[], &mut bytes);
+    assert_eq!(pin(&bytes), (72, "80efea12f602e6e3".to_owned()));
+}
+
+#[test]
+fn more_hindrances_than_a_reply_holds_are_refused_and_a_ready_node_has_none() {
+    let mut bytes = Vec::new();
+    codec::encode::<Reply>(&Ok(Response::Ready(List::EMPTY)), &mut bytes).unwrap();
+    assert_eq!(codec::decode::<Reply>(&bytes), Ok(Ok(Response::Ready(List::EMPTY))));
+    // The list's length stands last.
+    let length = bytes.len() - 8;
+    bytes.truncate(length);
+    bytes.extend(17_u64.to_be_bytes());
+    bytes.extend([0; 17 * 4]);
+    assert!(codec::decode::<Reply>(&bytes).is_err());
 }

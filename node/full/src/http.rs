@@ -17,18 +17,18 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use waxwing_net::wire::Hindrance;
 
 use crate::faults::Lifeline;
-use crate::serve::{CommitteeReport, LinkReport, NodeStatus};
-
-/// Blocks that a node may be behind what its upstream nodes have shown, and still be ready: some seconds under load.
-const LAG_BLOCKS: u64 = 64;
+use crate::serve::NodeStatus;
 
 /// What the pages show.
 pub(crate) struct Pages {
     pub(crate) lifeline: Lifeline,
     /// `None` when the node is gone.
     pub(crate) status: Box<dyn Fn() -> Option<NodeStatus> + Send + Sync>,
+    /// `None` when the node is gone.
+    pub(crate) hindrances: Box<dyn Fn() -> Option<Vec<Hindrance>> + Send + Sync>,
     /// `None` when the node is gone.
     pub(crate) metrics: Box<dyn Fn() -> Option<String> + Send + Sync>,
 }
@@ -59,82 +59,49 @@ async fn livez(State(pages): State<Arc<Pages>>) -> Response {
     }
 }
 
-/// One condition of readiness.
-struct Check {
-    name: &'static str,
-    holds: bool,
-    reason: String,
-}
+/// What readiness asks, by name, in the order of the page.
+const CHECKS: [&str; 5] = ["running", "upstreams", "quorum", "sync", "one_history"];
 
-fn checks(pages: &Pages, status: &NodeStatus) -> Vec<Check> {
-    let connected = status.upstreams.iter().filter(|upstream| upstream.is_connected).count();
-    let is_validator = status.role == "validator";
-    vec![
-        Check {
-            name: "running",
-            holds: !pages.lifeline.is_stopping(),
-            reason: "the node stops".to_owned(),
-        },
-        Check {
-            name: "upstreams",
-            holds: is_validator || connected > 0,
-            reason: format!("none of {} answers", status.upstreams.len()),
-        },
-        quorum(is_validator, &status.committee, &status.links),
-        Check {
-            name: "sync",
-            holds: status.target.saturating_sub(status.height) <= LAG_BLOCKS,
-            reason: format!(
-                "{}: verified to {} of {}",
-                status.progress, status.height, status.target
-            ),
-        },
-        Check {
-            name: "one_history",
-            holds: !status.is_halted,
-            reason: "two certified histories were seen".to_owned(),
-        },
-    ]
-}
-
-/// Whether a validator can order what it is given: a vote reaches the others, and theirs come back, over links both ways.
-fn quorum(is_validator: bool, committee: &CommitteeReport, links: &[LinkReport]) -> Check {
-    let is_linked = |member: &String| {
-        let mut links = links.iter().filter(|link| link.validator == *member);
-        links.any(|link| link.listens && link.heard_at.is_some())
-    };
-    let votes = |member: &&String| committee.own.as_ref() == Some(*member) || is_linked(member);
-    let reached = committee.members.iter().filter(votes).count();
-    Check {
-        name: "quorum",
-        holds: !is_validator || reached >= committee.quorum,
-        reason: format!(
-            "linked with {reached} of {} validators, itself counted; {} must be",
-            committee.members.len(),
-            committee.quorum
-        ),
+/// The check that a hindrance fails.
+const fn check(hindrance: &Hindrance) -> &'static str {
+    match hindrance {
+        Hindrance::Stopping => "running",
+        Hindrance::NoUpstream { .. } => "upstreams",
+        Hindrance::NoQuorum { .. } => "quorum",
+        Hindrance::Behind { .. } => "sync",
+        Hindrance::TwoHistories => "one_history",
     }
 }
 
 async fn readyz(State(pages): State<Arc<Pages>>, RawQuery(query): RawQuery) -> Response {
-    let Some(status) = (pages.status)() else { return gone() };
-    let checks = checks(&pages, &status);
-    let is_ready = checks.iter().all(|check| check.holds);
+    let Some(hindrances) = (pages.hindrances)() else {
+        return gone();
+    };
+    let is_ready = hindrances.is_empty();
     let code = if is_ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let is_verbose = query.is_some_and(|query| query.split('&').any(|part| part == "verbose"));
+    (code, readiness(&hindrances, is_verbose)).into_response()
+}
+
+fn readiness(hindrances: &[Hindrance], is_verbose: bool) -> String {
     let mut text = String::new();
-    for check in checks.iter().filter(|check| is_verbose || !check.holds) {
-        text.push_str(&match check.holds {
-            true => format!("[+] {}\n", check.name),
-            false => format!("[-] {}: {}\n", check.name, check.reason),
-        });
+    for name in CHECKS {
+        match hindrances.iter().find(|hindrance| check(hindrance) == name) {
+            Some(hindrance) => text.push_str(&format!("[-] {name}: {hindrance}\n")),
+            None if is_verbose => text.push_str(&format!("[+] {name}\n")),
+            None => {}
+        }
     }
-    text.push_str(if is_ready { "ready\n" } else { "not ready\n" });
-    (code, text).into_response()
+    text.push_str(if hindrances.is_empty() {
+        "ready\n"
+    } else {
+        "not ready\n"
+    });
+    text
 }
 
 async fn status(State(pages): State<Arc<Pages>>) -> Response {
@@ -161,57 +128,28 @@ fn gone() -> Response {
 mod tests {
     use super::*;
 
-    fn committee(members: &[&str], quorum: usize) -> CommitteeReport {
-        CommitteeReport {
-            term: 0,
-            members: members.iter().map(ToString::to_string).collect(),
+    #[test]
+    fn every_hindrance_stands_on_the_page_and_all_checks_do_when_asked() {
+        let quorum = Hindrance::NoQuorum {
+            linked: 2,
+            members: 4,
+            needed: 3,
+        };
+        let all = [
+            Hindrance::Stopping,
+            Hindrance::NoUpstream { known: 1 },
             quorum,
-            tolerated: members.len() - quorum,
-            own: Some("a".to_owned()),
-            proposer: None,
-            next_term_from: None,
-            round: None,
-            certificate: None,
-        }
-    }
-
-    fn link(validator: &str, listens: bool, is_heard: bool) -> LinkReport {
-        LinkReport {
-            validator: validator.to_owned(),
-            listens,
-            heard_at: is_heard.then(|| "key@host:1".to_owned()),
-        }
-    }
-
-    #[test]
-    fn a_validator_is_ready_with_a_quorum_and_not_without() {
-        let four = committee(&["a", "b", "c", "d"], 3);
-        let holds = |links: &[LinkReport]| quorum(true, &four, links).holds;
-        assert!(holds(&[
-            link("b", true, true),
-            link("c", true, true),
-            link("d", false, false)
-        ]));
-        assert!(!holds(&[link("b", true, true), link("c", false, false)]));
-        assert!(!holds(&[]));
-        // Half a link decides nothing.
-        assert!(!holds(&[
-            link("b", true, true),
-            link("c", true, false),
-            link("d", false, true)
-        ]));
-        // Who joins in the next term does not vote yet.
-        assert!(!holds(&[link("b", true, true), link("e", true, true)]));
-        let refused = quorum(true, &four, &[link("b", true, true)]);
+            Hindrance::Behind { height: 1, target: 99 },
+            Hindrance::TwoHistories,
+        ];
+        let page = readiness(&all, false);
+        assert_eq!(page.lines().filter(|line| line.starts_with("[-] ")).count(), all.len());
+        assert!(page.ends_with("\nnot ready\n"), "{page}");
         assert_eq!(
-            refused.reason,
-            "linked with 2 of 4 validators, itself counted; 3 must be"
+            readiness(&[quorum], true),
+            "[+] running\n[+] upstreams\n[-] quorum: linked with 2 of 4 validators, itself counted; 3 must be\n\
+             [+] sync\n[+] one_history\nnot ready\n"
         );
-    }
-
-    #[test]
-    fn who_votes_alone_or_not_at_all_waits_for_no_other_validator() {
-        assert!(quorum(true, &committee(&["a"], 1), &[]).holds);
-        assert!(quorum(false, &committee(&["b", "c", "d", "e"], 3), &[]).holds);
+        assert_eq!(readiness(&[], false), "ready\n");
     }
 }

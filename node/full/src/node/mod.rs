@@ -17,7 +17,7 @@ mod ordering;
 use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering as Access};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -225,7 +225,6 @@ impl<T: Tables> Parts<T> {
         let inside = Arc::new(Within {
             serving,
             sweeper: Arc::clone(&sweeper),
-            halted: Arc::clone(&self.halted),
         });
         let http = self
             .http(config, Arc::downgrade(&inside), Arc::downgrade(&server))
@@ -292,6 +291,7 @@ impl<T: Tables> Parts<T> {
             reads: Semaphore::new(READS_MAX),
             facts: facts(config),
             lifeline: self.lifeline.clone(),
+            halted: Arc::clone(&self.halted),
             meter: Arc::clone(&self.meter),
         }
     }
@@ -380,10 +380,11 @@ impl<T: Tables> Parts<T> {
         server: Weak<Server>,
     ) -> Result<Option<std::net::SocketAddr>, StartError> {
         let Some(address) = config.http else { return Ok(None) };
-        let (meter, shown) = (Arc::clone(&self.meter), inside.clone());
+        let (meter, shown, asked) = (Arc::clone(&self.meter), inside.clone(), inside.clone());
         let pages = Pages {
             lifeline: self.lifeline.clone(),
             status: Box::new(move || inside.upgrade().map(|inside| inside.status())),
+            hindrances: Box::new(move || asked.upgrade().map(|inside| inside.serving.hindrances())),
             metrics: Box::new(move || {
                 let mut levels = shown.upgrade().map(|inside| inside.serving.levels())?;
                 if let Some(server) = server.upgrade() {
@@ -401,12 +402,11 @@ impl<T: Tables> Parts<T> {
 struct Within<T> {
     serving: Arc<Serving<T>>,
     sweeper: Arc<Sweeper<T>>,
-    halted: Arc<AtomicBool>,
 }
 
 impl<T: Tables> Inside for Within<T> {
     fn status(&self) -> NodeStatus {
-        self.serving.report_status(self.halted.load(Access::Relaxed))
+        self.serving.report_status()
     }
 
     fn sweep(&self) -> Result<u64, StoreError> {

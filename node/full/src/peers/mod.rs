@@ -208,6 +208,15 @@ impl<T: Tables> Links<T> {
         reports.collect()
     }
 
+    /// The other validators with whom there is a link both ways.
+    pub(crate) fn linked(&self) -> Vec<ValidatorId> {
+        let state = self.state();
+        let listeners = state.listeners.keys().copied();
+        listeners
+            .filter(|validator| state.reached.contains_key(validator))
+            .collect()
+    }
+
     /// Destroys the vote key's copy and ends all links: this validator leaves.
     pub(crate) fn leave(&self) {
         *lock(&self.vote) = None;

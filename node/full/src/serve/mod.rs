@@ -8,11 +8,13 @@ mod beacons;
 mod committee;
 mod content;
 mod proofs;
+mod readiness;
 mod relay;
 mod status;
 mod subscribers;
 mod subscription;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, watch};
@@ -72,6 +74,8 @@ pub(crate) struct Serving<T> {
     pub(crate) reads: Semaphore,
     pub(crate) facts: Facts,
     pub(crate) lifeline: Lifeline,
+    /// Set for good when two certified histories were seen.
+    pub(crate) halted: Arc<AtomicBool>,
     pub(crate) meter: Arc<Meter>,
 }
 
@@ -124,6 +128,7 @@ impl<T: Tables> Serving<T> {
             Request::Confirm { height, head, time } => self.beacons.confirm(height, head, time).await,
             Request::Reveal { log, index, secret } => self.reveal(Revealed { log, index, secret }).await,
             Request::Peers => Ok(self.peers()),
+            Request::Ready => Ok(self.ready()),
             Request::Report { evidence } => self.report(&evidence),
             // Answered by pushes, or according to who asks: see `call`.
             Request::Subscribe { .. } | Request::Order { .. } | Request::Spread { .. } | Request::Missing { .. } => {
@@ -222,6 +227,11 @@ impl<T: Tables> Serving<T> {
         }
     }
 
+    /// Whether two certified histories were seen, so that nothing more is copied.
+    fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
     /// A part of a snapshot, for a node that joins.
     async fn snapshot(&self, height: u64, part: Opaque) -> Reply {
         let offers = Arc::clone(&self.offers);
@@ -296,6 +306,7 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::GetChunk => "get_chunk",
         Kind::HaveChunks => "have_chunks",
         Kind::ChunkTerms => "chunk_terms",
+        Kind::Ready => "ready",
     }
 }
 

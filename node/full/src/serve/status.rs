@@ -196,7 +196,7 @@ impl<T: Tables> Serving<T> {
     }
 
     /// For the operator.
-    pub(crate) fn report_status(&self, is_halted: bool) -> NodeStatus {
+    pub(crate) fn report_status(&self) -> NodeStatus {
         let tip = self.chain.tip();
         let (progress, target) = match self.progress(tip.height) {
             Progress::Downloading { target, .. } => ("downloading", target),
@@ -237,7 +237,7 @@ impl<T: Tables> Serving<T> {
             verified: gap.map_or(tip.height, |gap| gap.filled),
             pool: PoolStatus { envelopes, bytes },
             disk_bytes: self.disk.used_bytes(),
-            is_halted,
+            is_halted: self.is_halted(),
             upstreams: upstreams.collect(),
             committee: self.committee(),
             links: self.links.report(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::Encode;
 use waxwing_core::keys::VoteKey;
-use waxwing_net::wire::{Admission, Promise};
+use waxwing_net::wire::{Admission, Hindrance, Promise, Request, Response};
 use waxwing_node::NodeAddress;
 use waxwing_node::config::NodeConfig;
 use waxwing_node::directory::Directory;
@@ -98,6 +98,18 @@ async fn a_validator_is_ready_as_soon_as_there_is_a_quorum_and_not_before() {
         "{lacks}"
     );
     assert!(fetch(&first, "/livez").await.starts_with("HTTP/1.1 200"));
+    // Whoever asks from elsewhere hears the same.
+    let client = Client::to(&world, &first).await;
+    let hindrances = async || match client.ask(Request::Ready).await {
+        Ok(Response::Ready(hindrances)) => hindrances.into_vec(),
+        other => panic!("asked whether it is ready, it says {other:?}"),
+    };
+    let alone = Hindrance::NoQuorum {
+        linked: 1,
+        members: 4,
+        needed: 3,
+    };
+    assert_eq!(hindrances().await, [alone]);
     let second = world.member(&world.votes[1], &[first.address()]).await;
     let known = [first.address(), second.address()];
     let _third = world.member(&world.votes[2], &known).await;
@@ -108,6 +120,7 @@ async fn a_validator_is_ready_as_soon_as_there_is_a_quorum_and_not_before() {
     });
     waited.await.unwrap();
     assert!(fetch(&first, "/readyz?verbose").await.contains("[+] quorum"));
+    assert_eq!(hindrances().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

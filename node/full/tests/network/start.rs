@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use waxwing_net::wire::Admission;
+use waxwing_net::wire::{Admission, Hindrance, List, Request, Response};
 use waxwing_node::config::NodeConfig;
 use waxwing_node::directory::{Directory, DirectoryError};
 use waxwing_node::{Fault, StartError, start_on};
@@ -183,4 +183,7 @@ async fn a_follower_that_reaches_nobody_lives_and_is_not_ready() {
         ready.starts_with("HTTP/1.1 503") && ready.contains("[-] upstreams"),
         "{ready}"
     );
+    let asked = Client::to(&world, &node).await.ask(Request::Ready).await;
+    let nobody = List::new(vec![Hindrance::NoUpstream { known: 0 }]).unwrap();
+    assert_eq!(asked, Ok(Response::Ready(nobody)));
 }

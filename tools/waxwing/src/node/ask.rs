@@ -6,8 +6,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use waxwing_net::quic::{Connection, Dialer, Shown};
-use waxwing_net::wire::{Progress, Request, Response, Retention, Role, Status, Submitters};
+use waxwing_net::quic::{CloseCode, Closed, Connection, Dialer, RequestError, Shown};
+use waxwing_net::wire::{Hindrance, Progress, Request, Response, Retention, Role, Status, Submitters};
 use waxwing_node::NodeAddress;
 use waxwing_seal::display::display_safe;
 
@@ -76,15 +76,46 @@ fn by_page(http: SocketAddr, live_only: bool) -> (bool, String) {
     }
 }
 
-/// What can be seen from outside: whether it answers, and how far it is.
+/// What it says when it is asked from outside: whether it answers, how far it is, and what stands in its way.
 fn by_question(address: &NodeAddress, live_only: bool) -> (bool, String) {
-    match alone(async { ask(&call(address).await?).await }) {
+    let asked = alone(async {
+        let connection = call(address).await?;
+        let status = ask(&connection).await?;
+        let hindrances = if live_only {
+            Vec::new()
+        } else {
+            hindrances(&connection).await?
+        };
+        Ok((status, hindrances))
+    });
+    match asked {
         Err(failure) => (false, failure.to_string()),
         Ok(_) if live_only => (true, "live: it answers".to_owned()),
-        Ok(status) => match status.progress {
-            Progress::Verified { .. } | Progress::Joined { .. } => (true, format!("ready: {}", progress_line(&status))),
-            _ => (false, format!("not ready: {}", progress_line(&status))),
-        },
+        Ok((status, hindrances)) => readiness(&progress_line(&status), &hindrances),
+    }
+}
+
+fn readiness(progress: &str, hindrances: &[Hindrance]) -> (bool, String) {
+    if hindrances.is_empty() {
+        return (true, format!("ready: {progress}"));
+    }
+    let reasons: Vec<_> = hindrances.iter().map(ToString::to_string).collect();
+    (false, format!("not ready: {}", reasons.join("; ")))
+}
+
+async fn hindrances(connection: &Connection) -> Result<Vec<Hindrance>, Failure> {
+    match connection.request(&Request::Ready, PATIENCE).await {
+        Ok(Response::Ready(hindrances)) => Ok(hindrances.into_vec()),
+        // Its version is older than the question.
+        Err(RequestError::Closed(Closed::ByPeer(CloseCode::Malformed))) => Err(Failure::failed(
+            "the node cannot say whether it is ready: update it, or ask on its machine with `waxwing node health`",
+        )),
+        // Or newer than this program.
+        Err(RequestError::BadAnswer(_)) => Err(Failure::failed(
+            "the node gives a reason that this program does not know: update this program",
+        )),
+        Ok(_) => Err(other_answer()),
+        Err(error) => Err(Failure::failed(error.to_string())),
     }
 }
 
@@ -124,11 +155,13 @@ async fn call(address: &NodeAddress) -> Result<Connection, Failure> {
 async fn ask(connection: &Connection) -> Result<Status, Failure> {
     match connection.request(&Request::Status, PATIENCE).await {
         Ok(Response::Status(status)) => Ok(*status),
-        Ok(_) => Err(Failure::failed(
-            "the node answered something else than was asked; use another node",
-        )),
+        Ok(_) => Err(other_answer()),
         Err(error) => Err(Failure::failed(error.to_string())),
     }
+}
+
+fn other_answer() -> Failure {
+    Failure::failed("the node answered something else than was asked; use another node")
 }
 
 fn tell(
@@ -312,4 +345,31 @@ fn as_json(status: &Status, address: &NodeAddress, page: Option<Value>) -> Value
         "software": &*status.software,
         "page": page,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_when_nothing_stands_in_the_way_and_else_says_all_of_it() {
+        let done = "verified to its head, block 7";
+        assert_eq!(
+            readiness(done, &[]),
+            (true, "ready: verified to its head, block 7".to_owned())
+        );
+        let quorum = Hindrance::NoQuorum {
+            linked: 2,
+            members: 4,
+            needed: 3,
+        };
+        assert_eq!(
+            readiness(done, &[quorum, Hindrance::TwoHistories]),
+            (
+                false,
+                "not ready: linked with 2 of 4 validators, itself counted; 3 must be; two certified histories were seen"
+                    .to_owned()
+            )
+        );
+    }
 }
