@@ -9,6 +9,8 @@
 //! convenience. Whoever keeps them on paper alone loses nothing but convenience: this device goes on as it is, and the
 //! words are asked for when devices change. Nothing here shows them but [`Client::phrase`].
 
+pub(crate) mod contacts;
+
 use core::fmt;
 
 use rusqlite::Connection;
@@ -17,6 +19,10 @@ use waxwing_seal::group::{Member, Myself};
 use waxwing_seal::identity::certificate::{DeviceName, Validity};
 use waxwing_seal::identity::{Acceptance, AccountId, DeviceCertificate, Phrase};
 use waxwing_seal::{DeviceId, DeviceKey};
+
+pub use contacts::{
+    Consent, ContactDetail, ContactDevice, ContactError, ContactId, ContactKeys, ContactView, KeyChange, Standstill,
+};
 
 use crate::client::{Client, Options};
 use crate::core::blocking;
