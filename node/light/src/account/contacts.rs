@@ -210,6 +210,11 @@ pub(crate) fn meet(
     Ok(contact.id)
 }
 
+/// Whether this person blocked an account. Whoever was never met is not blocked.
+pub(crate) fn is_blocked(connection: &Connection, account: AccountId) -> Result<bool, StoreError> {
+    Ok(rows::find(connection, account)?.is_some_and(|contact| contact.blocked.is_some()))
+}
+
 /// Somebody's card shows these keys now. What changed is kept; what stops the sending waits for the person.
 #[cfg_attr(not(test), expect(dead_code, reason = "no card is read yet"))]
 pub(crate) fn see_keys(
