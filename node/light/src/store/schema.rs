@@ -11,7 +11,7 @@ use super::{StoreError, account, aftermath, contacts, epochs, forget, mls, searc
 /// The version this program writes.
 pub(crate) const VERSION: i64 = 7;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
 CREATE TABLE device (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
