@@ -22,6 +22,7 @@ use waxwing_core::envelope::KeepFor;
 
 pub use self::receipt::{Receipt, Watermark};
 pub use self::words::{Meant, Mention, Words};
+use crate::file::Manifest;
 use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, REACTION_BYTES_MAX};
 use crate::{Chance, draw};
 
@@ -186,7 +187,7 @@ mod number {
     pub(super) const HISTORY: u16 = 10;
 
     /// 0, and those that this version has a layout for.
-    pub(super) const IS_READ: [u16; 8] = [0, TEXT, REPLY, REACTION, EDIT, RETRACTION, RECEIPT, TIMER];
+    pub(super) const IS_READ: [u16; 9] = [0, TEXT, REPLY, REACTION, EDIT, RETRACTION, RECEIPT, ATTACHMENT, TIMER];
 }
 
 /// What a message does.
@@ -227,11 +228,13 @@ pub enum Kind {
         /// The time; for ever: not any more.
         keep_for: KeepFor,
     },
+    /// Hands over a file that lies on nodes beside the ledger.
+    Attachment(Box<Manifest>),
     /// A kind that this version gives no meaning to; its bytes are kept.
     Unknown(Unknown),
 }
 
-/// The payload of a kind that this version does not read: a numbered kind whose layout comes later (attachment, device,
+/// The payload of a kind that this version does not read: a numbered kind whose layout comes later (device,
 /// history), or one from the future.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unknown {
@@ -279,6 +282,7 @@ impl Kind {
             Self::Retraction { .. } => number::RETRACTION,
             Self::Receipt(_) => number::RECEIPT,
             Self::Timer { .. } => number::TIMER,
+            Self::Attachment(_) => number::ATTACHMENT,
             Self::Unknown(unknown) => unknown.number,
         }
     }
@@ -320,6 +324,7 @@ impl Kind {
             Self::Retraction { of } => of.encode(&mut out),
             Self::Receipt(receipt) => receipt.encode(&mut out),
             Self::Timer { keep_for } => out.extend_from_slice(&keep_for.days().to_be_bytes()),
+            Self::Attachment(manifest) => manifest.encode(&mut out),
             Self::Unknown(unknown) => out.extend_from_slice(&unknown.payload),
         }
         out
@@ -349,6 +354,7 @@ impl Kind {
             number::TIMER => Self::Timer {
                 keep_for: KeepFor::try_from(reader.u32()?)?,
             },
+            number::ATTACHMENT => Self::Attachment(Box::new(Manifest::decode(&mut reader)?)),
             _ => {
                 return Ok(Self::Unknown(Unknown {
                     number,

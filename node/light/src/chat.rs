@@ -311,6 +311,9 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
         }
     }
     let mut view = MessageView::with(row, &about, &about_reactions);
+    if let Some(attachment) = view.attachment.take() {
+        view.attachment = Some(attachment.with_saved(tx, row.id)?);
+    }
     if let Some(target) = messages::target(&content.kind)
         && let Some(quoted) = messages::with_content(tx, row.channel, target)?
     {

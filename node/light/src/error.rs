@@ -13,6 +13,7 @@ use waxwing_seal::{LinkError, SealError};
 
 use crate::account::{AccountError, ContactError};
 use crate::mention::Candidate;
+use crate::files::FileError;
 use crate::nodes::Fault;
 use crate::store::StoreError;
 use crate::store::home::HomeError;
@@ -28,6 +29,8 @@ pub enum Error {
     Account(AccountError),
     /// Something about a person was not done.
     Contact(ContactError),
+    /// A file was not sent, or not saved.
+    File(FileError),
     /// The link is not an invitation.
     Link(LinkError),
     /// The text is too long.
@@ -113,6 +116,7 @@ impl fmt::Display for Error {
             Self::Store(error) => error.fmt(f),
             Self::Account(error) => error.fmt(f),
             Self::Contact(error) => error.fmt(f),
+            Self::File(error) => error.fmt(f),
             Self::Link(error) => error.fmt(f),
             Self::TooLong(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),
@@ -257,6 +261,7 @@ wraps! {
     StoreError => Store,
     AccountError => Account,
     ContactError => Contact,
+    FileError => File,
     LinkError => Link,
     TooLong => TooLong,
     SealError => Seal,

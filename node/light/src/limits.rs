@@ -143,5 +143,37 @@ pub const EXPIRED_AT_ONCE: u32 = 256;
 /// write about one such entry in three seconds at worst, and a member alone every ten minutes or so.
 pub const TELLING_MS_PER_MEMBER: u64 = 2 * SECOND_MS;
 
+/// Nodes that keep a file, if as many take it: one may be gone when its readers come. More would multiply what the sender
+/// uploads and what all nodes store.
+pub const COPIES: usize = 2;
+
+/// Chunks on their way to nodes at a time: a connection holds 2 MiB of requests, and what waits here is in memory.
+pub const CHUNKS_SENT_AT_ONCE: usize = 6;
+
+/// Chunks on their way from nodes at a time: 20 MB/s at 100 ms.
+pub const CHUNKS_FETCHED_AT_ONCE: usize = 8;
+
+/// How many times as long as for other answers a node may take for one about chunks: several of them share the line.
+pub const CHUNK_PATIENCE: u32 = 6;
+
+/// How often a node that is busy is asked again for one chunk.
+pub const BUSY_TRIES: u32 = 60;
+
+/// How often a node that was lost is tried again for one chunk: long enough for its restart.
+pub const LOST_TRIES: u32 = 4;
+
+/// The first wait before that; then longer ones.
+pub const LOST_WAIT_MS: u64 = 500;
+
+/// What a node says to keep for a shorter time than this is put there again: an upload that goes on after days must not
+/// hand over a file whose beginning is about to be dropped.
+pub const CHUNK_KEPT_ENOUGH_MS: u64 = DAY_MS;
+
+/// How long an upload that was broken off can be gone on with: beyond it, nodes have dropped most of it.
+pub const UPLOAD_KEPT_MS: u64 = 30 * DAY_MS;
+
+/// How often an upload begins anew because the file changed while it was being sent.
+pub const PLANS_MAX: u32 = 3;
+
 /// Messages handed out at once.
 pub const MESSAGES_PER_READ_MAX: u32 = 1000;

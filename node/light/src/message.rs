@@ -6,8 +6,9 @@
 
 use serde::Serialize;
 use waxwing_core::keys::LogId;
-use waxwing_seal::{ContentId, Kind};
+use waxwing_seal::{Content, ContentId, Kind};
 
+use crate::files::AttachmentView;
 use crate::groups::event::Event;
 use crate::store::messages::{BodyState, Message, State, ViewCheck};
 
@@ -147,6 +148,8 @@ pub struct MessageView {
     pub about: Option<String>,
     /// That message, if it is here.
     pub quotes: Option<Quote>,
+    /// The file that it hands over.
+    pub attachment: Option<AttachmentView>,
     /// What it says: for an edited message what its author put in its place.
     pub text: Option<String>,
     /// Whether its author replaced the text.
@@ -211,6 +214,13 @@ fn said(kind: &Kind) -> (Option<&str>, Option<ContentId>) {
     }
 }
 
+fn attachment(content: &Content) -> Option<AttachmentView> {
+    match &content.kind {
+        Kind::Attachment(manifest) => AttachmentView::of(manifest),
+        _ => None,
+    }
+}
+
 fn author(message: &Message) -> Option<Author> {
     let device = message.device?;
     let name = match (&message.content, &message.event) {
@@ -267,6 +277,7 @@ impl MessageView {
             kind: content.map(|content| content.kind.word()),
             about: about.map(|about| about.to_string()),
             quotes: None,
+            attachment: content.and_then(attachment),
             text: text.map(str::to_owned),
             edited: false,
             retracted: false,
@@ -299,9 +310,19 @@ impl MessageView {
         }
         if view.retracted {
             view.text = None;
+            view.attachment = None;
             view.reactions.clear();
         }
         view
+    }
+}
+
+impl MessageView {
+    /// What a message with a file is found by: its words, and the file's name behind them.
+    pub(crate) fn name_and_words(&self) -> Option<String> {
+        let name = &self.attachment.as_ref()?.name;
+        // The words first: where they match is told by their places.
+        Some(format!("{}\n{name}", self.text.as_deref().unwrap_or_default()))
     }
 }
 

@@ -95,6 +95,14 @@ impl Peer {
         }
     }
 
+    /// The same connection with so many times the patience.
+    pub(crate) fn patient(&self, times: u32) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            answer: self.answer * times,
+        }
+    }
+
     /// Who it is.
     pub(crate) const fn node(&self) -> NodeId {
         self.connection.node()

@@ -91,10 +91,12 @@ impl Client {
                 let mut hits = Vec::new();
                 for (message, marked) in search::find(tx, &expression, query.channel, most, &marks)? {
                     let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
-                    hits.push(Hit {
-                        message: whole(tx, &row)?,
-                        matches: matches(&marked, &marks),
-                    });
+                    let message = whole(tx, &row)?;
+                    let shown = message.text.as_deref().map_or(0, |text| text.chars().count());
+                    let mut matches = matches(&marked, &marks);
+                    // Behind the text stands the name of a file, by which it is found as well.
+                    matches.retain(|(_, end)| *end <= shown);
+                    hits.push(Hit { message, matches });
                 }
                 hits.reverse();
                 Ok(hits)

@@ -12,7 +12,6 @@ use waxwing_net::wire::{Chunk, ChunkTerms, Holding, List, Opaque, Request, Respo
 use super::Peer;
 use crate::nodes::Fault;
 
-#[expect(dead_code, reason = "for sending and fetching attachments; they go through here")]
 impl Peer {
     /// Asks the node to keep a sealed chunk for so many days; returns until when it does, in ms since 1970 by its clock.
     /// The chunk is durable there then. Putting it again, after an answer that got lost, costs nothing.

@@ -82,7 +82,7 @@ fn settle(connection: &Connection, row: &Message) -> Result<(), StoreError> {
     let text = match content.kind {
         Kind::Text(_) | Kind::Reply { .. } => MessageView::with(row, &about, &[]).text,
         // A file is found by its name as well, until it was taken back.
-        Kind::Attachment(_) => MessageView::with(row, &about, &[]).text,
+        Kind::Attachment(_) => MessageView::with(row, &about, &[]).name_and_words(),
         _ => None,
     };
     search::set(connection, row.id, text.as_deref())

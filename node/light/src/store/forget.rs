@@ -23,7 +23,7 @@ pub(super) const NEXT_CHANNEL: &str =
     "(SELECT max(channels_used, coalesce((SELECT max(id) FROM channel), 0)) + 1 FROM device)";
 
 /// In an order in which nothing is referred to that is gone.
-const STATEMENTS: [&str; 12] = [
+const STATEMENTS: [&str; 14] = [
     "UPDATE device SET channels_used = max(channels_used, ?1)",
     "UPDATE device SET messages_used = max(messages_used,
         coalesce((SELECT max(id) FROM message WHERE channel = ?1), 0))",
@@ -33,6 +33,8 @@ const STATEMENTS: [&str; 12] = [
     "DELETE FROM submission WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM welcome WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM wanted WHERE channel = ?1",
+    "DELETE FROM saved WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
+    "DELETE FROM upload WHERE channel = ?1",
     "DELETE FROM outbox WHERE channel = ?1",
     "DELETE FROM message WHERE channel = ?1",
     "DELETE FROM past_log WHERE channel = ?1",

@@ -21,6 +21,7 @@ pub(crate) mod aftermath;
 pub(crate) mod channels;
 pub(crate) mod contacts;
 pub(crate) mod epochs;
+pub(crate) mod files;
 pub(crate) mod forget;
 pub(crate) mod home;
 pub(crate) mod key;

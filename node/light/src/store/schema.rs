@@ -6,12 +6,12 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, account, aftermath, contacts, epochs, forget, mls, search};
+use super::{StoreError, account, aftermath, contacts, epochs, files, forget, mls, search};
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 7;
+pub(crate) const VERSION: i64 = 8;
 
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
 CREATE TABLE device (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
@@ -166,6 +166,7 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(epochs::TABLES)?;
     transaction.execute_batch(account::TABLES)?;
     transaction.execute_batch(contacts::TABLES)?;
+    transaction.execute_batch(files::TABLES)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -203,6 +204,10 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             // Version 7: people met.
             if version < 7 {
                 transaction.execute_batch(contacts::TABLES)?;
+            }
+            // Version 8: files on their way, and where others were saved.
+            if version < 8 {
+                transaction.execute_batch(files::TABLES)?;
             }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)

@@ -3,10 +3,12 @@
 mod about;
 mod chat;
 mod clock;
+mod files;
 mod forget;
 mod forks;
 mod groups;
 mod home;
+mod kept;
 mod lies;
 mod malicious;
 mod node;

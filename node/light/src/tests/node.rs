@@ -20,6 +20,7 @@ use waxwing_net::wire::{
 };
 use waxwing_seal::NodeAddress;
 
+use super::kept::Kept;
 use super::world::{Admitted, LogRow, World, bytes};
 
 /// One way to misbehave.
@@ -88,6 +89,7 @@ struct Inner {
     lies: Mutex<Vec<Lie>>,
     forgery: Mutex<Option<Forgery>>,
     key: NodeKey,
+    kept: Kept,
     peers: Mutex<Vec<Peer>>,
     submitted: AtomicU32,
     asked: AtomicU32,
@@ -112,6 +114,7 @@ impl TestNode {
             lies: Mutex::default(),
             forgery: Mutex::default(),
             key: key.clone(),
+            kept: Kept::default(),
             peers: Mutex::default(),
             submitted: AtomicU32::new(0),
             asked: AtomicU32::new(0),
@@ -162,6 +165,11 @@ impl TestNode {
 
     pub(crate) fn address(&self) -> NodeAddress {
         NodeAddress::new(&self.server.address().unwrap().to_string(), self.key.public()).unwrap()
+    }
+
+    /// What it keeps of files.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.inner.kept
     }
 
     /// Envelopes that were handed to it.
@@ -302,10 +310,11 @@ impl Inner {
             | Request::Missing { .. }
             | Request::Confirm { .. }
             | Request::Snapshot { .. }
-            | Request::PutChunk { .. }
+ => Err(Refusal::NotAllowed),
+            about_chunks @ (Request::PutChunk { .. }
             | Request::GetChunk { .. }
             | Request::HaveChunks { .. }
-            | Request::ChunkTerms => Err(Refusal::NotAllowed),
+            | Request::ChunkTerms) => self.kept.answer(&world, about_chunks),
         }
     }
 

@@ -1,0 +1,511 @@
+//! Files: what is sent arrives whole or not at all, goes on where it was broken off, and nobody on the way changes a bit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use core::num::NonZeroU32;
+
+use waxwing_core::envelope::KeepFor;
+use waxwing_core::limits::DAY_MS;
+use waxwing_net::wire::{Kind as Asked, Refusal, Response};
+use waxwing_seal::Kind;
+use waxwing_seal::file::{FileName, Manifest};
+
+use super::*;
+use crate::error::Error;
+use crate::files::{Attached, Attachment, AttachmentView, Destination, FileError, Report};
+use crate::search::Query;
+use crate::store::StoreError;
+use crate::store::{files, messages};
+
+fn silent() -> Report {
+    Arc::new(|_| {})
+}
+
+/// Bytes that do not repeat from piece to piece.
+fn bytes(length: usize, seed: u8) -> Vec<u8> {
+    (0..length)
+        .map(|at| u8::try_from((at / 7 + at / 65_537 + usize::from(seed)) % 256).unwrap())
+        .collect()
+}
+
+fn file_of(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn attachment(path: &Path) -> Attachment {
+    Attachment {
+        path: path.to_owned(),
+        name: None,
+        media_type: "image/jpeg".to_owned(),
+        words: "look at this".to_owned(),
+        days: NonZeroU32::new(30).unwrap(),
+    }
+}
+
+async fn attach(client: &Client, channel: ChannelId, path: &Path) -> Result<Attached, Error> {
+    client.attach(channel, attachment(path), silent()).await
+}
+
+/// Attaches a file and waits until the message is final.
+async fn attach_finally(person: &Person, channel: ChannelId, path: &Path) -> Attached {
+    let attached = attach(&person.client, channel, path).await.unwrap();
+    let view = person.client.settle(attached.message, PATIENCE).await.unwrap();
+    assert_eq!(view.state, Ladder::Final);
+    attached
+}
+
+/// The newest message with a file, as a reader finds it.
+async fn newest_file(client: &Client, channel: ChannelId) -> MessageView {
+    client.refresh().await.unwrap();
+    let views = client.read(channel, Range::Last(10)).await.unwrap();
+    let mut files = views.into_iter().filter(|view| view.kind == Some("attachment"));
+    files.next_back().unwrap()
+}
+
+fn query(word: &str) -> Query {
+    Query {
+        words: vec![word.to_owned()],
+        channel: None,
+        most: 10,
+    }
+}
+
+async fn save(client: &Client, message: MessageId, folder: &Path) -> Result<PathBuf, Error> {
+    let to = Destination::Folder(folder.to_owned());
+    Ok(client.save_attachment(message, to, silent()).await?.unwrap())
+}
+
+async fn manifest_of(client: &Client, message: MessageId) -> Manifest {
+    let core = Arc::clone(&client.core);
+    let row = core.read(move |tx| messages::load(tx, message)).await.unwrap().unwrap();
+    match row.content.unwrap().kind {
+        Kind::Attachment(manifest) => *manifest,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The key that an upload was begun with.
+async fn key_of_upload(client: &Client, channel: ChannelId, path: &Path) -> Option<[u8; 32]> {
+    let path = std::fs::canonicalize(path).unwrap();
+    let row = path.as_os_str().as_encoded_bytes().to_vec();
+    let core = Arc::clone(&client.core);
+    let plan = core
+        .read::<_, StoreError>(move |tx| files::upload(tx, channel, &row))
+        .await
+        .unwrap();
+    plan.map(|plan| *plan.key.expose())
+}
+
+/// Lets a node answer so many requests of a kind, then refuses them.
+fn breaks_after(node: &TestNode, kind: Asked, answers: u32) {
+    let asked = AtomicU32::new(0);
+    node.forges(move |_, request, reply| {
+        if request.kind() == kind && asked.fetch_add(1, Ordering::Relaxed) >= answers {
+            return Err(Refusal::ShuttingDown);
+        }
+        reply
+    });
+}
+
+fn is_honest_again(node: &TestNode) {
+    node.forges(|_, _, reply| reply);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_any_size_arrives_as_it_was() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Nothing, a byte, a piece and a little, and so many pieces that their ids become a list of their own.
+    for (number, length) in [0, 1, 262_145, 3_000_000].into_iter().enumerate() {
+        let sent = bytes(length, 1);
+        let path = file_of(out.path(), &format!("cat{number}.jpg"), &sent);
+        let attached = attach_finally(&ada, channel.0, &path).await;
+        assert_eq!(attached.copies, 1, "there is one node");
+        let view = newest_file(&ben.client, channel.1).await;
+        assert_eq!(view.text.as_deref(), Some("look at this"));
+        let shown = view.attachment.clone().unwrap();
+        assert_eq!(shown.size, u64::try_from(length).unwrap());
+        assert_eq!(shown.hash, blake3::hash(&sent).to_hex().to_string());
+        let kept = shown.kept_until_ms.unwrap();
+        let now = ben.client.clock().now();
+        assert!(kept > now + 29 * DAY_MS && kept < now + 31 * DAY_MS);
+        assert_eq!((shown.saved, shown.saved_ms), (None, None));
+        let saved = save(&ben.client, view.id, folder.path()).await.unwrap();
+        assert_eq!(std::fs::read(&saved).unwrap(), sent, "{length}");
+        assert_eq!(saved, folder.path().join(format!("cat{number}.jpg")));
+        let shown = ben.client.message(view.id).await.unwrap().attachment.unwrap();
+        assert_eq!(shown.saved.unwrap(), saved.display().to_string());
+    }
+    assert!(node.kept().ids().len() > 12);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 4, "no unfinished file is left: {left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_saved_again_gets_a_name_of_its_own_and_is_nobody_elses_to_read() {
+    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = file_of(out.path(), "cat.jpg", b"meow");
+    attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let first = save(&ben.client, view.id, folder.path()).await.unwrap();
+    let second = save(&ben.client, view.id, folder.path()).await.unwrap();
+    assert_eq!(second, folder.path().join("cat (2).jpg"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(&first).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let here = Destination::File(first.clone());
+    let refused = ben.client.save_attachment(view.id, here, silent()).await;
+    assert_eq!(refused, Err(FileError::Exists.into()));
+    let there = Destination::File(folder.path().join("other name"));
+    let third = ben.client.save_attachment(view.id, there, silent()).await.unwrap();
+    assert_eq!(std::fs::read(third.unwrap()).unwrap(), b"meow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_was_broken_off_goes_on_with_the_same_chunks() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let sent = bytes(5_000_000, 2);
+    let path = file_of(out.path(), "film.mp4", &sent);
+    breaks_after(&node, Asked::PutChunk, 7);
+    let refused = attach(&ada.client, channel.0, &path).await;
+    assert!(matches!(refused, Err(Error::File(FileError::NobodyKeeps(_)))), "{refused:?}");
+    let before = node.kept().ids();
+    // The node took those that it refused to speak of as well: what counts is what it says that it has.
+    assert!(before.len() >= 7 && before.len() < 20, "{}", before.len());
+    assert!(ada.client.read(channel.0, Range::Last(9)).await.unwrap().is_empty(), "nothing was said");
+    let key = key_of_upload(&ada.client, channel.0, &path).await.unwrap();
+    is_honest_again(&node);
+    // Another process, as after a crash.
+    let again = ada.again().await;
+    let puts = node.kept().puts();
+    let attached = attach(&again, channel.0, &path).await.unwrap();
+    let all = node.kept().ids();
+    assert_eq!(usize::try_from(node.kept().puts() - puts).unwrap(), all.len() - before.len());
+    assert!(before.iter().all(|id| all.contains(id)));
+    assert_eq!(manifest_of(&again, attached.message).await.key.expose(), &key);
+    assert_eq!(key_of_upload(&again, channel.0, &path).await, None, "it was sent");
+    assert_eq!(again.settle(attached.message, PATIENCE).await.unwrap().state, Ladder::Final);
+    let view = newest_file(&ben.client, channel.1).await;
+    let saved = save(&ben.client, view.id, out.path()).await.unwrap();
+    assert_eq!(std::fs::read(saved).unwrap(), sent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changed_meanwhile_begins_anew_with_another_key() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "draft.txt", &bytes(3_000_000, 3));
+    breaks_after(&node, Asked::PutChunk, 3);
+    attach(&ada.client, channel.0, &path).await.unwrap_err();
+    let key = key_of_upload(&ada.client, channel.0, &path).await.unwrap();
+    is_honest_again(&node);
+    // One byte near the end, in a piece that no node has yet.
+    let mut changed = bytes(3_000_000, 3);
+    changed[2_900_000] ^= 1;
+    file_of(out.path(), "draft.txt", &changed);
+    let attached = attach_finally(&ada, channel.0, &path).await;
+    let manifest = manifest_of(&ada.client, attached.message).await;
+    assert_ne!(manifest.key.expose(), &key, "no key for two texts");
+    let view = newest_file(&ben.client, channel.1).await;
+    let saved = save(&ben.client, view.id, out.path()).await.unwrap();
+    assert_eq!(std::fs::read(saved).unwrap(), changed);
+    // Shorter and longer ones, too.
+    for length in [2_999_999, 3_000_001] {
+        breaks_after(&node, Asked::PutChunk, 3);
+        file_of(out.path(), "draft.txt", &bytes(3_000_000, 4));
+        attach(&ada.client, channel.0, &path).await.unwrap_err();
+        is_honest_again(&node);
+        file_of(out.path(), "draft.txt", &bytes(length, 4));
+        let attached = attach(&ada.client, channel.0, &path).await.unwrap();
+        let manifest = manifest_of(&ada.client, attached.message).await;
+        assert_eq!(manifest.length, u64::try_from(length).unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_keep_a_file_and_one_of_them_is_enough() {
+    let Pair { node, world, ada, ben, channel } = pair().await;
+    let (second, third) = (TestNode::honest(&world), TestNode::honest(&world));
+    ada.knows(&world, &[&node, &second, &third]).await;
+    ben.knows(&world, &[&node, &second, &third]).await;
+    let out = tempfile::tempdir().unwrap();
+    let sent = bytes(700_000, 5);
+    let path = file_of(out.path(), "cat.jpg", &sent);
+    let attached = attach_finally(&ada, channel.0, &path).await;
+    assert_eq!(attached.copies, 2);
+    let kept: Vec<_> = [&node, &second, &third]
+        .into_iter()
+        .filter(|node| !node.kept().ids().is_empty())
+        .collect();
+    assert_eq!(kept.len(), 2, "and no more of them");
+    assert_eq!(kept[0].kept().ids(), kept[1].kept().ids());
+    let holders = manifest_of(&ada.client, attached.message).await.holders;
+    assert!(kept.iter().all(|node| holders.contains(&node.address().id())));
+    kept[0].kept().drop_all();
+    let view = newest_file(&ben.client, channel.1).await;
+    let saved = save(&ben.client, view.id, out.path()).await.unwrap();
+    assert_eq!(std::fs::read(saved).unwrap(), sent);
+    assert!(ben.faults(world.network()).await.is_empty(), "not to keep something is no fault");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_node_fails_another_takes_its_place() {
+    let Pair { node, world, ada, channel, .. } = pair().await;
+    let (second, third) = (TestNode::honest(&world), TestNode::honest(&world));
+    ada.knows(&world, &[&node, &second, &third]).await;
+    ada.prefers(&world, &node).await;
+    breaks_after(&node, Asked::PutChunk, 1);
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "cat.jpg", &bytes(2_000_000, 6));
+    let attached = attach(&ada.client, channel.0, &path).await.unwrap();
+    assert_eq!(attached.copies, 2);
+    let holders = manifest_of(&ada.client, attached.message).await.holders;
+    assert!(!holders.contains(&node.address().id()), "it does not have everything");
+    assert_eq!(second.kept().ids(), third.kept().ids());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_gives_another_chunk_is_blamed_and_another_one_asked() {
+    let Pair { node, world, ada, ben, channel } = pair().await;
+    let second = TestNode::honest(&world);
+    ada.knows(&world, &[&node, &second]).await;
+    ben.knows(&world, &[&node, &second]).await;
+    let out = tempfile::tempdir().unwrap();
+    let sent = bytes(900_000, 7);
+    let path = file_of(out.path(), "cat.jpg", &sent);
+    attach_finally(&ada, channel.0, &path).await;
+    node.forges(|_, _, reply| match reply {
+        Ok(Response::GetChunk(chunk)) => {
+            let mut altered = chunk.to_vec();
+            altered[17] ^= 1;
+            Ok(Response::GetChunk(altered.into()))
+        }
+        reply => reply,
+    });
+    ben.prefers(&world, &node).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    ben.prefers(&world, &node).await;
+    let saved = save(&ben.client, view.id, out.path()).await.unwrap();
+    assert_eq!(std::fs::read(saved).unwrap(), sent);
+    assert!(ben.faults(world.network()).await.contains(&"wrong-answer".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_that_was_broken_off_goes_on_with_what_is_there_if_that_is_right() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sent = bytes(6_000_000, 8);
+    let path = file_of(out.path(), "film.mp4", &sent);
+    attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    breaks_after(&node, Asked::GetChunk, 12);
+    let refused = save(&ben.client, view.id, folder.path()).await;
+    assert!(matches!(refused, Err(Error::File(FileError::NobodyHas { .. }))), "{refused:?}");
+    let part = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(part.file_name().unwrap().to_str().unwrap().starts_with(".waxwing-"));
+    let there = std::fs::read(&part).unwrap();
+    let pieces = there.len() / 262_144;
+    assert!(pieces >= 8 && there == sent[..there.len()], "{pieces}");
+    // A crash left something else behind in the last two of them, and half a piece.
+    let mut torn = there.clone();
+    torn[(pieces - 2) * 262_144] ^= 1;
+    torn.extend([0; 1000]);
+    std::fs::write(&part, torn).unwrap();
+    is_honest_again(&node);
+    let before = node.kept().gets();
+    let again = ben.again().await;
+    let saved = save(&again, view.id, folder.path()).await.unwrap();
+    assert_eq!(std::fs::read(&saved).unwrap(), sent);
+    let all = 23 + 1;
+    let fetched = usize::try_from(node.kept().gets() - before).unwrap();
+    assert_eq!(fetched, all - (pieces - 2), "{pieces} pieces were there, two of them wrong");
+    assert!(!part.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_node_that_takes_it_nothing_is_said() {
+    let Pair { node, world, ada, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "cat.jpg", &bytes(10, 9));
+    node.lie(Lie::Refuses(Asked::ChunkTerms, Refusal::NoChunks));
+    let offers = ada.client.file_offers(channel.0, 10).await.unwrap();
+    assert!(!offers[0].takes && offers[0].quota_bytes.is_none());
+    let refused = attach(&ada.client, channel.0, &path).await.unwrap_err();
+    assert!(refused.to_string().contains("keeps no attachments"), "{refused}");
+    assert!(ada.faults(world.network()).await.is_empty(), "an offer that is not made is no fault");
+    node.repent();
+    // Larger than what is free: said before anything is sent.
+    let offers = ada.client.file_offers(channel.0, super::kept::QUOTA).await.unwrap();
+    assert!(!offers[0].takes && offers[0].reason.as_ref().unwrap().contains("free"), "{offers:?}");
+    let offers = ada.client.file_offers(channel.0, 10).await.unwrap();
+    assert!(offers[0].takes && offers[0].days == Some(30), "{offers:?}");
+    assert!(node.kept().ids().is_empty());
+    assert!(ada.client.read(channel.0, Range::Last(9)).await.unwrap().is_empty());
+    let folder = attach(&ada.client, channel.0, out.path()).await;
+    assert_eq!(folder, Err(FileError::NoFile.into()));
+    let missing = attach(&ada.client, channel.0, &out.path().join("nothing")).await;
+    assert_eq!(missing, Err(FileError::Read(std::io::ErrorKind::NotFound).into()));
+}
+
+/// Sends a manifest as a hostile member could write it.
+async fn says(person: &Person, channel: ChannelId, manifest: Manifest) {
+    let draft = Draft {
+        kind: Kind::Attachment(Box::new(manifest)),
+        keep_for: KeepFor::Ever,
+    };
+    let message = person.client.send(channel, draft).await.unwrap();
+    person.client.settle(message, PATIENCE).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_manifest_harms_nobody() {
+    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = file_of(out.path(), "cat.jpg", &bytes(300_000, 10));
+    let attached = attach_finally(&ada, channel.0, &path).await;
+    let good = manifest_of(&ada.client, attached.message).await;
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+
+    let name = FileName::new("../../cat\u{202e}gpj.exe").unwrap();
+    says(&ada, channel.0, Manifest { name, ..good.clone() }).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let saved = save(&ben.client, view.id, &inner).await.unwrap();
+    assert_eq!(saved, inner.join("cat⟨202E⟩gpj.exe"));
+
+    let refused = |error: FileError| Err::<PathBuf, _>(Error::File(error));
+    let hash = waxwing_core::Hash([1; 32]);
+    says(&ada, channel.0, Manifest { hash, ..good.clone() }).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    assert_eq!(save(&ben.client, view.id, &inner).await, refused(FileError::WrongHash));
+
+    // One byte less than was sealed.
+    let length = good.length - 1;
+    says(&ada, channel.0, Manifest { length, ..good.clone() }).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let broken = save(&ben.client, view.id, &inner).await;
+    assert!(matches!(broken, Err(Error::File(FileError::Unsound(_)))), "{broken:?}");
+
+    let key = waxwing_seal::file::FileKey::from_bytes([3; 32]);
+    says(&ada, channel.0, Manifest { key, ..good.clone() }).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let broken = save(&ben.client, view.id, &inner).await;
+    assert!(matches!(broken, Err(Error::File(FileError::Unsound(_)))), "{broken:?}");
+
+    let mut swapped = good.clone();
+    swapped.chunks.swap(0, 1);
+    says(&ada, channel.0, swapped).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let broken = save(&ben.client, view.id, &inner).await;
+    assert!(matches!(broken, Err(Error::File(FileError::Unsound(_)))), "{broken:?}");
+
+    let names = std::fs::read_dir(&inner).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.filter(|name| !name.to_string_lossy().ends_with(".part")).collect();
+    assert_eq!(names.len(), 1, "only the one whole file: {names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_in_the_place_of_the_unfinished_file_is_not_followed() {
+    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = file_of(out.path(), "cat.jpg", b"meow");
+    attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let victim = file_of(out.path(), "victim", b"precious");
+    let part = format!(".waxwing-{}.part", view.content_id.clone().unwrap());
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&victim, folder.path().join(part)).unwrap();
+    let refused = save(&ben.client, view.id, folder.path()).await;
+    assert_eq!(refused, Err(FileError::Exists.into()));
+    assert_eq!(std::fs::read(victim).unwrap(), b"precious");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_sender_takes_back_cannot_be_opened_any_more() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "secretplan.pdf", b"meow");
+    let attached = attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let found = ben.client.search(query("secretplan")).await.unwrap();
+    assert_eq!(found.len(), 1, "found by its name");
+    let retraction = ada.client.retract(attached.message).await.unwrap();
+    ada.client.settle(retraction, PATIENCE).await.unwrap();
+    ben.client.refresh().await.unwrap();
+    let shown = ben.client.message(view.id).await.unwrap();
+    assert!(shown.retracted && shown.attachment.is_none() && shown.text.is_none());
+    assert!(manifest_of(&ben.client, view.id).await.is_forgotten(), "its key is gone");
+    assert!(ben.client.search(query("secretplan")).await.unwrap().is_empty());
+    let refused = save(&ben.client, view.id, out.path()).await;
+    assert_eq!(refused, Err(FileError::TakenBack.into()));
+    let said = ada.say_finally(channel.0, "hello").await;
+    let refused = save(&ada.client, said.id, out.path()).await;
+    assert_eq!(refused, Err(FileError::NoAttachment.into()));
+    assert_eq!(node.kept().ids().len(), 1, "the nodes drop it when its time has come");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_whose_time_has_passed_is_said_to_be_gone() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "cat.jpg", b"meow");
+    attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    node.kept().drop_all();
+    let gone = save(&ben.client, view.id, out.path()).await.unwrap_err();
+    assert!(gone.to_string().contains("try again later"), "{gone}");
+    let good = manifest_of(&ben.client, view.id).await;
+    says(&ada, channel.0, Manifest { kept_until_ms: 1000, ..good }).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let gone = save(&ben.client, view.id, out.path()).await.unwrap_err();
+    assert!(gone.to_string().contains("ask its sender to send it again"), "{gone}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_can_be_handed_on_piece_by_piece() {
+    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let sent = bytes(800_000, 11);
+    let path = file_of(out.path(), "cat.jpg", &sent);
+    attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    let target = out.path().join("stream");
+    let stream = Destination::Stream(Box::new(std::fs::File::create(&target).unwrap()));
+    assert_eq!(ben.client.save_attachment(view.id, stream, silent()).await, Ok(None));
+    assert_eq!(std::fs::read(target).unwrap(), sent);
+    let shown = ben.client.message(view.id).await.unwrap().attachment;
+    assert!(shown.is_some_and(|AttachmentView { saved, .. }| saved.is_none()), "it is nowhere here");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_with_files_can_be_forgotten() {
+    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "cat.jpg", &bytes(3_000_000, 12));
+    attach_finally(&ada, channel.0, &path).await;
+    let view = newest_file(&ben.client, channel.1).await;
+    save(&ben.client, view.id, out.path()).await.unwrap();
+    let other = file_of(out.path(), "other.jpg", &bytes(3_000_000, 13));
+    breaks_after(&node, Asked::PutChunk, 3);
+    attach(&ben.client, channel.1, &other).await.unwrap_err();
+    let drop = crate::forget::UnderWay::Drop;
+    ben.client.forget_channel(channel.1, drop).await.unwrap();
+    let core = Arc::clone(&ben.client.core);
+    let left = core
+        .read::<_, StoreError>(|tx| {
+            let count = |table| tx.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+            Ok((count("upload")?, count("saved")?))
+        })
+        .await
+        .unwrap();
+    assert_eq!(left, (0, 0));
+}
