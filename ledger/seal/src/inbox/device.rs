@@ -138,7 +138,7 @@ impl Youngster {
         };
         match inner.open(at.key, spot.occasion)? {
             Post::Offer(offer) => self.hear(&spot, at.time_ms, *offer),
-            Post::HandOver(handed) => self.arrive(&spot, handed),
+            Post::HandOver(handed) => self.arrive(&spot, at.time_ms, handed),
             Post::Request(_) | Post::Part(_) | Post::Declined(_) | Post::Greeting(_) | Post::Accepting(_) => {
                 Err(Void::OutOfPlace)
             }
@@ -195,7 +195,7 @@ impl Youngster {
         Ok((mail, keys))
     }
 
-    fn arrive(&mut self, spot: &Spot, handed: Box<HandOver>) -> Result<Event, Void> {
+    fn arrive(&mut self, spot: &Spot, time_ms: u64, handed: Box<HandOver>) -> Result<Event, Void> {
         let accepted = match self.progress {
             Progress::Accepted(accepted) if accepted == handed.offer => accepted,
             _ => return Err(Void::OtherOffer),
@@ -212,7 +212,9 @@ impl Youngster {
         for one in &handed.handed {
             let certificate = one.certificate.clone();
             let certified = certificate.verify(one.network, offer.certificate.account);
-            if certified.map_err(Void::Certificate)?.device != self.opening.device {
+            let certified = certified.map_err(Void::Certificate)?;
+            certified.counts_at(time_ms).map_err(Void::Certificate)?;
+            if certified.device != self.opening.device {
                 return Err(Void::OtherDevice);
             }
         }

@@ -1,8 +1,9 @@
 //! The inbox of somebody else, as whoever has the link sees it: its opening, and what to post.
 //!
 //! A door is read from the log's first entry on. The first entry that [`Door::read`] accepts is the opening; what comes
-//! before it is void, and what comes after need not be read. A body that is not there is passed over, unless
-//! [`Door::must_stay`]: that one may be the opening, and is waited for. `// SPEC 28.3`
+//! before it is void, and what comes after need not be read. Only bodies of which [`Door::may_open`] are fetched, and such
+//! a one is waited for if it is not there: passing it over could mean taking a later opening for the first.
+//! `// SPEC 28.3`
 
 use core::fmt;
 
@@ -20,6 +21,7 @@ use crate::sealer::no_erase;
 
 use super::body::{Mail, Outer, To, read, seal_post};
 use super::key::{InboxAddress, InboxKey, InboxPublic, InboxSeed};
+use super::limits::{HANDED_NETWORKS_MAX, OPENING_BODY_BYTES_MAX};
 use super::opening::{DeviceOpening, Opening};
 use super::post::{Note, Offer, Post, Request, Spot};
 use super::void::{PostError, Void};
@@ -73,10 +75,12 @@ impl Door {
         self.keys.log()
     }
 
-    /// Whether a body that is not there has to be waited for.
+    /// Whether an entry can be the opening, by its header alone: it is short, and was made so that nobody can erase it.
+    /// Others are passed over unread.
     #[must_use]
-    pub fn must_stay(&self, header: &EnvelopeHeader) -> bool {
-        must_stay(&self.keys, header)
+    pub fn may_open(&self, header: &EnvelopeHeader) -> bool {
+        let stays = header.erasure == no_erase(self.keys.seal_key(), header.body_hash);
+        stays && header.log == self.log() && header.body_length <= OPENING_BODY_BYTES_MAX
     }
 
     /// Whether this entry, in a block of this time, is the opening.
@@ -85,6 +89,9 @@ impl Door {
     /// Why not: it is void, or it is a post of somebody else.
     pub fn read(&self, time_ms: u64, header: &EnvelopeHeader, body: &[u8]) -> Result<Opened, Void> {
         let (network, log) = (self.hash_keys.network(), self.keys.log());
+        if header.body_length > OPENING_BODY_BYTES_MAX {
+            return Err(Void::TooLarge);
+        }
         match (read(&self.hash_keys, &self.keys, header, body)?, self.owner) {
             (Outer::Opening(opening), Owner::Account(account)) => {
                 opening.verify(network, log, account, time_ms)?;
@@ -103,8 +110,7 @@ impl Door {
                     id,
                 }))
             }
-            (Outer::Post(_), _) => Err(Void::NotOpened),
-            (Outer::Opening(_) | Outer::DeviceOpening(_), _) => Err(Void::OutOfPlace),
+            (Outer::Opening(_) | Outer::DeviceOpening(_) | Outer::Post(_), _) => Err(Void::OutOfPlace),
         }
     }
 
@@ -131,11 +137,6 @@ impl Door {
         };
         seal_post(&self.hash_keys, to, post, myself.key(), keep_for, chance)
     }
-}
-
-/// A body that was made so that nobody can erase it, by its header alone.
-pub(super) fn must_stay(keys: &EpochKeys, header: &EnvelopeHeader) -> bool {
-    header.log == keys.log() && header.erasure == no_erase(keys.seal_key(), header.body_hash)
 }
 
 impl fmt::Debug for Door {
@@ -262,7 +263,7 @@ impl OpenDevice {
         networks.sort_unstable();
         networks.dedup();
         let spot = self.door.spot(self.id);
-        let is_few = u32::try_from(networks.len()).is_ok_and(|count| count <= super::limits::HANDED_NETWORKS_MAX);
+        let is_few = u32::try_from(networks.len()).is_ok_and(|count| count <= HANDED_NETWORKS_MAX);
         if !is_few || !networks.contains(&spot.network) {
             return Err(PostError::NotAsOffered);
         }

@@ -61,6 +61,15 @@ pub const OPENING_BYTES_MAX: u32 =
 pub const REQUEST_BYTES_MAX: u32 =
     CERTIFICATE_BYTES_MAX + 4 + NAME_BYTES_MAX + 4 + NOTE_BYTES_MAX + 4 + KEY_PACKAGE_BYTES_MAX + 32 + 1216 + 65 + 64;
 
+/// The body of an opening, at most: whoever looks for one fetches nothing longer.
+pub const OPENING_BODY_BYTES_MAX: u32 = 2048;
+
+/// The body of a request, at most, and of an offer. Whoever has a link can post 512 KiB; nobody has to fetch them.
+pub const REQUEST_BODY_BYTES_MAX: u32 = 12 << 10;
+
+/// The body of a hand-over, at most.
+pub const HAND_OVER_BODY_BYTES_MAX: u32 = 32 << 10;
+
 /// What a device is handed of one network, at most: id, pin, nodes, card seed, certificate.
 const HANDED_BYTES_MAX: u32 =
     32 + 40 + 4 + INVITATION_NODES_MAX * (4 + NODE_ADDRESS_BYTES_MAX + 32) + 32 + CERTIFICATE_BYTES_MAX;
@@ -68,8 +77,16 @@ const HANDED_BYTES_MAX: u32 =
 /// Bytes of a post, its length aside: what is longer fits into no body.
 pub const POST_BYTES_MAX: u32 = BODY_BYTES_MAX - POST_AROUND_BYTES - 4;
 
-const _: () = assert!(OPENING_BYTES_MAX < POST_TEXT_BYTES_MIN);
-const _: () = assert!(REQUEST_BYTES_MAX + 1 < POST_BYTES_MAX);
-const _: () = assert!(HANDED_NETWORKS_MAX * HANDED_BYTES_MAX + NAME_BYTES_MAX + 256 < POST_BYTES_MAX);
+/// The longest hand-over.
+const HAND_OVER_BYTES_MAX: u32 = 32 + 4 + NAME_BYTES_MAX + 4 + HANDED_NETWORKS_MAX * HANDED_BYTES_MAX + 64;
+
+/// The longest offer.
+const OFFER_BYTES_MAX: u32 = CERTIFICATE_BYTES_MAX + 4 + NAME_BYTES_MAX + 4 + HANDED_NETWORKS_MAX * 32 + 32 + 1216 + 64;
+
+// Beside a post stand its length and kind. The limits of bodies are sizes that padding makes, so it goes beyond none.
+const _: () = assert!(44 + 1 + OPENING_BYTES_MAX <= OPENING_BODY_BYTES_MAX);
+const _: () = assert!(POST_AROUND_BYTES + 5 + REQUEST_BYTES_MAX <= REQUEST_BODY_BYTES_MAX);
+const _: () = assert!(OFFER_BYTES_MAX < REQUEST_BYTES_MAX);
+const _: () = assert!(POST_AROUND_BYTES + 5 + HAND_OVER_BYTES_MAX <= HAND_OVER_BODY_BYTES_MAX);
 const _: () = assert!(1 + 32 + 4 + 4 + 4 + WELCOME_PART_BYTES <= POST_BYTES_MAX);
 const _: () = assert!(WELCOME_PARTS_MAX == 5);

@@ -19,6 +19,7 @@ use core::fmt;
 use waxwing_core::codec::{CodecError, Decode, Encode, Reader};
 use waxwing_core::envelope::{EnvelopeHeader, KeepFor};
 use waxwing_core::keys::LogId;
+use waxwing_core::limits::BODY_BYTES_MAX;
 use waxwing_core::{Hash, HashKeys};
 
 use crate::Chance;
@@ -33,8 +34,8 @@ use crate::sealer::Sealed;
 use super::answers::Answers;
 use super::body::{Mail, seal_device_opening, seal_opening};
 use super::device::{Offered, Waiting, Youngster};
-use super::door::must_stay;
 use super::key::{InboxAddress, InboxKey, InboxSeed};
+use super::limits::{HAND_OVER_BODY_BYTES_MAX, REQUEST_BODY_BYTES_MAX};
 use super::opening::{DeviceOpening, Opening, Terms};
 use super::post::{Greeting, HandOver, Handed, Reason};
 use super::recipient::{Recipient, Taken};
@@ -197,10 +198,19 @@ impl Inbox {
         self.next
     }
 
-    /// Whether this entry's body, if it is not there, has to be waited for.
+    /// Whether an entry in a block of this time can lead to anything, by its header alone: else its body need not be
+    /// fetched, whatever a stranger has put there.
     #[must_use]
-    pub fn must_stay(&self, header: &EnvelopeHeader) -> bool {
-        must_stay(&self.keys, header)
+    pub fn wants(&self, time_ms: u64, header: &EnvelopeHeader) -> bool {
+        !self.is_over(time_ms) && header.log == self.log() && header.body_length <= self.body_bytes_max()
+    }
+
+    const fn body_bytes_max(&self) -> u32 {
+        match &self.role {
+            Role::Requests(_) | Role::Waiting(_) => REQUEST_BODY_BYTES_MAX,
+            Role::Youngster(_) => HAND_OVER_BODY_BYTES_MAX,
+            Role::Answers(_) => BODY_BYTES_MAX,
+        }
     }
 
     /// The opening of an invitation's inbox.
@@ -245,17 +255,19 @@ impl Inbox {
         }
     }
 
-    /// Reads the entry at this index, in a block of this time. Entries whose bodies are gone are passed over, unless they
-    /// must stay.
+    /// Reads the entry at this index, in a block of this time. Entries that are not wanted, and those whose bodies are
+    /// gone, are passed over.
     ///
     /// # Errors
-    /// Why it is void; nothing has changed but [`Self::next_index`]. Parts of a welcome that do not make what was announced are
-    /// forgotten.
+    /// Why it is void; nothing has changed but [`Self::next_index`]. Parts that make no welcome for this inbox are forgotten.
     pub fn apply(&mut self, index: u64, time_ms: u64, header: &EnvelopeHeader, body: &[u8]) -> Result<Event, Void> {
         if index < self.next {
             return Err(Void::AlreadyRead);
         }
         self.next = index.saturating_add(1);
+        if header.body_length > self.body_bytes_max() {
+            return Err(Void::TooLarge);
+        }
         let at = At {
             hash_keys: &self.hash_keys,
             keys: &self.keys,

@@ -20,6 +20,8 @@ pub enum Void {
     Expired,
     /// The inbox has taken as many requests as it takes.
     UsedUp,
+    /// Nothing that counts here has so long a body.
+    TooLarge,
     /// The outer seal does not open, or is not what sealing makes.
     Seal(OpenError),
     /// Neither an opening nor a post: of a newer version.
@@ -76,6 +78,7 @@ impl fmt::Display for Void {
             Self::AlreadyRead => "it has been read",
             Self::Expired => "it came too late: ask for a new link",
             Self::UsedUp => "the link has been used up: ask for a new one",
+            Self::TooLarge => "it is longer than anything that is taken here",
             Self::Seal(error) => return error.fmt(f),
             Self::UnknownForm(_) | Self::UnknownKind(_) => "it was written by a newer version: update to read it",
             Self::Malformed(_) => "the inside is damaged",
