@@ -9,6 +9,7 @@
 //!     vote        0600  seed of the vote key; only validators have one
 //!     signed      where that key has last signed; belongs into every backup of the key
 //!   db/           the ledger
+//!   chunks/       pieces of attachments that are kept for clients; nothing of the ledger
 //!   journal       what was agreed on about the block under way
 //!   evidence      what is known of validators' contradictions; its newest part is found in the newest blocks as well
 //!   announced     the newest block whose certificate left this node: tells when an older copy of db/ was put back
@@ -200,6 +201,12 @@ impl Directory {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.path.join("db")
+    }
+
+    /// Where pieces of attachments are.
+    #[must_use]
+    pub fn chunks(&self) -> PathBuf {
+        self.path.join("chunks")
     }
 
     /// The network's founding facts.

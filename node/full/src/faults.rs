@@ -70,6 +70,12 @@ codes! {
          the future.";
     QUOTA_REACHED = "WX-3003",
         "The disk quota is reached; no envelopes are taken. Raise quota_mib or move the node to a larger disk.";
+    CHUNKS_UNUSABLE = "WX-3006",
+        "Pieces of attachments cannot be read or written on the disk. Nothing was promised that is not there, and the ledger \
+         does not depend on it. Check the disk below `chunks`, its rights and the number of open files.";
+    CHUNK_DAMAGED = "WX-3007",
+        "A piece of an attachment was not what had been written, and is forgotten; whoever wants it gets it elsewhere or has \
+         it sent again. If it recurs, the disk changes what it was given: check it, the ledger is on it too.";
     EVIDENCE_UNKEPT = "WX-3005",
         "What is known of evidence against validators cannot be written beside the ledger, and is forgotten when the node \
          stops; blocks and other nodes still have it. Check the disk and its space.";

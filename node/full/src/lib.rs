@@ -17,6 +17,7 @@
 
 mod address;
 mod chain;
+mod chunks;
 mod clock;
 pub mod config;
 pub mod directory;
@@ -42,6 +43,7 @@ mod workers;
 
 pub use address::{AddressError, NodeAddress};
 pub use chain::Tip;
+pub use chunks::ChunkStatus;
 pub use clock::Clock;
 pub use faults::{CODES, Code, Fault};
 pub use join::JoinError;

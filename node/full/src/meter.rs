@@ -83,6 +83,9 @@ pub(crate) struct Levels {
     pub(crate) order_round: u64,
     pub(crate) links: u64,
     pub(crate) evidence: u64,
+    pub(crate) chunks: u64,
+    pub(crate) chunk_bytes: u64,
+    pub(crate) chunk_quota_bytes: u64,
 }
 
 impl Levels {
@@ -102,6 +105,10 @@ pub(crate) struct Meter {
     requests: Family<ByKind, Counter>,
     upstream_faults: Family<ByKind, Counter>,
     bodies_dropped: Family<ByKind, Counter>,
+    chunk_puts: Family<ByOutcome, Counter>,
+    chunk_gets: Family<ByOutcome, Counter>,
+    /// Chunks whose day has passed.
+    pub(crate) chunks_expired: Counter,
     /// In the order of [`LEVELS`].
     levels: Vec<Gauge>,
     blocks: Counter,
@@ -126,7 +133,7 @@ struct Level {
     read: fn(&Levels) -> u64,
 }
 
-const LEVELS: [Level; 18] = [
+const LEVELS: [Level; 21] = [
     Level {
         name: "ledger_height",
         help: "Height of the newest block",
@@ -217,6 +224,21 @@ const LEVELS: [Level; 18] = [
         help: "Signed contradictions seen since the start, the newest 64 at most",
         read: |levels| levels.evidence,
     },
+    Level {
+        name: "chunks_held",
+        help: "Pieces of attachments that are kept",
+        read: |levels| levels.chunks,
+    },
+    Level {
+        name: "chunk_bytes",
+        help: "Bytes of them, in whole blocks of the disk",
+        read: |levels| levels.chunk_bytes,
+    },
+    Level {
+        name: "chunk_quota_bytes",
+        help: "Bytes of them that are kept at most",
+        read: |levels| levels.chunk_quota_bytes,
+    },
 ];
 
 impl Meter {
@@ -228,6 +250,9 @@ impl Meter {
             requests: Family::default(),
             upstream_faults: Family::default(),
             bodies_dropped: Family::default(),
+            chunk_puts: Family::default(),
+            chunk_gets: Family::default(),
+            chunks_expired: Counter::default(),
             levels: LEVELS.map(|_| Gauge::default()).to_vec(),
             blocks: Counter::default(),
             ordered: Counter::default(),
@@ -267,6 +292,8 @@ impl Meter {
             "Bodies dropped, by reason",
             self.bodies_dropped.clone(),
         );
+        self.register_chunks();
+        let registry = &mut self.registry;
         registry.register("blocks", "Blocks made durable", self.blocks.clone());
         registry.register("ordered_entries", "Entries made durable", self.ordered.clone());
         registry.register(
@@ -289,6 +316,25 @@ impl Meter {
             block,
         );
         registry.register_with_unit("commit", "Writing and syncing a block", Unit::Seconds, commit);
+    }
+
+    fn register_chunks(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "chunk_puts",
+            "Pieces of attachments that came, by what became of them",
+            self.chunk_puts.clone(),
+        );
+        registry.register(
+            "chunk_gets",
+            "Pieces of attachments that were asked for, by what became of it",
+            self.chunk_gets.clone(),
+        );
+        registry.register(
+            "chunks_expired",
+            "Pieces of attachments that were removed when their day had passed",
+            self.chunks_expired.clone(),
+        );
     }
 
     /// A block was made durable: how many entries it has, and how long it took in all.
@@ -320,6 +366,16 @@ impl Meter {
         self.bodies_dropped
             .get_or_create(&ByKind { kind: Name(reason) })
             .inc_by(count);
+    }
+
+    pub(crate) fn chunk_put(&self, outcome: &'static str) {
+        let outcome = Name(outcome);
+        self.chunk_puts.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    pub(crate) fn chunk_get(&self, outcome: &'static str) {
+        let outcome = Name(outcome);
+        self.chunk_gets.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// Everything, as Prometheus reads it.

@@ -34,6 +34,7 @@ use ordering::Ordering;
 
 use crate::address::NodeAddress;
 use crate::chain::{Chain, open_announced};
+use crate::chunks::{self, Chunks};
 use crate::clock::Clock;
 use crate::config::{NodeConfig, Submit};
 use crate::directory::Directory;
@@ -108,7 +109,15 @@ pub async fn start_on<T: Tables>(
     let subscribers = Arc::new(Subscribers::default());
     let told = Arc::clone(&subscribers);
     let (chain, closed) = Chain::new(store, ledger, announced, Box::new(move |logs| told.announce(logs)));
-    let parts = Parts::new(directory, config, clock, chain, subscribers, &ordering)?;
+    let (place, keys, wanted, now_ms) = (
+        directory.chunks(),
+        chain.store().keys().clone(),
+        config.clone(),
+        clock.now_ms(),
+    );
+    let vault = blocking(move || chunks::open(place, keys, &wanted, now_ms)).await?;
+    let vault = vault.map_err(StartError::System)?;
+    let parts = Parts::new(directory, config, clock, chain, subscribers, &ordering, vault)?;
     for (index, fault) in faults {
         parts.upstreams.remember(index, fault);
     }
@@ -125,6 +134,7 @@ struct Parts<T> {
     waiting: Arc<Waiting>,
     workers: Arc<Workers>,
     disk: Arc<Disk>,
+    chunks: Arc<Chunks>,
     voter: Arc<Mutex<Voter>>,
     inbox: Arc<Inbox>,
     lookup: Arc<Lookup>,
@@ -150,6 +160,7 @@ impl<T: Tables> Parts<T> {
         chain: Chain<T>,
         subscribers: Arc<Subscribers>,
         ordering: &Ordering,
+        vault: chunks::Vault,
     ) -> Result<Self, StartError> {
         let workers = Workers::new(usize::try_from(config.threads).unwrap_or(0)).map_err(StartError::System)?;
         let workers = Arc::new(workers);
@@ -174,6 +185,7 @@ impl<T: Tables> Parts<T> {
         let reports = Reports::open(directory.path(), &chain.ledger(), chain.store());
         let reports = Arc::new(reports.map_err(StartError::reports)?);
         reports.tell_others(others(&upstreams, &links));
+        let chunks = Chunks::new(vault, config, clock.clone(), lifeline.clone(), Arc::clone(&meter));
         let quota_bytes = Some(config.quota_mib << 20).filter(|quota| *quota > 0);
         Ok(Self {
             erasures: Arc::new(Erasures::new(
@@ -186,6 +198,7 @@ impl<T: Tables> Parts<T> {
             waiting,
             workers,
             disk: Arc::new(Disk::new(directory.database(), quota_bytes)),
+            chunks: Arc::new(chunks),
             voter: Arc::clone(&ordering.voter),
             claims: Arc::default(),
             memory: Arc::default(),
@@ -251,6 +264,7 @@ impl<T: Tables> Parts<T> {
         tracing::info!(%node, %address, height, is_validator, "the node runs");
         tokio::spawn(Arc::clone(&inside.serving.beacons).beat(self.lifeline.clone()));
         tokio::spawn(sweeper.run());
+        tokio::spawn(Arc::clone(&self.chunks).tend());
         Ok(NodeHandle {
             address,
             http,
@@ -288,6 +302,7 @@ impl<T: Tables> Parts<T> {
             offers: Arc::new(Offers::new(self.clock.clone())),
             upstreams: Arc::clone(&self.upstreams),
             disk: Arc::clone(&self.disk),
+            chunks: Arc::clone(&self.chunks),
             reads: Semaphore::new(READS_MAX),
             facts: facts(config),
             lifeline: self.lifeline.clone(),
@@ -410,6 +425,7 @@ impl<T: Tables> Inside for Within<T> {
     }
 
     fn sweep(&self) -> Result<u64, StoreError> {
+        self.serving.chunks.sweep();
         self.sweeper.sweep()
     }
 }

@@ -31,9 +31,10 @@ pub use committee::{CertificateReport, CommitteeReport};
 pub(crate) use relay::{Memory, Relay};
 pub(crate) use status::Facts;
 pub use status::{EvidenceReport, LinkReport, NodeStatus, PoolStatus, UpstreamReport};
-pub(crate) use subscribers::Subscribers;
+pub(crate) use subscribers::{Subscribers, subscriber_of};
 
 use crate::chain::Chain;
+use crate::chunks::Chunks;
 use crate::disk::Disk;
 use crate::erasures::{Erasures, Revealed};
 use crate::faults::{Fault, Lifeline};
@@ -70,6 +71,7 @@ pub(crate) struct Serving<T> {
     pub(crate) offers: Arc<Offers>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) disk: Arc<Disk>,
+    pub(crate) chunks: Arc<Chunks>,
     /// Turns for reads: a thread each, and more of them would only queue at the same disk.
     pub(crate) reads: Semaphore,
     pub(crate) facts: Facts,
@@ -104,6 +106,11 @@ impl<T: Tables> Service for Served<T> {
             Request::Missing { block, stamps } => {
                 responder.reply(serving.links.missing(&peer.node, block, &stamps)).await;
             }
+            Request::PutChunk { .. } | Request::GetChunk { .. } | Request::HaveChunks { .. } | Request::ChunkTerms => {
+                responder
+                    .reply(serving.chunks.answer(peer.address.ip(), request).await)
+                    .await;
+            }
             request => responder.reply(serving.answer(request).await).await,
         }
     }
@@ -131,13 +138,15 @@ impl<T: Tables> Serving<T> {
             Request::Ready => Ok(self.ready()),
             Request::Report { evidence } => self.report(&evidence),
             // Answered by pushes, or according to who asks: see `call`.
-            Request::Subscribe { .. } | Request::Order { .. } | Request::Spread { .. } | Request::Missing { .. } => {
-                Err(Refusal::Contradiction)
-            }
+            Request::Subscribe { .. }
+            | Request::Order { .. }
+            | Request::Spread { .. }
+            | Request::Missing { .. }
+            | Request::PutChunk { .. }
+            | Request::GetChunk { .. }
+            | Request::HaveChunks { .. }
+            | Request::ChunkTerms => Err(Refusal::Contradiction),
             Request::Snapshot { height, part } => self.snapshot(height, part).await,
-            Request::PutChunk { .. } | Request::GetChunk { .. } | Request::HaveChunks { .. } | Request::ChunkTerms => {
-                Err(Refusal::NoChunks)
-            }
         }
     }
 

@@ -8,6 +8,7 @@ use waxwing_net::wire::{Access, List, Peer, Progress, Reply, Response, Retention
 use waxwing_store::Tables;
 
 use super::{CommitteeReport, Serving};
+use crate::chunks::ChunkStatus;
 use crate::meter::Levels;
 
 /// What does not change while a node runs.
@@ -57,6 +58,8 @@ pub struct NodeStatus {
     pub pool: PoolStatus,
     /// Bytes that the database takes on disk.
     pub disk_bytes: u64,
+    /// Pieces of attachments that it keeps.
+    pub chunks: ChunkStatus,
     /// Whether two certified histories were seen, so that nothing more is copied.
     pub is_halted: bool,
     /// Upstream nodes. A node that votes has links to the other validators instead, so those are none.
@@ -237,6 +240,7 @@ impl<T: Tables> Serving<T> {
             verified: gap.map_or(tip.height, |gap| gap.filled),
             pool: PoolStatus { envelopes, bytes },
             disk_bytes: self.disk.used_bytes(),
+            chunks: self.chunks.status(),
             is_halted: self.is_halted(),
             upstreams: upstreams.collect(),
             committee: self.committee(),
@@ -251,6 +255,7 @@ impl<T: Tables> Serving<T> {
         let (pool_envelopes, pool_bytes) = self.pool_level();
         let committee = self.committee();
         let certificate = committee.certificate.as_ref();
+        let chunks = self.chunks.status();
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         Levels {
             height: tip.height,
@@ -268,6 +273,9 @@ impl<T: Tables> Serving<T> {
             order_round: committee.round.map_or(0, u64::from),
             links: count(self.links.connections().len()),
             evidence: count(self.reports.shown().len()),
+            chunks: chunks.chunks,
+            chunk_bytes: chunks.used_bytes,
+            chunk_quota_bytes: chunks.quota_bytes,
             ..Levels::default()
         }
     }

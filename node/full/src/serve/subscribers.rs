@@ -39,7 +39,7 @@ struct Register {
 }
 
 /// What is counted as one address: an IPv4 address, or the /64 that one IPv6 subscriber gets.
-fn subscriber_of(address: IpAddr) -> IpAddr {
+pub(crate) fn subscriber_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
