@@ -71,6 +71,19 @@ impl Ascent {
         self.head.as_ref()
     }
 
+    pub(super) const fn keys(&self) -> &HashKeys {
+        self.follow.keys()
+    }
+
+    pub(super) const fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
+
+    /// When a committee last certified something that holds, ms.
+    pub(super) const fn confirmed(&self) -> u64 {
+        self.follow.held().confirmed
+    }
+
     /// Climbs; whoever starts from an old genesis relies on its committee's keys, so `now` (ms) decides whether it may.
     ///
     /// # Errors

@@ -16,7 +16,7 @@
 //! That the committee certified the header is all that such a node knows of earlier blocks: that they followed the rules it
 //! finds out by replaying them, and until then it does not call itself verified.
 //!
-//! [`Ascent`] climbs to the header, [`Assembly`] says what to ask for and checks what comes, [`Ask`] and [`Answer`] are what
+//! [`Ascent`] climbs to the header ([`PinnedAscent`] from a genesis that is old), [`Assembly`] says what to ask for and checks what comes, [`Ask`] and [`Answer`] are what
 //! travels. Pure: no socket, no disk, no clock. `// SPEC 25`
 
 mod assembly;
@@ -24,6 +24,7 @@ mod limits;
 mod logs;
 mod outline;
 mod part;
+mod pinned;
 mod window;
 
 pub use assembly::{Ascent, Assembly, ChangeEntry, Joint, Question, Rows};
@@ -33,6 +34,7 @@ pub use limits::{
 pub use logs::LogRow;
 pub use outline::{Cutter, Slot, Span};
 pub use part::{Answer, Ask, LastChange, Opening};
+pub use pinned::{PinError, PinnedAscent};
 pub use window::{Recent, WindowBlock, WindowEntry};
 
 use crate::change::ChangeError;

@@ -1,7 +1,7 @@
 //! The table of all settings.
 
 use super::values::{
-    address, addresses, choice, http, line, number, show_address, show_addresses, show_http, show_line,
+    address, addresses, choice, http, line, number, pin, show_address, show_addresses, show_http, show_line, show_pin,
 };
 use super::{Join, LogFormat, NodeConfig, Submit};
 
@@ -25,6 +25,7 @@ pub(super) fn defaults() -> NodeConfig {
         upstreams: Vec::new(),
         validators: Vec::new(),
         join: Join::Full,
+        pin: None,
         submit: Submit::Everybody,
         policy: String::new(),
         quota_mib: 0,
@@ -103,6 +104,14 @@ pub const KEYS: &[Key] = &[
                   and checks what came before behind it. A directory with a vote key always begins in full.",
         set: |config, value| choice(value, &JOIN).map(|join| config.join = join),
         show: |config| show_choice(&JOIN, config.join),
+    },
+    Key {
+        name: "pin",
+        meaning: "For join = \"fast\" where the genesis is more than 30 days old: a recent block that somebody you\n\
+                  trust has checked, <height>:<id>, as `waxwing node status --json` of a node of theirs shows it\n\
+                  (height, head). Nothing is joined that does not follow it.",
+        set: |config, value| pin(value).map(|pin| config.pin = pin),
+        show: |config| show_pin(config.pin),
     },
     Key {
         name: "submit",

@@ -16,6 +16,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use waxwing_core::policy::PinnedHead;
+
 pub use keys::{KEYS, Key};
 
 use crate::address::NodeAddress;
@@ -33,6 +35,8 @@ pub struct NodeConfig {
     pub validators: Vec<NodeAddress>,
     /// How a node that has nothing yet begins.
     pub join: Join,
+    /// A block that somebody trusted has checked: from it a network whose genesis is old can be joined fast.
+    pub pin: Option<PinnedHead>,
     /// Who may submit envelopes here.
     pub submit: Submit,
     /// A line about access that clients show to people.

@@ -1,6 +1,7 @@
 //! What is read is what was written, and every mistake is named.
 
 use super::*;
+use waxwing_core::Hash;
 use waxwing_core::keys::NodeKey;
 
 fn file(text: &str) -> Result<Loaded, ConfigError> {
@@ -25,6 +26,10 @@ fn changed() -> NodeConfig {
             port: 8,
         }],
         join: Join::Fast,
+        pin: Some(PinnedHead {
+            height: 77,
+            id: Hash([7; 32]),
+        }),
         submit: Submit::Nobody,
         policy: "be \"kind\"".to_owned(),
         quota_mib: 1,
@@ -112,6 +117,18 @@ fn values_out_of_bounds_are_refused_with_what_is_allowed() {
     let loopback = "node.toml: \"http\" must be a loopback address and a port, as \"127.0.0.1:4041\", or \"off\"";
     assert_eq!(message("http = \"0.0.0.0:80\""), loopback);
     assert!(message("upstreams = [\"x@y:1\"]").contains("\"x@y:1\" is none"));
+    let block = "node.toml: \"pin\" must be a block, as <height>:<64 hexadecimal digits>, its height above 0";
+    let id = "ab".repeat(32);
+    for text in [
+        format!("0:{id}"),
+        format!("7:{id}0"),
+        format!("7 {id}"),
+        format!(":{id}"),
+        "7:".to_owned(),
+    ] {
+        assert_eq!(message(&format!("pin = \"{text}\"")), block);
+    }
+    assert!(file(&format!("pin = \"7:{id}\"")).is_ok());
     assert!(message("policy = \"a\\u001bb\"").ends_with("a line of text of at most 512 bytes"));
     assert!(message("listen = 5").contains("an IP address and a port"));
     assert!(matches!(file("threads ="), Err(ConfigError::Syntax { .. })));

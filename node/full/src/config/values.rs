@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use toml::Value;
+use waxwing_core::Hash;
+use waxwing_core::policy::PinnedHead;
 
-use crate::address::NodeAddress;
+use crate::address::{NodeAddress, parse_hex};
 
 pub(super) fn number(value: &Value, range: RangeInclusive<u64>) -> Result<u64, String> {
     let number = match value {
@@ -65,6 +67,27 @@ pub(super) fn addresses(value: &Value) -> Result<Vec<NodeAddress>, String> {
             .map_err(|error| format!("a list of addresses; {text:?} is none: {error}"))
     };
     texts.into_iter().map(parse).collect()
+}
+
+/// Nothing, or a block: its height, and its id in hexadecimal digits.
+pub(super) fn pin(value: &Value) -> Result<Option<PinnedHead>, String> {
+    let text = value.as_str().map(str::trim);
+    if text == Some("") {
+        return Ok(None);
+    }
+    let read = |text: &str| {
+        let (height, id) = text.split_once(':')?;
+        let height = height.parse().ok().filter(|height| *height > 0)?;
+        let id = parse_hex(id).map(Hash)?;
+        Some(PinnedHead { height, id })
+    };
+    text.and_then(read)
+        .map(Some)
+        .ok_or_else(|| "a block, as <height>:<64 hexadecimal digits>, its height above 0".to_owned())
+}
+
+pub(super) fn show_pin(pin: Option<PinnedHead>) -> String {
+    show_line(&pin.map_or_else(String::new, |pin| format!("{}:{}", pin.height, pin.id)))
 }
 
 pub(super) fn show_address(address: SocketAddr) -> String {

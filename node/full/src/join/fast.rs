@@ -6,28 +6,24 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use waxwing_core::codec::{Decode, Encode};
-use waxwing_core::evidence::Evidence;
-use waxwing_core::follow::{FollowError, HeadUpdate};
+use waxwing_core::codec::Encode;
 use waxwing_core::genesis::Genesis;
-use waxwing_core::limits::LADDER_STEPS_MAX;
-use waxwing_core::snapshot::{Ascent, Ask, Assembly, Joint, Question, SnapshotError};
+use waxwing_core::policy::PinnedHead;
+use waxwing_core::snapshot::{Ascent, Ask, Assembly, Joint, Question};
 use waxwing_net::quic::{Connection, Dialer, Identity, RequestError, Shown};
 use waxwing_net::wire::{Opaque, Refusal, Request, Response};
 use waxwing_store::{ImportError, Store, Tables};
 
 use super::assembling::{Answered, Ends, UNDER_WAY_MAX, Verdict, assemble};
+use super::climb::{Fall, climb, connect, expect_no_fork};
 use super::sources::{Part, Standing, choose};
 use crate::address::NodeAddress;
 use crate::clock::Clock;
 use crate::config::{Join, NodeConfig};
 use crate::directory::Directory;
 use crate::faults::UPSTREAM_LIED;
-use crate::reach::{Unreached, reach};
+use crate::reach::Unreached;
 use crate::sync::{Lie, UpstreamFault};
-
-/// Time for a handshake, and for an answer that needs no disk.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Time for a part to arrive: three megabytes at 200 kB/s.
 const PART_TIME: Duration = Duration::from_secs(15);
@@ -42,6 +38,8 @@ const STALLED_MS: u64 = 30_000;
 #[derive(Debug)]
 pub(crate) struct Entrance {
     pub(crate) addresses: Vec<NodeAddress>,
+    /// A block that the operator vouches for.
+    pub(crate) pin: Option<PinnedHead>,
     pub(crate) dialer: Dialer,
     pub(crate) clock: Clock,
 }
@@ -59,6 +57,7 @@ impl Entrance {
         let identity = Identity::new(directory.transport());
         Ok(Some(Self {
             addresses: config.upstreams.clone(),
+            pin: config.pin,
             dialer: Dialer::new(Shown::Always(identity))?,
             clock: clock.clone(),
         }))
@@ -73,6 +72,8 @@ pub(crate) type Faults = Vec<(usize, UpstreamFault)>;
 pub enum JoinError {
     /// The genesis is so old that the keys of its committee may have leaked since.
     NeedsPin,
+    /// The pinned block is so old that the keys of the committee after it may have leaked since.
+    OldPin,
     /// Two certified blocks of one height were shown.
     Forked {
         /// The height.
@@ -94,7 +95,12 @@ impl fmt::Display for JoinError {
         match self {
             Self::NeedsPin => f.write_str(
                 "the genesis is more than 30 days old, and the keys of its validators may have leaked since: a fast join \
-                 would have to trust them. Set join = \"full\"",
+                 would have to trust them. Pin a recent block that somebody you trust has checked (--pin HEIGHT:ID), or \
+                 set join = \"full\"",
+            ),
+            Self::OldPin => f.write_str(
+                "the pinned block is more than 30 days old, and the keys of the validators after it may have leaked since: \
+                 pin a newer one",
             ),
             Self::Forked { height } => write!(
                 f,
@@ -298,8 +304,8 @@ impl Joining {
         let (mut flights, now) = (JoinSet::new(), self.entrance.clock.now_ms());
         for (index, connection) in self.connections.iter().enumerate() {
             let Some(connection) = connection.clone() else { continue };
-            let ascent = Ascent::new(&self.genesis);
-            flights.spawn(async move { (index, climb(&connection, ascent, now).await) });
+            let (genesis, pin) = (self.genesis.clone(), self.entrance.pin);
+            flights.spawn(async move { (index, climb(&connection, &genesis, pin, now).await) });
         }
         let (mut best, mut is_empty): (Option<Ascent>, bool) = (None, false);
         while let Some(climbed) = flights.join_next().await {
@@ -311,10 +317,8 @@ impl Joining {
                     }
                 }
                 Ok((_, Ok(None))) => is_empty = true,
-                Ok((_, Err(UpstreamFault::Lied(Lie::Snapshot(SnapshotError::Head(FollowError::NeedsPin)))))) => {
-                    return Err(JoinError::NeedsPin);
-                }
-                Ok((index, Err(fault))) => self.fault(index, fault),
+                Ok((_, Err(Fall::Operator(error)))) => return Err(error),
+                Ok((index, Err(Fall::Node(fault)))) => self.fault(index, fault),
                 Err(_) => return Err(JoinError::Broken),
             }
         }
@@ -453,61 +457,6 @@ impl Joining {
         }
         if let Some(slot @ None) = self.faults.get_mut(source) {
             *slot = Some(UpstreamFault::Request(RequestError::Refused(refusal)));
-        }
-    }
-}
-
-/// Two certified blocks of one height mean that there is nothing that one could safely join.
-fn expect_no_fork(genesis: &Genesis, best: Option<&Ascent>, other: &Ascent) -> Result<(), JoinError> {
-    let Some((one, other)) = best.and_then(Ascent::head).zip(other.head()) else {
-        return Ok(());
-    };
-    let keys = genesis.keys();
-    let is_fork = one.header.height == other.header.height && one.header.id(&keys) != other.header.id(&keys);
-    if is_fork {
-        let evidence = Evidence::of_heads(&keys, one.clone(), other.clone());
-        return Err(JoinError::Forked {
-            height: evidence.height(),
-        });
-    }
-    Ok(())
-}
-
-async fn connect(
-    dialer: &Dialer,
-    address: &NodeAddress,
-    network: waxwing_core::Hash,
-) -> Result<Connection, UpstreamFault> {
-    let connection = reach(dialer, address, PATIENCE).await;
-    same_network(connection.map_err(UpstreamFault::Unreached)?, network).await
-}
-
-async fn same_network(connection: Connection, network: waxwing_core::Hash) -> Result<Connection, UpstreamFault> {
-    match connection.request(&Request::Status, PATIENCE).await {
-        Ok(Response::Status(status)) if status.network == network => Ok(connection),
-        Ok(Response::Status(_)) => Err(UpstreamFault::OtherNetwork),
-        Ok(_) => Err(UpstreamFault::Lied(Lie::Nonsense)),
-        Err(error) => Err(UpstreamFault::Request(error)),
-    }
-}
-
-/// Climbs to the newest head of one node; `None` if it has no blocks.
-async fn climb(connection: &Connection, mut ascent: Ascent, now: u64) -> Result<Option<Ascent>, UpstreamFault> {
-    let nonsense = || UpstreamFault::Lied(Lie::Nonsense);
-    loop {
-        let held = ascent.held();
-        let update = match connection.request(&Request::Head { held }, PATIENCE).await {
-            Ok(Response::Head(update)) => HeadUpdate::from_bytes(&update).map_err(|_| nonsense())?,
-            Ok(_) => return Err(nonsense()),
-            Err(RequestError::Refused(Refusal::HeightAhead { newest: 0 })) => return Ok(None),
-            Err(error) => return Err(UpstreamFault::Request(error)),
-        };
-        let rungs = u32::try_from(update.ladder.len()).unwrap_or(u32::MAX);
-        ascent
-            .accept(&update, now)
-            .map_err(|error| UpstreamFault::Lied(Lie::Snapshot(error)))?;
-        if rungs < LADDER_STEPS_MAX || ascent.held() == held {
-            return Ok(Some(ascent));
         }
     }
 }

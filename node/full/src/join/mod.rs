@@ -11,11 +11,14 @@
 //! rules nobody has checked here by then, so the node says that it is *verifying* until the replay has arrived at the same
 //! state; and whoever asks for what is older is told from which block on it has everything.
 //!
+//! From a genesis of more than 30 days the way up needs a block that the operator pins ([`climb`]).
+//!
 //! A snapshot that was not brought in to its end is discarded at the next start. It takes seconds to begin anew, and less
 //! to explain.
 
 mod assembling;
 mod backfill;
+mod climb;
 mod fast;
 mod offers;
 mod sources;

@@ -6,7 +6,7 @@ use waxwing_core::certificate::HeadError;
 use waxwing_core::envelope::EnvelopeError;
 use waxwing_core::follow::FollowError;
 use waxwing_core::ledger::{BlockError, EntryFault, HeaderField};
-use waxwing_core::snapshot::SnapshotError;
+use waxwing_core::snapshot::{PinError, SnapshotError};
 use waxwing_net::quic::RequestError;
 use waxwing_net::wire::Refusal;
 
@@ -71,6 +71,8 @@ pub enum Lie {
     },
     /// A part of a snapshot that does not fit its head.
     Snapshot(SnapshotError),
+    /// A head that does not follow the block that the operator has pinned.
+    Pin(PinError),
 }
 
 /// The rule that a block breaks.
@@ -166,6 +168,7 @@ impl fmt::Display for Lie {
                 write!(f, "entry {place} of its block {height} does not verify: {error}")
             }
             Self::Rule { height, error } => write!(f, "its block {height} breaks a rule: {error}"),
+            Self::Pin(error) => write!(f, "it showed a head that cannot be joined: {error}; compare the pin"),
             Self::Snapshot(error) => write!(f, "it sent a snapshot that does not hold: {error}"),
         }
     }

@@ -15,6 +15,7 @@ use waxwing_store::fixture::{self, Note, Plan, World};
 use waxwing_store::{Behind, Family, FillError, Gap, ImportError, MemoryTables, Store, Tables};
 
 mod lies;
+mod pinned;
 mod power;
 
 /// Milliseconds that no clock in these tests goes beyond.

@@ -13,6 +13,7 @@ use waxwing_core::block::BlockHeader;
 use waxwing_core::codec::Decode;
 use waxwing_core::envelope::Anchor;
 use waxwing_core::keys::{LogId, NodeKey};
+use waxwing_core::policy::PinnedHead;
 use waxwing_net::quic::{Connection, Dialer, Identity, PeerInfo, Responder, Server, ServerLimits, Service, Shown};
 use waxwing_net::wire::{Admission, Progress, Refusal, Request, Response};
 use waxwing_node::config::{Join, NodeConfig};
@@ -176,7 +177,16 @@ fn fast(upstreams: &[NodeAddress]) -> NodeConfig {
 }
 
 async fn try_join(world: &World, upstreams: &[NodeAddress]) -> (TempDir, Result<NodeHandle, StartError>) {
-    let (place, config) = (tempfile::tempdir().unwrap(), fast(upstreams));
+    try_join_by(world, upstreams, None).await
+}
+
+async fn try_join_by(
+    world: &World,
+    upstreams: &[NodeAddress],
+    pin: Option<PinnedHead>,
+) -> (TempDir, Result<NodeHandle, StartError>) {
+    let place = tempfile::tempdir().unwrap();
+    let config = NodeConfig { pin, ..fast(upstreams) };
     Directory::found(place.path(), &world.genesis, None, &config).unwrap();
     let started = world.try_run(&place, &config).await;
     (place, started)
@@ -456,4 +466,81 @@ async fn an_old_genesis_needs_a_full_copy() {
     let refused = refused.map(|_| ()).unwrap_err();
     assert!(matches!(refused, StartError::Join(JoinError::NeedsPin)), "{refused}");
     assert!(refused.to_string().contains("join = \"full\""), "{refused}");
+}
+
+/// The node's newest block, as an operator pins it.
+fn head(node: &Running) -> PinnedHead {
+    let tip = node.handle.tip();
+    PinnedHead {
+        height: tip.height,
+        id: tip.id,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_network_is_joined_fast_by_a_recent_pin_and_not_by_an_old_one() {
+    let world = World::new();
+    let validator = busy(&world, 4, 2).await;
+    let old = head(&validator);
+    world.pass(Duration::from_secs(31 * 86_400));
+    let client = Client::to(&world, &validator).await;
+    let mut pins = Vec::new();
+    for number in 0..3 {
+        let mut writer = Writer::new(&world, 50 + number);
+        assert!(matches!(
+            client.submit_one(&writer.seal(b"much later")).await,
+            Admission::Acknowledged(_) | Admission::Taken
+        ));
+        let height = old.height + 1 + u64::from(number);
+        validator.handle.until_height(height).await.unwrap();
+        pins.push(head(&validator));
+    }
+    let upstreams = [validator.address()];
+    let refused = try_join_by(&world, &upstreams, Some(old))
+        .await
+        .1
+        .map(|_| ())
+        .unwrap_err();
+    assert!(matches!(refused, StartError::Join(JoinError::OldPin)), "{refused}");
+    // The head itself, and a block before it.
+    for pin in [pins[2], pins[0]] {
+        let (place, started) = try_join_by(&world, &upstreams, Some(pin)).await;
+        let node = Running {
+            handle: started.unwrap(),
+            place,
+            config: fast(&upstreams),
+        };
+        assert_eq!(node.handle.tip(), validator.handle.tip());
+        until_whole(&node).await;
+        let before = Client::to(&world, &node).await.entries(log(0), 0, 10, 10_000).await;
+        assert_eq!(before.unwrap().entries.len(), 4, "what came before is filled in");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_joined_that_does_not_follow_the_pinned_block() {
+    let world = World::new();
+    let validator = busy(&world, 4, 2).await;
+    let newest = head(&validator);
+    let another = PinnedHead {
+        id: waxwing_core::Hash([9; 32]),
+        ..newest
+    };
+    let ahead = PinnedHead {
+        height: newest.height + 1,
+        ..newest
+    };
+    // Both at once: it is half a minute before a node gives up.
+    let upstreams = [validator.address()];
+    let (another, ahead) = tokio::join!(
+        try_join_by(&world, &upstreams, Some(another)),
+        try_join_by(&world, &upstreams, Some(ahead)),
+    );
+    for (tried, reason) in [(another, "another one"), (ahead, "does not deliver block")] {
+        let refused = tried.1.map(|_| ()).unwrap_err();
+        assert!(
+            matches!(&refused, StartError::Join(JoinError::Stalled { .. })) && refused.to_string().contains(reason),
+            "{refused}"
+        );
+    }
 }
