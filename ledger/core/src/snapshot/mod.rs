@@ -16,8 +16,8 @@
 //! That the committee certified the header is all that such a node knows of earlier blocks: that they followed the rules it
 //! finds out by replaying them, and until then it does not call itself verified.
 //!
-//! [`Ascent`] climbs to the header ([`PinnedAscent`] from a genesis that is old), [`Assembly`] says what to ask for and checks what comes, [`Ask`] and [`Answer`] are what
-//! travels. Pure: no socket, no disk, no clock. `// SPEC 25`
+//! [`Ascent`] climbs to the header ([`PinnedAscent`] from a genesis that is old), [`Assembly`] says what to ask for and
+//! checks what comes, [`Ask`] and [`Answer`] are what travels. Pure: no socket, no disk, no clock. `// SPEC 25`
 
 mod assembly;
 mod limits;
