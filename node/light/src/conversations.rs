@@ -1,6 +1,7 @@
 //! Conversations: begun, handed on by invitations, joined, listed and found.
 
 use waxwing_core::Hash;
+use waxwing_seal::inbox::Link;
 use waxwing_seal::invitation::{ChannelName, Pin};
 use waxwing_seal::{ChannelSecret, Invitation};
 use zeroize::Zeroizing;
@@ -9,7 +10,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::message::{ChannelId, ChannelView, begins, log_name};
 use crate::store::channels::{Channel, NotAdded};
-use crate::store::{channels, networks, waiting};
+use crate::store::{channels, manners, networks, unread, waiting};
 use crate::{chance, join, trust};
 
 /// What came of joining.
@@ -19,6 +20,8 @@ pub enum Joined {
     New(ChannelId),
     /// It was here before.
     Known(ChannelId),
+    /// This device asked to be let in, by the number of its request.
+    Asked(i64),
 }
 
 /// Conversations.
@@ -77,13 +80,38 @@ impl Client {
         Ok(invitation.link())
     }
 
-    /// Joins a conversation by an invitation. Needs a node of its ledger.
+    /// Joins a conversation by an invitation, or asks to be let in. Needs a node of its ledger.
     ///
     /// # Errors
     /// If the link is none, no node serves, or the block it pins is not in the history that this home has checked.
     pub async fn join(&self, link: &str) -> Result<Joined, Error> {
-        let invitation = Invitation::from_link(link)?;
-        join::trust_invitation(&self.core, &invitation).await?;
+        self.join_with(link, "").await
+    }
+
+    /// The same, with a few words to whoever lets people in.
+    ///
+    /// # Errors
+    /// As [`Self::join`]; or if there are too many words.
+    pub async fn join_with(&self, link: &str, note: &str) -> Result<Joined, Error> {
+        let invitation = match Link::read(link)? {
+            Link::Channel(invitation) => invitation,
+            Link::Person(link) => {
+                let told = join::Told {
+                    network: link.network,
+                    pin: link.pin,
+                    nodes: &link.nodes,
+                };
+                join::trust_told(&self.core, &told).await?;
+                return Ok(Joined::Asked(self.ask(link, note).await?));
+            }
+            Link::Device(_) => return Err(Error::DeviceLink),
+        };
+        let told = join::Told {
+            network: invitation.network,
+            pin: invitation.pin,
+            nodes: &invitation.nodes,
+        };
+        join::trust_told(&self.core, &told).await?;
         let Invitation {
             network, secret, name, ..
         } = invitation;
@@ -104,6 +132,7 @@ impl Client {
                 let mut views = Vec::new();
                 for channel in channels::all(tx)? {
                     let waiting = waiting::count(tx, channel.id)?;
+                    let unread = unread::count(tx, channel.id)?;
                     views.push(ChannelView {
                         id: channel.id,
                         created_ms: channel.created,
@@ -112,6 +141,10 @@ impl Client {
                         entries: channel.state.length(),
                         proven: channel.proven.map(|proven| proven.length),
                         waiting,
+                        unread: unread.messages,
+                        mentioned: unread.mentioned,
+                        first_unread: unread.first,
+                        timer_days: manners::load(tx, channel.id)?.timer.days(),
                         name: channel.name,
                     });
                 }

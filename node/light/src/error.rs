@@ -9,11 +9,12 @@ use waxwing_core::follow::FollowError;
 use waxwing_core::keys::NodeId;
 use waxwing_seal::content::TooLong;
 use waxwing_seal::group::{GroupError, JoinError, KeyPackageFault};
+use waxwing_seal::inbox::PostError;
 use waxwing_seal::{LinkError, SealError};
 
 use crate::account::{AccountError, ContactError};
-use crate::mention::Candidate;
 use crate::files::FileError;
+use crate::mention::Candidate;
 use crate::nodes::Fault;
 use crate::store::StoreError;
 use crate::store::home::HomeError;
@@ -51,6 +52,20 @@ pub enum Error {
     KeyPackage(KeyPackageFault),
     /// The welcome leads nowhere.
     Welcome(JoinError),
+    /// Nothing can be put into that inbox.
+    Post(PostError),
+    /// The link takes in a new device, and is no invitation.
+    DeviceLink,
+    /// The invitation is this person's own.
+    OwnInvitation,
+    /// The time of the invitation has passed.
+    InvitationOver,
+    /// Somebody else than the one who was asked let this device in.
+    WelcomedByAnother,
+    /// There is no such request that waits.
+    UnknownRequest,
+    /// The request was not answered in the time that was given. It stays.
+    StillAsking,
     /// The conversation has no group: everybody with its link is in.
     NoGroup,
     /// That account, or this device, is not in the group.
@@ -137,6 +152,18 @@ impl fmt::Display for Error {
             Self::Group(error) => error.fmt(f),
             Self::KeyPackage(error) => error.fmt(f),
             Self::Welcome(error) => error.fmt(f),
+            Self::Post(error) => error.fmt(f),
+            Self::DeviceLink => f.write_str("this link takes a new device into an account: use it where devices are linked"),
+            Self::OwnInvitation => f.write_str("this invitation is your own: hand it to somebody else"),
+            Self::InvitationOver => f.write_str("the time of this invitation has passed: ask for a new one"),
+            Self::WelcomedByAnother => {
+                f.write_str("somebody else than who sent the invitation answered it: ask for a new one")
+            }
+            Self::UnknownRequest => f.write_str("no such request waits for an answer: list them"),
+            Self::StillAsking => f.write_str(
+                "the request is not answered yet; it stays, and the answer is taken whenever the client runs: the other has \
+                to be connected, or to say yes",
+            ),
             Self::NoGroup => f.write_str("that conversation has no members: everybody with its link is in"),
             Self::NotAMember => f.write_str("not in that group: ask one of its members to be added"),
             Self::NotAnAdmin => f.write_str("only an admin of the group can do that: ask one"),

@@ -12,8 +12,8 @@ use waxwing_core::history;
 use waxwing_core::keys::NodeId;
 use waxwing_core::ladder::Ladder;
 use waxwing_core::limits::TRUSTING_PERIOD_MS;
+use waxwing_seal::NodeAddress;
 use waxwing_seal::invitation::Pin;
-use waxwing_seal::{Invitation, NodeAddress};
 
 use crate::core::Core;
 use crate::error::{Error, Trouble};
@@ -51,8 +51,17 @@ async fn genesis_from(core: &Core, network: Hash, node: &NodeAddress) -> Result<
     }
 }
 
+/// What an invitation says about its ledger.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    pub(crate) network: Hash,
+    /// A block that the inviter has checked.
+    pub(crate) pin: Pin,
+    pub(crate) nodes: &'a [NodeAddress],
+}
+
 /// Makes an invitation's ledger a trusted one, or checks that it is the one that is trusted.
-pub(crate) async fn trust_invitation(core: &Core, invitation: &Invitation) -> Result<(), Error> {
+pub(crate) async fn trust_told(core: &Core, invitation: &Told<'_>) -> Result<(), Error> {
     let network = invitation.network;
     let known = core.read(move |tx| networks::load(tx, network)).await?;
     match known {
@@ -68,8 +77,8 @@ pub(crate) async fn trust_invitation(core: &Core, invitation: &Invitation) -> Re
     compare_pin(core, network, invitation.pin).await
 }
 
-async fn add_nodes(core: &Core, invitation: &Invitation) -> Result<(), Error> {
-    let (network, nodes) = (invitation.network, invitation.nodes.clone());
+async fn add_nodes(core: &Core, invitation: &Told<'_>) -> Result<(), Error> {
+    let (network, nodes) = (invitation.network, invitation.nodes.to_vec());
     core.write(move |tx| {
         nodes
             .iter()
@@ -80,10 +89,10 @@ async fn add_nodes(core: &Core, invitation: &Invitation) -> Result<(), Error> {
     Ok(())
 }
 
-async fn begin(core: &Core, invitation: &Invitation) -> Result<(), Error> {
+async fn begin(core: &Core, invitation: &Told<'_>) -> Result<(), Error> {
     let network = invitation.network;
     let mut faults = Vec::new();
-    for node in &invitation.nodes {
+    for node in invitation.nodes {
         match follow_from(core, network, node, invitation.pin).await {
             Ok((genesis, follow)) => {
                 core.write(move |tx| networks::insert(tx, &genesis, &follow)).await?;

@@ -28,8 +28,10 @@ mod error;
 mod files;
 mod forget;
 mod groups;
+mod inbox;
 mod join;
 pub mod limits;
+mod mention;
 mod message;
 mod nodes;
 mod open;
@@ -37,13 +39,16 @@ mod others;
 mod outbox;
 mod parting;
 mod peer;
+mod reach;
 mod receipt;
 mod search;
 mod status;
 mod store;
 mod sync;
 mod tail;
+mod telling;
 mod trust;
+mod views;
 mod why;
 mod worker;
 
@@ -61,17 +66,22 @@ pub use files::{Attached, Attachment, AttachmentView, Destination, FileError, Of
 pub use forget::{Forgotten, UnderWay};
 pub use groups::event::{Event, MemberId};
 pub use groups::{GroupView, MemberView};
+pub use inbox::{AskedView, Invited, Inviting, RequestView};
 pub use limits::Pace;
+pub use mention::{Candidate, MentionView};
 pub use message::{
     Author, BodyKind, ChannelId, ChannelView, Exception, Ladder, MessageId, MessageView, Quote, Reaction,
 };
 pub use nodes::{Fault, Severity, Standing};
+pub use reach::{Manners, MemberReach, ReachView};
 pub use receipt::Receipted;
 pub use search::{Hit, Query};
 pub use status::{Age, FaultView, NetworkView, NodeView};
 pub use store::StoreError;
 pub use store::home::HomeError;
+pub use store::inboxes::{AskedState, RequestState};
 pub use store::key::{Cost, Passphrase};
+pub use store::manners::Seen;
 pub use tail::{Change, Tail};
 pub use why::{Check, Finding, Said, Why};
 

@@ -12,6 +12,7 @@ use waxwing_seal::{DeviceKey, Sealer, StandIn};
 
 use crate::groups;
 use crate::groups::open::Read;
+use crate::inbox;
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind};
 use crate::store::messages::{Outcome, Proved, State};
@@ -82,7 +83,8 @@ pub(crate) fn store(
             Ok(Read::Whole)
         }
         ChannelKind::Group => groups::open::store(tx, keys, channel, entries, now),
-        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => Err(StoreError::Newer),
+        ChannelKind::Inbox | ChannelKind::Post => inbox::open::store(tx, keys, channel, entries, now),
+        ChannelKind::Card => Err(StoreError::Newer),
     }
 }
 
@@ -244,7 +246,8 @@ pub(crate) fn settle(
             outcome
         }
         ChannelKind::Group => groups::open::settle(tx, &channel, &entry, now)?,
-        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Err(StoreError::Newer),
+        // What was passed over there is passed over for good.
+        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Ok(()),
     };
     messages::settle_body(tx, channel.id, row.id, number, &outcome, own)
 }

@@ -249,22 +249,24 @@ impl Reading<'_> {
         let channel = target.channel.id;
         let (base, keys, network) = (start.clone(), self.keys.clone(), self.network);
         let now = self.core.clock.now();
-        let went = self
+        let (went, has_more) = self
             .core
             .write::<_, StoreError>(move |tx| {
                 // Another process may have read on, or forgotten the conversation.
                 let is_here = |row: &Channel| row.log() == base.log && row.state.length() == base.length();
                 let row = channels::load(tx, channel)?.filter(is_here);
-                let Some(row) = row else { return Ok(Went::Elsewhere) };
+                let Some(row) = row else {
+                    return Ok((Went::Elsewhere, false));
+                };
                 debug_assert_eq!(row.network, network, "a channel never changes its ledger");
                 Ok(match open::store(tx, &keys, &row, checked, now)? {
-                    Read::Whole | Read::ToMissing => Went::Through,
-                    Read::ToClosing => Went::NextLog,
+                    Read::Whole | Read::ToMissing => (Went::Through, false),
+                    Read::WithMore => (Went::Through, true),
+                    Read::ToClosing => (Went::NextLog, true),
                 })
             })
             .await?;
-        if went == Went::NextLog {
-            // What is followed has changed.
+        if has_more {
             self.core.lists_changed();
         }
         match withheld {

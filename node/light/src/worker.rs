@@ -36,6 +36,7 @@ use crate::store::networks::{Node, Source};
 use crate::store::{StoreError, channels, epochs, networks, outbox};
 use crate::sync::{Reading, Went};
 use crate::trust::{self, Lit, Taken};
+use crate::views;
 
 /// Nodes known at which others are not asked for more.
 const NODES_ENOUGH: usize = 4;
@@ -162,6 +163,7 @@ async fn catch_up(reading: &Reading<'_>) -> Result<(), Trouble> {
             other => other?,
         }
     }
+    views::compare(reading).await?;
     trust::anchor(core, network, reading.peer).await?;
     learn_nodes(core, network, reading.peer).await?;
     deliver::deliver(reading).await?;
@@ -517,6 +519,7 @@ impl Session<'_> {
         }
         // Changes of groups wait for their time, too.
         deliver::deliver(&self.reading).await?;
+        views::compare(&self.reading).await?;
         deliver::reveal(&self.reading).await
     }
 }

@@ -12,11 +12,13 @@ use waxwing_seal::group::{
     Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, KeyPackage, Member, Myself,
 };
 use waxwing_seal::identity::AccountId;
+use waxwing_seal::inbox::CommitPlace;
 
 use super::event::Event;
 use super::send;
 use super::state::{failed, keep, load};
 use crate::error::{Error, Trouble};
+use crate::inbox::admit;
 use crate::limits::{COMMIT_AGAIN_MS, LEAVER_WAIT_MS, RENEW_MS};
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind};
@@ -282,15 +284,15 @@ pub(super) fn after_closing(
     tx: &Transaction<'_>,
     channel: &Channel,
     group: &Group,
-    closed: &Closed,
-    own: DeviceId,
+    (closed, own): (&Closed, DeviceId),
+    place: CommitPlace,
     now: u64,
 ) -> Result<(), StoreError> {
     if group.keys().is_none() {
         return wanted::remove_all(tx, channel.id);
     }
     if closed.by.device == own {
-        came_true(tx, channel, now)?;
+        came_true(tx, channel, place, now)?;
     }
     wanted::unbind(tx, channel.id, now.saturating_add(chance::below(COMMIT_AGAIN_MS)))?;
     let members = group.members();
@@ -307,11 +309,25 @@ pub(super) fn after_closing(
     Ok(())
 }
 
-fn came_true(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<(), StoreError> {
+fn came_true(tx: &Transaction<'_>, channel: &Channel, place: CommitPlace, now: u64) -> Result<(), StoreError> {
+    let mut kept = None;
     for wanted in wanted::all(tx, channel.id)? {
         // A wish to leave has come true only when this device is out.
-        if wanted.message.is_some() && wanted.want != Want::Leave {
-            wanted::remove(tx, wanted.id)?;
+        let (Some(message), false) = (wanted.message, wanted.want == Want::Leave) else {
+            continue;
+        };
+        wanted::remove(tx, wanted.id)?;
+        let Want::Add {
+            request: Some(request), ..
+        } = wanted.want
+        else {
+            continue;
+        };
+        if kept.is_none() {
+            kept = wanted::take_welcome(tx, message)?;
+        }
+        if let Some(welcome) = &kept {
+            admit::welcome(tx, channel, request, (welcome, place), now)?;
         }
     }
     want_renewal(tx, channel.id, now.saturating_add(RENEW_MS))

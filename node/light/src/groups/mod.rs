@@ -16,10 +16,13 @@ pub(crate) mod open;
 pub(crate) mod send;
 mod state;
 
+use rusqlite::Connection;
 use serde::Serialize;
 use waxwing_core::Hash;
 use waxwing_seal::ChannelSecret;
-use waxwing_seal::group::{Charter, Group, GroupKind, GroupName, Joined, KeyPackage, Lifetime, Standing, Welcome};
+use waxwing_seal::group::{
+    Charter, Group, GroupKind, GroupName, Joined, KeyPackage, Lifetime, Member, Standing, Welcome,
+};
 use waxwing_seal::identity::AccountId;
 
 use crate::account;
@@ -215,13 +218,7 @@ fn group_channel(tx: &Transaction<'_>, channel: ChannelId) -> Result<Channel, Er
 }
 
 /// Adds a group as a conversation; `old` is the one that it takes the place of, when this device was added afresh.
-fn insert(
-    tx: &Transaction<'_>,
-    network: Hash,
-    group: &Group,
-    old: Option<ChannelId>,
-    now: u64,
-) -> Result<ChannelId, Error> {
+fn insert(tx: &Connection, network: Hash, group: &Group, old: Option<ChannelId>, now: u64) -> Result<ChannelId, Error> {
     let keys = group.keys().ok_or(Error::NotAMember)?;
     let name = group.charter().name().as_str();
     if let Some(old) = old {
@@ -272,34 +269,42 @@ pub(crate) fn want_member(
 }
 
 /// Joins a group by a welcome.
-pub(crate) fn join(tx: &Transaction<'_>, network: Hash, welcome: &Welcome, now: u64) -> Result<ChannelId, Error> {
+pub(crate) fn join(tx: &Connection, network: Hash, welcome: &Welcome, now: u64) -> Result<(ChannelId, Member), Error> {
     let myself = account::myself(tx, network, now)?;
-    let mut old = None;
+    // A group that this device cannot follow any more, or was taken out of, is the same conversation when it is back in.
     for channel in channels::all(tx)? {
         if channel.kind == ChannelKind::Group && channel.network == network && !channel.is_live {
-            old = Some((channel.id, state::load(tx, &channel)?));
+            let old = state::load(tx, &channel)?;
             let joined = mls::lend(tx, |provider| {
-                let old = old.as_ref().map(|(_, group)| group);
-                Group::join(provider, network, &myself, welcome, old)
+                Group::join(provider, network, &myself, welcome, Some(&old))
             });
-            if let Ok(Joined { group, .. }) = joined {
-                return finish(tx, network, &group, Some(channel.id), now);
+            if let Ok(Joined { group, by }) = joined {
+                return Ok((finish(tx, network, &group, Some(channel.id), now)?, by));
             }
         }
     }
-    drop(old);
     let joined = mls::lend(tx, |provider| Group::join(provider, network, &myself, welcome, None));
-    let Joined { group, .. } = joined.map_err(Error::Welcome)?;
-    finish(tx, network, &group, None, now)
+    let Joined { group, by } = joined.map_err(Error::Welcome)?;
+    Ok((finish(tx, network, &group, None, now)?, by))
 }
 
-fn finish(
-    tx: &Transaction<'_>,
+/// Founds a conversation of two people.
+pub(crate) fn found_direct(
+    tx: &Connection,
     network: Hash,
-    group: &Group,
-    old: Option<ChannelId>,
+    with: AccountId,
+    name: &str,
     now: u64,
 ) -> Result<ChannelId, Error> {
+    let myself = account::myself(tx, network, now)?;
+    let charter = Charter::direct(myself.member().account, with).map_err(|_| Error::NoAdmin)?;
+    let group = mls::lend(tx, |provider| Group::create(provider, network, &myself, &charter));
+    let channel = insert(tx, network, &group.map_err(Error::Group)?, None, now)?;
+    channels::rename(tx, channel, name)?;
+    Ok(channel)
+}
+
+fn finish(tx: &Connection, network: Hash, group: &Group, old: Option<ChannelId>, now: u64) -> Result<ChannelId, Error> {
     let channel = insert(tx, network, group, old, now)?;
     let soon = now.saturating_add(crate::chance::below(NEWCOMER_RENEWS_MS));
     wanted::insert(tx, channel, &Want::Renew, soon)?;

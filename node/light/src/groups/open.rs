@@ -15,6 +15,7 @@ use waxwing_core::envelope::Body;
 use waxwing_core::log::LogState;
 use waxwing_seal::DeviceId;
 use waxwing_seal::group::{Charter, Closed, Entry, Group, Member, Standing, Verdict};
+use waxwing_seal::inbox::CommitPlace;
 
 use super::event::Event;
 use super::state::{failed, keep, load};
@@ -29,6 +30,8 @@ use crate::store::{self, StoreError, Transaction, channels, epochs, messages, ml
 pub(crate) enum Read {
     /// To its end.
     Whole,
+    /// To its end; and there is more to follow, or something to send.
+    WithMore,
     /// To a commit that closed the epoch: there is another log now, or none for this device.
     ToClosing,
     /// To an entry whose body must be here first.
@@ -219,7 +222,12 @@ fn close(
 ) -> Result<(), StoreError> {
     epochs::close(tx, channel, end, group.keys())?;
     keep(tx, channel, group)?;
-    change::after_closing(tx, channel, group, closed, own, now)?;
+    let place = CommitPlace {
+        log: end.log,
+        index: end.length().saturating_sub(1),
+        height: end.last_height,
+    };
+    change::after_closing(tx, channel, group, (closed, own), place, now)?;
     if closed.charter.is_some() {
         change::take_name(tx, channel, group)?;
     }

@@ -80,8 +80,7 @@ pub(crate) struct Channel {
     pub(crate) id: ChannelId,
     pub(crate) kind: ChannelKind,
     pub(crate) network: Hash,
-    /// What the log's key grows from: of a link the channel's secret, of a group the seed of its epoch's log, else the seed
-    /// of the inbox or card.
+    /// Of a link the channel's secret, else the seed of the log's key, or nothing of use where this device only reads.
     pub(crate) secret: ChannelSecret,
     pub(crate) name: String,
     pub(crate) created: u64,
@@ -116,8 +115,7 @@ impl Channel {
     pub(crate) fn log_key(&self) -> Option<LogKey> {
         let key = match self.kind {
             ChannelKind::Link => self.secret.epoch_keys(self.network, 0).log_key().clone(),
-            ChannelKind::Group => LogKey::from_seed(self.secret.expose()),
-            ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return None,
+            _ => LogKey::from_seed(self.secret.expose()),
         };
         (key.public() == self.log()).then_some(key)
     }
@@ -270,6 +268,12 @@ pub(crate) fn load(connection: &Connection, id: ChannelId) -> Result<Option<Chan
 /// The conversation with this log.
 pub(crate) fn find(connection: &Connection, log: LogId) -> Result<Option<Channel>, StoreError> {
     Ok(select(connection, "WHERE log = ?1", [log.as_bytes()])?.pop())
+}
+
+/// Whether a log is followed.
+pub(crate) fn set_live(connection: &Connection, id: ChannelId, is_live: bool) -> Result<(), StoreError> {
+    connection.execute("UPDATE channel SET live = ?2 WHERE id = ?1", (id.0, is_live))?;
+    Ok(())
 }
 
 /// Calls a conversation something else, on this device.

@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, inboxes};
 use crate::message::ChannelId;
 
 /// Since version 4: the highest numbers of what was forgotten. New rows are numbered above them.
@@ -23,7 +23,7 @@ pub(super) const NEXT_CHANNEL: &str =
     "(SELECT max(channels_used, coalesce((SELECT max(id) FROM channel), 0)) + 1 FROM device)";
 
 /// In an order in which nothing is referred to that is gone.
-const STATEMENTS: [&str; 14] = [
+const STATEMENTS: [&str; 19] = [
     "UPDATE device SET channels_used = max(channels_used, ?1)",
     "UPDATE device SET messages_used = max(messages_used,
         coalesce((SELECT max(id) FROM message WHERE channel = ?1), 0))",
@@ -35,6 +35,11 @@ const STATEMENTS: [&str; 14] = [
     "DELETE FROM wanted WHERE channel = ?1",
     "DELETE FROM saved WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM upload WHERE channel = ?1",
+    "DELETE FROM expiry WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
+    "DELETE FROM unread WHERE channel = ?1",
+    "DELETE FROM gap WHERE channel = ?1",
+    "DELETE FROM member WHERE channel = ?1",
+    "DELETE FROM manner WHERE channel = ?1",
     "DELETE FROM outbox WHERE channel = ?1",
     "DELETE FROM message WHERE channel = ?1",
     "DELETE FROM past_log WHERE channel = ?1",
@@ -43,6 +48,7 @@ const STATEMENTS: [&str; 14] = [
 
 /// Removes a conversation and everything in it.
 pub(crate) fn channel(connection: &Connection, channel: ChannelId) -> Result<(), StoreError> {
+    inboxes::forget(connection, channel)?;
     for statement in STATEMENTS {
         connection.execute(statement, [channel.0])?;
     }

@@ -123,6 +123,8 @@ pub(crate) struct Changed {
 pub(crate) enum Outcome {
     Opened(Box<Heard>),
     Changed(Box<Changed>),
+    /// Something in an inbox or on a card: what it led to stands elsewhere.
+    Posted,
     Unopened(String),
     Withheld,
     Erased,
@@ -132,7 +134,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     const fn body(&self) -> BodyState {
         match self {
-            Self::Opened(_) | Self::Changed(_) => BodyState::Here,
+            Self::Opened(_) | Self::Changed(_) | Self::Posted => BodyState::Here,
             Self::Unopened(_) => BodyState::Unopened,
             Self::Withheld => BodyState::Withheld,
             Self::Erased => BodyState::Erased,
@@ -283,6 +285,44 @@ pub(crate) fn queue_event(
         next_change(connection)?,
     ))?;
     Ok(MessageId(connection.last_insert_rowid()))
+}
+
+/// Something for an inbox or a card that was just sealed: on its way like a message, and none.
+pub(crate) fn queue_posted(
+    connection: &Connection,
+    channel: ChannelId,
+    device: DeviceId,
+    now: u64,
+) -> Result<MessageId, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "INSERT INTO message (id, channel, state, own, body, device, queued, changed)
+         VALUES ({NEXT_MESSAGE}, ?1, ?2, 1, 0, ?3, ?4, ?5)"
+    ))?;
+    statement.execute((
+        channel.0,
+        State::Queued.number(),
+        &device.0,
+        now,
+        next_change(connection)?,
+    ))?;
+    Ok(MessageId(connection.last_insert_rowid()))
+}
+
+/// Stores a proven entry of an inbox or a card, or gives what this device posted its place.
+pub(crate) fn store_posted(
+    connection: &Connection,
+    channel: ChannelId,
+    proved: &Proved,
+    outcome: &Outcome,
+    own: DeviceId,
+) -> Result<(), StoreError> {
+    let message = match outbox::signed_as(connection, proved.entry)? {
+        Some(message) => message,
+        None => insert_blank(connection, channel)?,
+    };
+    place_entry(connection, message, proved)?;
+    settle_body(connection, channel, message, proved.index, outcome, own)?;
+    outbox::remove(connection, message)
 }
 
 /// Another form of the content of a message that is on its way, under the same id.

@@ -14,6 +14,7 @@
 //!              those they are about   search.rs    full-text index
 //! epochs.rs    logs of epochs, one     waiting.rs   how much of it
 //!              after the other        mls.rs       what the group library keeps
+//! inboxes.rs   who asked
 //! ```
 
 pub(crate) mod account;
@@ -21,16 +22,22 @@ pub(crate) mod aftermath;
 pub(crate) mod channels;
 pub(crate) mod contacts;
 pub(crate) mod epochs;
+pub(crate) mod expiry;
 pub(crate) mod files;
 pub(crate) mod forget;
+pub(crate) mod gaps;
 pub(crate) mod home;
+pub(crate) mod inboxes;
 pub(crate) mod key;
+pub(crate) mod manners;
+pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod mls;
 pub(crate) mod networks;
 pub(crate) mod outbox;
 mod schema;
 pub(crate) mod search;
+pub(crate) mod unread;
 pub(crate) mod waiting;
 pub(crate) mod wanted;
 

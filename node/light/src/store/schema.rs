@@ -6,12 +6,15 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, account, aftermath, contacts, epochs, files, forget, mls, search};
+use super::{
+    StoreError, account, aftermath, contacts, epochs, expiry, files, forget, gaps, inboxes, manners, members, mls,
+    search, unread,
+};
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 8;
+pub(crate) const VERSION: i64 = 10;
 
-const TABLES: &str = "
+pub(super) const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
 CREATE TABLE device (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
@@ -167,6 +170,8 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(account::TABLES)?;
     transaction.execute_batch(contacts::TABLES)?;
     transaction.execute_batch(files::TABLES)?;
+    make_manners(&transaction)?;
+    transaction.execute_batch(inboxes::TABLES)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -209,12 +214,33 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             if version < 8 {
                 transaction.execute_batch(files::TABLES)?;
             }
+            // Version 9: how far members have come, what was read, what disappears.
+            if version < 9 {
+                make_manners(&transaction)?;
+                aftermath::learn_all(&transaction)?;
+            }
+            // Version 10: inboxes, and who asked.
+            if version < 10 {
+                transaction.execute_batch(inboxes::TABLES)?;
+            }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
         // There is no version before the first; 0 is a file that never got its tables.
         _ => Err(StoreError::Damaged),
     }
+}
+
+fn make_manners(connection: &Connection) -> Result<(), StoreError> {
+    [
+        members::TABLES,
+        gaps::TABLES,
+        manners::TABLES,
+        unread::TABLES,
+        expiry::TABLES,
+    ]
+    .iter()
+    .try_for_each(|tables| Ok(connection.execute_batch(tables)?))
 }
 
 /// Version 6: a device belongs to an account. It keeps its key.

@@ -117,7 +117,13 @@ fn is_honest_again(node: &TestNode) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_any_size_arrives_as_it_was() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     // Nothing, a byte, a piece and a little, and so many pieces that their ids become a list of their own.
     for (number, length) in [0, 1, 262_145, 3_000_000].into_iter().enumerate() {
@@ -147,7 +153,13 @@ async fn a_file_of_any_size_arrives_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_saved_again_gets_a_name_of_its_own_and_is_nobody_elses_to_read() {
-    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node: _node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = file_of(out.path(), "cat.jpg", b"meow");
     attach_finally(&ada, channel.0, &path).await;
@@ -171,17 +183,29 @@ async fn a_file_that_is_saved_again_gets_a_name_of_its_own_and_is_nobody_elses_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_that_was_broken_off_goes_on_with_the_same_chunks() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let sent = bytes(5_000_000, 2);
     let path = file_of(out.path(), "film.mp4", &sent);
     breaks_after(&node, Asked::PutChunk, 7);
     let refused = attach(&ada.client, channel.0, &path).await;
-    assert!(matches!(refused, Err(Error::File(FileError::NobodyKeeps(_)))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::File(FileError::NobodyKeeps(_)))),
+        "{refused:?}"
+    );
     let before = node.kept().ids();
     // The node took those that it refused to speak of as well: what counts is what it says that it has.
     assert!(before.len() >= 7 && before.len() < 20, "{}", before.len());
-    assert!(ada.client.read(channel.0, Range::Last(9)).await.unwrap().is_empty(), "nothing was said");
+    assert!(
+        ada.client.read(channel.0, Range::Last(9)).await.unwrap().is_empty(),
+        "nothing was said"
+    );
     let key = key_of_upload(&ada.client, channel.0, &path).await.unwrap();
     is_honest_again(&node);
     // Another process, as after a crash.
@@ -189,11 +213,17 @@ async fn an_upload_that_was_broken_off_goes_on_with_the_same_chunks() {
     let puts = node.kept().puts();
     let attached = attach(&again, channel.0, &path).await.unwrap();
     let all = node.kept().ids();
-    assert_eq!(usize::try_from(node.kept().puts() - puts).unwrap(), all.len() - before.len());
+    assert_eq!(
+        usize::try_from(node.kept().puts() - puts).unwrap(),
+        all.len() - before.len()
+    );
     assert!(before.iter().all(|id| all.contains(id)));
     assert_eq!(manifest_of(&again, attached.message).await.key.expose(), &key);
     assert_eq!(key_of_upload(&again, channel.0, &path).await, None, "it was sent");
-    assert_eq!(again.settle(attached.message, PATIENCE).await.unwrap().state, Ladder::Final);
+    assert_eq!(
+        again.settle(attached.message, PATIENCE).await.unwrap().state,
+        Ladder::Final
+    );
     let view = newest_file(&ben.client, channel.1).await;
     let saved = save(&ben.client, view.id, out.path()).await.unwrap();
     assert_eq!(std::fs::read(saved).unwrap(), sent);
@@ -201,7 +231,13 @@ async fn an_upload_that_was_broken_off_goes_on_with_the_same_chunks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_changed_meanwhile_begins_anew_with_another_key() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let path = file_of(out.path(), "draft.txt", &bytes(3_000_000, 3));
     breaks_after(&node, Asked::PutChunk, 3);
@@ -233,7 +269,13 @@ async fn a_file_that_changed_meanwhile_begins_anew_with_another_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_keep_a_file_and_one_of_them_is_enough() {
-    let Pair { node, world, ada, ben, channel } = pair().await;
+    let Pair {
+        node,
+        world,
+        ada,
+        ben,
+        channel,
+    } = pair().await;
     let (second, third) = (TestNode::honest(&world), TestNode::honest(&world));
     ada.knows(&world, &[&node, &second, &third]).await;
     ben.knows(&world, &[&node, &second, &third]).await;
@@ -254,12 +296,21 @@ async fn two_nodes_keep_a_file_and_one_of_them_is_enough() {
     let view = newest_file(&ben.client, channel.1).await;
     let saved = save(&ben.client, view.id, out.path()).await.unwrap();
     assert_eq!(std::fs::read(saved).unwrap(), sent);
-    assert!(ben.faults(world.network()).await.is_empty(), "not to keep something is no fault");
+    assert!(
+        ben.faults(world.network()).await.is_empty(),
+        "not to keep something is no fault"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_a_node_fails_another_takes_its_place() {
-    let Pair { node, world, ada, channel, .. } = pair().await;
+    let Pair {
+        node,
+        world,
+        ada,
+        channel,
+        ..
+    } = pair().await;
     let (second, third) = (TestNode::honest(&world), TestNode::honest(&world));
     ada.knows(&world, &[&node, &second, &third]).await;
     ada.prefers(&world, &node).await;
@@ -275,7 +326,13 @@ async fn when_a_node_fails_another_takes_its_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_gives_another_chunk_is_blamed_and_another_one_asked() {
-    let Pair { node, world, ada, ben, channel } = pair().await;
+    let Pair {
+        node,
+        world,
+        ada,
+        ben,
+        channel,
+    } = pair().await;
     let second = TestNode::honest(&world);
     ada.knows(&world, &[&node, &second]).await;
     ben.knows(&world, &[&node, &second]).await;
@@ -301,7 +358,13 @@ async fn a_node_that_gives_another_chunk_is_blamed_and_another_one_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_that_was_broken_off_goes_on_with_what_is_there_if_that_is_right() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sent = bytes(6_000_000, 8);
     let path = file_of(out.path(), "film.mp4", &sent);
@@ -309,8 +372,16 @@ async fn a_download_that_was_broken_off_goes_on_with_what_is_there_if_that_is_ri
     let view = newest_file(&ben.client, channel.1).await;
     breaks_after(&node, Asked::GetChunk, 12);
     let refused = save(&ben.client, view.id, folder.path()).await;
-    assert!(matches!(refused, Err(Error::File(FileError::NobodyHas { .. }))), "{refused:?}");
-    let part = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(
+        matches!(refused, Err(Error::File(FileError::NobodyHas { .. }))),
+        "{refused:?}"
+    );
+    let part = std::fs::read_dir(folder.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     assert!(part.file_name().unwrap().to_str().unwrap().starts_with(".waxwing-"));
     let there = std::fs::read(&part).unwrap();
     let pieces = there.len() / 262_144;
@@ -327,13 +398,23 @@ async fn a_download_that_was_broken_off_goes_on_with_what_is_there_if_that_is_ri
     assert_eq!(std::fs::read(&saved).unwrap(), sent);
     let all = 23 + 1;
     let fetched = usize::try_from(node.kept().gets() - before).unwrap();
-    assert_eq!(fetched, all - (pieces - 2), "{pieces} pieces were there, two of them wrong");
+    assert_eq!(
+        fetched,
+        all - (pieces - 2),
+        "{pieces} pieces were there, two of them wrong"
+    );
     assert!(!part.exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_node_that_takes_it_nothing_is_said() {
-    let Pair { node, world, ada, channel, .. } = pair().await;
+    let Pair {
+        node,
+        world,
+        ada,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let path = file_of(out.path(), "cat.jpg", &bytes(10, 9));
     node.lie(Lie::Refuses(Asked::ChunkTerms, Refusal::NoChunks));
@@ -341,11 +422,17 @@ async fn without_a_node_that_takes_it_nothing_is_said() {
     assert!(!offers[0].takes && offers[0].quota_bytes.is_none());
     let refused = attach(&ada.client, channel.0, &path).await.unwrap_err();
     assert!(refused.to_string().contains("keeps no attachments"), "{refused}");
-    assert!(ada.faults(world.network()).await.is_empty(), "an offer that is not made is no fault");
+    assert!(
+        ada.faults(world.network()).await.is_empty(),
+        "an offer that is not made is no fault"
+    );
     node.repent();
     // Larger than what is free: said before anything is sent.
     let offers = ada.client.file_offers(channel.0, super::kept::QUOTA).await.unwrap();
-    assert!(!offers[0].takes && offers[0].reason.as_ref().unwrap().contains("free"), "{offers:?}");
+    assert!(
+        !offers[0].takes && offers[0].reason.as_ref().unwrap().contains("free"),
+        "{offers:?}"
+    );
     let offers = ada.client.file_offers(channel.0, 10).await.unwrap();
     assert!(offers[0].takes && offers[0].days == Some(30), "{offers:?}");
     assert!(node.kept().ids().is_empty());
@@ -368,7 +455,13 @@ async fn says(person: &Person, channel: ChannelId, manifest: Manifest) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hostile_manifest_harms_nobody() {
-    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node: _node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = file_of(out.path(), "cat.jpg", &bytes(300_000, 10));
     let attached = attach_finally(&ada, channel.0, &path).await;
@@ -408,14 +501,24 @@ async fn a_hostile_manifest_harms_nobody() {
     let broken = save(&ben.client, view.id, &inner).await;
     assert!(matches!(broken, Err(Error::File(FileError::Unsound(_)))), "{broken:?}");
 
-    let names = std::fs::read_dir(&inner).unwrap().map(|entry| entry.unwrap().file_name());
-    let names: Vec<_> = names.filter(|name| !name.to_string_lossy().ends_with(".part")).collect();
+    let names = std::fs::read_dir(&inner)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names
+        .filter(|name| !name.to_string_lossy().ends_with(".part"))
+        .collect();
     assert_eq!(names.len(), 1, "only the one whole file: {names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_in_the_place_of_the_unfinished_file_is_not_followed() {
-    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node: _node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let (out, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let path = file_of(out.path(), "cat.jpg", b"meow");
     attach_finally(&ada, channel.0, &path).await;
@@ -431,7 +534,13 @@ async fn a_link_in_the_place_of_the_unfinished_file_is_not_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_its_sender_takes_back_cannot_be_opened_any_more() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let path = file_of(out.path(), "secretplan.pdf", b"meow");
     let attached = attach_finally(&ada, channel.0, &path).await;
@@ -443,7 +552,10 @@ async fn what_its_sender_takes_back_cannot_be_opened_any_more() {
     ben.client.refresh().await.unwrap();
     let shown = ben.client.message(view.id).await.unwrap();
     assert!(shown.retracted && shown.attachment.is_none() && shown.text.is_none());
-    assert!(manifest_of(&ben.client, view.id).await.is_forgotten(), "its key is gone");
+    assert!(
+        manifest_of(&ben.client, view.id).await.is_forgotten(),
+        "its key is gone"
+    );
     assert!(ben.client.search(query("secretplan")).await.unwrap().is_empty());
     let refused = save(&ben.client, view.id, out.path()).await;
     assert_eq!(refused, Err(FileError::TakenBack.into()));
@@ -455,7 +567,13 @@ async fn what_its_sender_takes_back_cannot_be_opened_any_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_whose_time_has_passed_is_said_to_be_gone() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let path = file_of(out.path(), "cat.jpg", b"meow");
     attach_finally(&ada, channel.0, &path).await;
@@ -464,7 +582,15 @@ async fn a_file_whose_time_has_passed_is_said_to_be_gone() {
     let gone = save(&ben.client, view.id, out.path()).await.unwrap_err();
     assert!(gone.to_string().contains("try again later"), "{gone}");
     let good = manifest_of(&ben.client, view.id).await;
-    says(&ada, channel.0, Manifest { kept_until_ms: 1000, ..good }).await;
+    says(
+        &ada,
+        channel.0,
+        Manifest {
+            kept_until_ms: 1000,
+            ..good
+        },
+    )
+    .await;
     let view = newest_file(&ben.client, channel.1).await;
     let gone = save(&ben.client, view.id, out.path()).await.unwrap_err();
     assert!(gone.to_string().contains("ask its sender to send it again"), "{gone}");
@@ -472,7 +598,13 @@ async fn a_file_whose_time_has_passed_is_said_to_be_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_can_be_handed_on_piece_by_piece() {
-    let Pair { node: _node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node: _node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let sent = bytes(800_000, 11);
     let path = file_of(out.path(), "cat.jpg", &sent);
@@ -483,12 +615,21 @@ async fn a_file_can_be_handed_on_piece_by_piece() {
     assert_eq!(ben.client.save_attachment(view.id, stream, silent()).await, Ok(None));
     assert_eq!(std::fs::read(target).unwrap(), sent);
     let shown = ben.client.message(view.id).await.unwrap().attachment;
-    assert!(shown.is_some_and(|AttachmentView { saved, .. }| saved.is_none()), "it is nowhere here");
+    assert!(
+        shown.is_some_and(|AttachmentView { saved, .. }| saved.is_none()),
+        "it is nowhere here"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conversation_with_files_can_be_forgotten() {
-    let Pair { node, ada, ben, channel, .. } = pair().await;
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
     let out = tempfile::tempdir().unwrap();
     let path = file_of(out.path(), "cat.jpg", &bytes(3_000_000, 12));
     attach_finally(&ada, channel.0, &path).await;

@@ -35,7 +35,7 @@ async fn rows(client: &Client) -> Vec<(&'static str, i64)> {
 async fn joined(person: &Person, link: &str) -> ChannelId {
     match person.client.join(link).await.unwrap() {
         Joined::New(channel) => channel,
-        Joined::Known(channel) => panic!("{channel:?} was here before"),
+        other => panic!("{other:?}: it was not here before"),
     }
 }
 

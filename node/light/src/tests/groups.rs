@@ -88,7 +88,7 @@ async fn join(person: Person, world: &World, welcome: Welcome) -> Member {
         .client
         .core
         .write::<_, Error>(move |tx| groups::join(tx, network, &welcome, now));
-    let channel = joined.await.unwrap();
+    let (channel, _) = joined.await.unwrap();
     Member { person, channel }
 }
 

@@ -8,9 +8,11 @@ mod forget;
 mod forks;
 mod groups;
 mod home;
+mod inbox;
 mod kept;
 mod lies;
 mod malicious;
+mod manners;
 mod node;
 mod once;
 mod search;
@@ -49,6 +51,8 @@ const PACE: Pace = Pace {
     answer: Duration::from_millis(800),
     inclusion: Duration::from_millis(300),
     compare: Duration::from_millis(300),
+    // Where it matters a test tells by itself.
+    telling: Duration::from_secs(3600),
 };
 
 pub(crate) fn options(home: &Path) -> Options {
@@ -101,7 +105,7 @@ impl Person {
     pub(crate) async fn say_finally(&self, channel: ChannelId, words: &str) -> MessageView {
         let message = self.say(channel, words).await;
         match self.client.settle(message, PATIENCE).await {
-            Ok(view) if view.state == Ladder::Final => view,
+            Ok(view) if view.state.is_final() => view,
             other => panic!("{other:?}; {}", self.circumstances(message).await),
         }
     }

@@ -309,8 +309,7 @@ impl Inner {
             | Request::Spread { .. }
             | Request::Missing { .. }
             | Request::Confirm { .. }
-            | Request::Snapshot { .. }
- => Err(Refusal::NotAllowed),
+            | Request::Snapshot { .. } => Err(Refusal::NotAllowed),
             about_chunks @ (Request::PutChunk { .. }
             | Request::GetChunk { .. }
             | Request::HaveChunks { .. }

@@ -1,0 +1,52 @@
+//! Putting something into an inbox: on its way like a message, and shown in no conversation.
+
+use waxwing_core::codec::Encode;
+use waxwing_seal::Sealed;
+use waxwing_seal::inbox::Recipient;
+
+use crate::deliver;
+use crate::message::{ChannelId, MessageId};
+use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
+use crate::store::{self, StoreError, Transaction, channels, messages, networks, outbox};
+
+/// Queues a body for the log of an inbox.
+pub(super) fn queue(tx: &Transaction<'_>, inbox: &Channel, sealed: &Sealed, now: u64) -> Result<MessageId, StoreError> {
+    let own = store::device(tx)?.0.id();
+    let keys = networks::load(tx, inbox.network)?
+        .ok_or(StoreError::Damaged)?
+        .genesis
+        .keys();
+    let message = messages::queue_posted(tx, inbox.id, own, now)?;
+    outbox::insert(tx, message, inbox.id, sealed)?;
+    deliver::sign_at_once(tx, &keys, inbox, message, sealed, now)?;
+    Ok(message)
+}
+
+/// The row behind which somebody's inbox for answers is posted to.
+pub(super) fn door(
+    tx: &Transaction<'_>,
+    network: waxwing_core::Hash,
+    to: &Recipient,
+    now: u64,
+) -> Result<Channel, StoreError> {
+    let keys = to.keys();
+    let seed = keys.log_key().seed();
+    let new = New {
+        kind: ChannelKind::Post,
+        network,
+        log: keys.log(),
+        secret: &waxwing_seal::ChannelSecret::from_bytes(*seed),
+        name: "",
+        engine: &to.to_bytes(),
+    };
+    let id: ChannelId = match channels::insert_any(tx, &new, now)? {
+        Ok(id) => id,
+        Err(NotAdded::Known(id)) => {
+            channels::set_live(tx, id, true)?;
+            id
+        }
+        // There is room for as many as a home has conversations, and these are followed for a moment only.
+        Err(NotAdded::TooMany) => return Err(StoreError::Full),
+    };
+    channels::load(tx, id)?.ok_or(StoreError::Damaged)
+}

@@ -1,0 +1,254 @@
+//! People who get together by links: asked, let in, told no; and what links do not do.
+
+use std::sync::Arc;
+
+use waxwing_core::limits::DAY_MS;
+use waxwing_seal::inbox::Uses;
+
+use super::*;
+use crate::conversations::Joined;
+use crate::error::Error;
+use crate::inbox::Inviting;
+use crate::store::Side;
+use crate::store::inboxes::{AskedState, RequestState};
+
+const OPEN: Inviting = Inviting {
+    uses: Uses::ONE,
+    valid_ms: 7 * DAY_MS,
+    asks: false,
+};
+
+fn for_people(count: u32) -> Inviting {
+    Inviting {
+        uses: Uses::new(count).unwrap(),
+        ..OPEN
+    }
+}
+
+/// Ada with a group, connected; the link of an invitation whose opening is final.
+async fn founded(world: &Arc<World>, node: &TestNode, inviting: Inviting) -> (Person, ChannelId, String) {
+    let ada = Person::on("Ada", world, &[node]).await;
+    let channel = ada.client.found_group(world.network(), "plans").await.unwrap();
+    let invited = ada.client.invite_to_group(channel, inviting).await.unwrap();
+    ada.client.start();
+    let opened = ada.client.settle(invited.opening, PATIENCE).await.unwrap();
+    assert_eq!(opened.state, Ladder::Final);
+    (ada, channel, invited.link.to_string())
+}
+
+async fn ask(person: &Person, link: &str, note: &str) -> i64 {
+    match person.client.join_with(link, note).await.unwrap() {
+        Joined::Asked(asked) => asked,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn said(person: &Person, channel: ChannelId) -> Vec<String> {
+    let views = person.client.read(channel, Range::Last(100)).await.unwrap();
+    views.into_iter().filter_map(|view| view.text).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_link_is_let_in_while_a_member_is_connected_and_messages_flow() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let (ada, hers, link) = founded(&world, &node, OPEN).await;
+    let ben = Person::new("Ben").await;
+    let asked = ask(&ben, &link, "").await;
+    let answered = ben.client.answered(asked, PATIENCE).await.unwrap();
+    assert_eq!(
+        (answered.state, answered.name.as_deref()),
+        (AskedState::Joined, Some("plans"))
+    );
+    let his = answered.channel.unwrap();
+    ben.say_finally(his, "hello Ada").await;
+    ada.say_finally(hers, "welcome").await;
+    until("Ben reads it", async || {
+        said(&ben, his).await == ["hello Ada", "welcome"]
+    })
+    .await;
+    until("Ada reads it", async || {
+        said(&ada, hers).await == ["hello Ada", "welcome"]
+    })
+    .await;
+    assert_eq!(ada.client.requests().await.unwrap()[0].state, RequestState::LetIn);
+    // Neither inboxes nor what goes through them are conversations.
+    assert_eq!(ben.client.channels().await.unwrap().len(), 1);
+    assert_eq!(ada.client.channels().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seven_come_in_by_one_link_and_an_eighth_does_not() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let (ada, hers, link) = founded(&world, &node, for_people(3)).await;
+    let mut newcomers = Vec::new();
+    for name in ["Ben", "Cleo", "Dora"] {
+        let person = Person::new(name).await;
+        let asked = ask(&person, &link, "").await;
+        person.client.start();
+        newcomers.push((person, asked));
+    }
+    for (person, asked) in &newcomers {
+        let answered = person.client.answered(*asked, PATIENCE).await.unwrap();
+        assert_eq!(answered.state, AskedState::Joined, "{:?}", answered.reason);
+    }
+    until("all four are in", async || {
+        ada.client.group(hers).await.unwrap().unwrap().members.len() == 4
+    })
+    .await;
+    let late = Person::new("Eve").await;
+    let asked = ask(&late, &link, "me too").await;
+    let never = late.client.answered(asked, Duration::from_millis(1500)).await;
+    assert_eq!(never, Err(Error::StillAsking));
+    assert_eq!(ada.client.requests().await.unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_consent_is_asked_for_nobody_comes_in_without_and_no_is_told() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let inviting = Inviting {
+        asks: true,
+        ..for_people(2)
+    };
+    let (ada, hers, link) = founded(&world, &node, inviting).await;
+    let (ben, cleo) = (Person::new("Ben").await, Person::new("Cleo").await);
+    let (bens, cleos) = (ask(&ben, &link, "it is me").await, ask(&cleo, &link, "let me in").await);
+    ben.client.start();
+    cleo.client.start();
+    until("both have asked", async || {
+        ada.client.requests().await.unwrap().len() == 2
+    })
+    .await;
+    let requests = ada.client.requests().await.unwrap();
+    assert!(requests.iter().all(|request| request.state == RequestState::Waiting));
+    assert_eq!(ada.client.group(hers).await.unwrap().unwrap().members.len(), 1);
+    let of = |name: &str| requests.iter().find(|request| request.name == name).unwrap();
+    assert_eq!((of("Ben").note.as_str(), of("Ben").channel), ("it is me", Some(hers)));
+    ada.client.accept_request(of("Ben").id).await.unwrap();
+    ada.client.decline_request(of("Cleo").id).await.unwrap();
+    assert_eq!(
+        ada.client.accept_request(of("Cleo").id).await,
+        Err(Error::UnknownRequest)
+    );
+    assert_eq!(
+        ben.client.answered(bens, PATIENCE).await.unwrap().state,
+        AskedState::Joined
+    );
+    let declined = cleo.client.answered(cleos, PATIENCE).await.unwrap();
+    assert_eq!(
+        (declined.state, declined.reason.as_deref()),
+        (AskedState::Declined, Some("they said no"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_to_a_person_leads_to_a_conversation_of_two_once_they_agree() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let ada = Person::on("Ada", &world, &[&node]).await;
+    let invited = ada.client.invite_contact(world.network(), OPEN).await.unwrap();
+    ada.client.start();
+    ada.client.settle(invited.opening, PATIENCE).await.unwrap();
+    let ben = Person::new("Ben").await;
+    let asked = ask(&ben, &invited.link, "remember me?").await;
+    ben.client.start();
+    until("Ben has asked", async || {
+        ada.client.requests().await.unwrap().len() == 1
+    })
+    .await;
+    ada.client
+        .accept_request(ada.client.requests().await.unwrap()[0].id)
+        .await
+        .unwrap();
+    let answered = ben.client.answered(asked, PATIENCE).await.unwrap();
+    let (his, hers) = (
+        answered.channel.unwrap(),
+        ada.client.requests().await.unwrap()[0].channel.unwrap(),
+    );
+    assert!(ben.client.group(his).await.unwrap().unwrap().direct);
+    ben.say_finally(his, "just us").await;
+    until("Ada reads it", async || said(&ada, hers).await == ["just us"]).await;
+    assert_eq!(ada.client.channels().await.unwrap()[0].name, "Ben");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_that_is_over_or_revoked_lets_nobody_in() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let (ada, hers, link) = founded(&world, &node, for_people(5)).await;
+    assert_eq!(ada.client.join(&link).await, Err(Error::OwnInvitation));
+    assert_eq!(ada.client.revoke_invitations(Some(hers)).await, Ok(1));
+    let ben = Person::new("Ben").await;
+    let asked = ask(&ben, &link, "").await;
+    let never = ben.client.answered(asked, Duration::from_millis(1500)).await;
+    assert_eq!(never, Err(Error::StillAsking));
+
+    let late = ada.client.invite_to_group(hers, OPEN).await.unwrap();
+    ada.client.settle(late.opening, PATIENCE).await.unwrap();
+    let cleo = Person::new("Cleo").await;
+    cleo.client.clock().shift(i64::try_from(8 * DAY_MS).unwrap());
+    let asked = ask(&cleo, &late.link, "").await;
+    let answered = cleo.client.answered(asked, PATIENCE).await.unwrap();
+    assert_eq!(answered.state, AskedState::Failed);
+    assert!(answered.reason.unwrap().contains("time of this invitation has passed"));
+}
+
+/// Everything that writes when somebody is let in.
+async fn coming_in(ada: &Client, ben: &Client, link: &str) -> Result<(), Error> {
+    let Joined::Asked(asked) = ben.join(link).await? else {
+        return Ok(());
+    };
+    for _ in 0..4 {
+        ben.refresh().await?;
+        ada.refresh().await?;
+    }
+    let is_in = ben
+        .asked()
+        .await?
+        .iter()
+        .any(|view| view.id == asked && view.channel.is_some());
+    assert!(is_in, "{:?}", ben.asked().await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_commit_of_either_while_one_lets_the_other_in_changes_nothing() {
+    for who in [0, 1] {
+        for side in [Side::Before, Side::After] {
+            for number in 1.. {
+                let world = World::new("test");
+                let node = TestNode::honest(&world);
+                let ada = Person::on("Ada", &world, &[&node]).await;
+                let hers = ada.client.found_group(world.network(), "plans").await.unwrap();
+                let invited = ada.client.invite_to_group(hers, OPEN).await.unwrap();
+                ada.client.refresh().await.unwrap();
+                ada.client.refresh().await.unwrap();
+                let ben = Person::new("Ben").await;
+                let victim = if who == 0 { &ada } else { &ben };
+                victim.client.core.store().fuse.set(number, side);
+                let outcome = coming_in(&ada.client, &ben.client, &invited.link).await;
+                if !victim.client.core.store().fuse.is_burnt() {
+                    outcome.unwrap();
+                    assert!(number > 8, "there are many boundaries, not {number}");
+                    break;
+                }
+                let (adas, bens) = (ada.again().await, ben.again().await);
+                coming_in(&adas, &bens, &invited.link).await.unwrap();
+                let his = bens.channels().await.unwrap()[0].id;
+                let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
+                for _ in 0..3 {
+                    bens.refresh().await.unwrap();
+                    adas.refresh().await.unwrap();
+                }
+                let state = bens.message(message).await.unwrap().state;
+                assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
+                let views = adas.read(hers, Range::Last(10)).await.unwrap();
+                let heard = views.iter().filter(|view| view.text.as_deref() == Some("in")).count();
+                assert_eq!(heard, 1, "{who} {side:?} {number}");
+                assert_eq!(adas.group(hers).await.unwrap().unwrap().members.len(), 2);
+            }
+        }
+    }
+}
