@@ -10,6 +10,7 @@ mod dev;
 mod network;
 #[cfg(feature = "node")]
 mod node;
+mod who;
 
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub(crate) use dev::{Demo, Dev};
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
+pub(crate) use who::{AccountVerb, ContactVerb, RecoverAccount, VerifyContact, WhoVerb, Words};
 
 /// The messenger whose ledger lies open: sealed messages, one order, proofs for everything.
 #[derive(Parser, Debug)]

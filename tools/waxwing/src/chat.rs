@@ -3,11 +3,15 @@
 //! Whatever others wrote passes through `display_safe` before it meets a screen; JSON carries it exactly, with everything
 //! that a terminal could obey escaped.
 
+mod account;
 mod channels;
+mod contacts;
 mod device;
 mod export;
 mod messages;
 mod nodes;
+mod phrase;
+mod profiles;
 mod proof;
 mod qr;
 mod screen;
@@ -15,6 +19,7 @@ mod search;
 mod sending;
 pub(crate) mod show;
 mod tail;
+mod verify;
 
 pub(crate) use nodes::parse as parse_node;
 
@@ -24,7 +29,7 @@ use std::path::{Path, PathBuf};
 use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, MessageId, Options, Passphrase};
 
 use crate::Done;
-use crate::args::{Chat, ChatVerb};
+use crate::args::{Chat, ChatVerb, WhoVerb};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::ids::{self, Kind, Typed};
@@ -32,6 +37,7 @@ use crate::output::Output;
 use crate::passphrase::{self, Purpose};
 
 pub(crate) fn run(chat: &Chat, home: &Home, output: &Output) -> Done {
+    let home = &home.with_profile(chat.profile.as_deref())?;
     let session = Session {
         file: chat.passphrase_file.as_deref(),
         home,
@@ -73,9 +79,22 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
         ChatVerb::Tail(tail) => tail::tail(tail, session).await,
         ChatVerb::Search(search) => search::search(search, session).await,
         ChatVerb::Keep(verb) => device::act(verb, session).await,
+        ChatVerb::Who(verb) => act_on_people(verb, session).await,
         ChatVerb::Why { message } => proof::why(message, session).await,
         ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
         ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), session).await,
+    }
+}
+
+async fn act_on_people(verb: &WhoVerb, session: &Session<'_>) -> Done {
+    match verb {
+        WhoVerb::Account(verb) => account::act(verb, session).await,
+        WhoVerb::Accounts => profiles::list(session),
+        WhoVerb::Recover(recover) => account::recover(recover, session).await,
+        WhoVerb::Contacts => contacts::list(session).await,
+        WhoVerb::Contact(verb) => contacts::act(verb, session).await,
+        WhoVerb::Verify(verify) => verify::verify(verify, session).await,
+        WhoVerb::Report { contact, why } => contacts::report(contact, why, session).await,
     }
 }
 
@@ -90,7 +109,7 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn folder(&self) -> Result<PathBuf, Failure> {
-        Ok(self.home.folder()?.join("chat"))
+        self.home.chat()
     }
 
     /// Opens the client in this home.

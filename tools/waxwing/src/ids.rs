@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Entry,
     /// A device's public key.
     Device,
+    /// An account: the public half of its root key.
+    Account,
     /// A message, by the id inside its encryption.
     Message,
 }
@@ -46,6 +48,7 @@ impl Kind {
             Self::Block => "block",
             Self::Entry => "entry",
             Self::Device => "device",
+            Self::Account => "account",
             Self::Message => "msg",
         }
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::who::WhoVerb;
+
 /// `waxwing chat`.
 #[derive(Args, Debug)]
 #[command(after_help = "Without a command, a screen opens in the terminal; F1 lists its keys.")]
@@ -18,6 +20,16 @@ pub(crate) struct Chat {
         hide_env_values = true
     )]
     pub(crate) passphrase_file: Option<PathBuf>,
+
+    /// Which of several accounts in this home: each has a passphrase, device and 24 words of its own
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "WAXWING_PROFILE",
+        hide_env_values = true
+    )]
+    pub(crate) profile: Option<String>,
 
     /// Without a verb: lines in, lines out, for screen readers, instead of the screen
     #[arg(long)]
@@ -89,6 +101,9 @@ pub(crate) enum ChatVerb {
 
     #[command(flatten)]
     Keep(KeepVerb),
+
+    #[command(flatten)]
+    Who(WhoVerb),
 
     /// List every check behind a message, and those that were not made
     Why {

@@ -184,7 +184,7 @@ pub(crate) fn json_of(value: &impl serde::Serialize) -> Value {
 
 /// `ordered_ms: 5` becomes `ordered: "1970-01-01T00:00:00.005Z"`; durations stay numbers.
 fn with_iso_times(value: Value) -> Value {
-    const TIMES: [&str; 7] = [
+    const TIMES: [&str; 12] = [
         "queued_ms",
         "ordered_ms",
         "written_ms",
@@ -192,6 +192,11 @@ fn with_iso_times(value: Value) -> Value {
         "until_ms",
         "served_ms",
         "head_ms",
+        "met_ms",
+        "compared_ms",
+        "blocked_ms",
+        "changed_ms",
+        "since_ms",
     ];
     match value {
         Value::Array(values) => Value::Array(values.into_iter().map(with_iso_times).collect()),

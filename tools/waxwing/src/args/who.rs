@@ -1,0 +1,171 @@
+//! `waxwing chat account|contact|verify ...`: who this person is, and who the others are.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// The verbs about who somebody is.
+#[derive(Subcommand, Debug)]
+pub(crate) enum WhoVerb {
+    /// Whose device this is, and the 24 words behind it
+    #[command(subcommand)]
+    Account(AccountVerb),
+
+    /// List the accounts of this home, each a profile of its own
+    Accounts,
+
+    /// Make a new device of an account that there was before, from its 24 words
+    ///
+    /// The device is new: it reads what is said from now on, once members let it in. Channels and messages of the old
+    /// devices come back from a backup, never from the words.
+    Recover(RecoverAccount),
+
+    /// List the people this device knows
+    Contacts,
+
+    /// One person: names, keys, whether they are blocked
+    #[command(subcommand)]
+    Contact(ContactVerb),
+
+    /// Compare with a person, so that nobody stands between you
+    ///
+    /// Both run this. Read the digits to each other over a telephone, or scan each other's code. What matches is noted;
+    /// from then on a change that no sound account can bring about stops the sending to them.
+    Verify(VerifyContact),
+
+    /// Block a person and note why, on this device; nobody is told
+    Report {
+        /// The person: their name, number or account
+        contact: String,
+
+        /// Why, for yourself; `-` reads it from standard input
+        #[arg(required = true, num_args = 1..)]
+        why: Vec<String>,
+    },
+}
+
+/// `waxwing chat account`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum AccountVerb {
+    /// Show the account, this device, and whether the 24 words are in this home
+    Show,
+
+    /// Show the 24 words: whoever has them is this account
+    Phrase {
+        /// Even if standard output is no terminal
+        #[arg(long)]
+        print: bool,
+    },
+
+    /// Ask for the 24 words and compare them, to see whether the paper is right
+    Check(Words),
+
+    /// Remove the 24 words from this home, once they are written down
+    ForgetRoot(Words),
+
+    /// Keep the 24 words in this home again
+    RestoreRoot(Words),
+}
+
+/// Where 24 words come from.
+#[derive(Args, Debug)]
+pub(crate) struct Words {
+    /// File with the 24 words; `-` for standard input [default: asked for on a terminal]
+    #[arg(long = "words", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// `waxwing chat recover`.
+#[derive(Args, Debug)]
+pub(crate) struct RecoverAccount {
+    /// What members see as your name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) words: Words,
+}
+
+/// `waxwing chat contact`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ContactVerb {
+    /// Add a person by their account, as `account show -v` prints it on their device
+    Add {
+        /// The whole account id
+        account: String,
+
+        /// What to call them here
+        name: String,
+    },
+
+    /// Show a person: keys on each network, and what became of them
+    Show {
+        /// The person: their name, number or account
+        contact: String,
+    },
+
+    /// Call a person something else on this device
+    Rename {
+        /// The person: their name, number or account
+        contact: String,
+
+        /// The new name; an empty one is the name that they claim
+        name: String,
+    },
+
+    /// Agree to hear from a person who asked
+    Accept {
+        /// The person: their name, number or account
+        contact: String,
+    },
+
+    /// Block a person on this device; they are not told
+    Block {
+        /// The person: their name, number or account
+        contact: String,
+    },
+
+    /// Block a person no more
+    Unblock {
+        /// The person: their name, number or account
+        contact: String,
+    },
+
+    /// Forget a person: names, what was compared, what became of their keys
+    Forget {
+        /// The person: their name, number or account
+        contact: String,
+    },
+}
+
+/// `waxwing chat verify`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("answer"))]
+pub(crate) struct VerifyContact {
+    /// The person: their name, number or account
+    pub(crate) contact: String,
+
+    /// The network that both use: its name or id [default: the only one]
+    #[arg(long)]
+    pub(crate) network: Option<String>,
+
+    /// Your code as a QR code to be scanned, below the digits
+    #[arg(long)]
+    pub(crate) qr: bool,
+
+    /// What you scanned from their screen: 146 hexadecimal digits; `-` reads them from standard input
+    #[arg(long, value_name = "CODE", group = "answer")]
+    pub(crate) scanned: Option<String>,
+
+    /// The 60 digits that they read to you, in quotes
+    #[arg(long, value_name = "DIGITS", group = "answer")]
+    pub(crate) digits: Option<String>,
+
+    /// You compared the digits yourself, and all of them are the same
+    #[arg(long = "match", group = "answer")]
+    pub(crate) matches: bool,
+
+    /// Go on without comparing after their keys changed; what had been compared counts no longer
+    #[arg(long, group = "answer")]
+    pub(crate) without_comparing: bool,
+}
