@@ -1,4 +1,4 @@
-//! Every seed of every target is played once, and every seed a hundred times with a byte changed: an ordinary test.
+//! Every seed of every target is played once, and twenty times with a byte changed: an ordinary test.
 
 use waxwing_fuzz::TARGETS;
 
