@@ -2,7 +2,7 @@
 
 use waxwing_core::limits::{CHUNK_BYTES_MAX, DAY_MS};
 
-/// What a chunk counts at least: so that the list of what is here, which is in memory and takes some 100 bytes for each, stays
+/// What a chunk counts at least: so that the list of what is here, which is in memory and takes some 80 bytes for each, stays
 /// within half a percent of the quota even if somebody fills it with single bytes.
 pub(super) const COUNTED_BYTES_MIN: u64 = 16 << 10;
 

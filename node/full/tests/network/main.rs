@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod chunks;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod committee;

@@ -261,6 +261,15 @@ fn from_page(page: &Value) -> Vec<(&'static str, String)> {
                 bytes(number("/pool/bytes"))
             ),
         ),
+        (
+            "attachments",
+            attachments(
+                number("/chunks/chunks"),
+                number("/chunks/used_bytes"),
+                number("/chunks/quota_bytes"),
+                number("/chunks/days"),
+            ),
+        ),
     ];
     for upstream in page.get("upstreams").and_then(Value::as_array).into_iter().flatten() {
         let place = upstream.get("address").and_then(Value::as_str).unwrap_or_default();
@@ -289,6 +298,20 @@ fn from_page(page: &Value) -> Vec<(&'static str, String)> {
         facts.push(("halted", halted.to_owned()));
     }
     facts
+}
+
+/// Pieces of attachments that the node keeps beside the ledger.
+fn attachments(pieces: u64, used: u64, quota: u64, days: u64) -> String {
+    if pieces == 0 && quota == 0 {
+        return "none are kept".to_owned();
+    }
+    format!(
+        "{} in {} of {}, for at most {}",
+        count(pieces, "piece", "pieces"),
+        bytes(used),
+        bytes(quota),
+        count(days, "day", "days")
+    )
 }
 
 /// Another validator, as this one sees it.
