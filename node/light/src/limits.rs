@@ -52,6 +52,8 @@ pub struct Pace {
     pub inclusion: Duration,
     /// How often the heads of several nodes are compared while a client runs.
     pub compare: Duration,
+    /// How long at least a device waits before it tells others how far it has come.
+    pub telling: Duration,
 }
 
 impl Pace {
@@ -61,6 +63,7 @@ impl Pace {
         answer: Duration::from_secs(10),
         inclusion: Duration::from_secs(4),
         compare: Duration::from_millis(FRESH_MS),
+        telling: Duration::from_secs(20),
     };
 }
 
@@ -110,6 +113,21 @@ pub const NEWCOMER_RENEWS_MS: u64 = 600 * SECOND_MS;
 
 /// How long a key package that this device hands out can be used: a newcomer waits at most so long for a member to come by.
 pub const KEY_PACKAGE_LIFE_MS: u64 = 30 * DAY_MS;
+
+/// Groups that are kept in memory between transactions: a large one takes some megabytes, and people are in few talks at once.
+pub const GROUPS_IN_MEMORY_MAX: usize = 8;
+
+/// How often a device puts new key packages on its account's card: whoever steals its store reads what was sent to those that
+/// it still has the secrets of.
+pub const KEY_PACKAGES_ROTATE_MS: u64 = 7 * DAY_MS;
+
+/// How long the secrets of key packages are kept after others took their place: somebody may have used them meanwhile.
+pub const KEY_PACKAGES_KEPT_MS: u64 = 14 * DAY_MS;
+
+const _: () = assert!(
+    KEY_PACKAGES_ROTATE_MS + KEY_PACKAGES_KEPT_MS < KEY_PACKAGE_LIFE_MS,
+    "what may still be used has not expired"
+);
 
 /// Channels in one home.
 pub const CHANNELS_MAX: u32 = 4096;

@@ -33,7 +33,7 @@ use crate::message::ChannelId;
 use crate::nodes::{Fault, Severity};
 use crate::peer::{News, Peer, Pushed};
 use crate::store::networks::{Node, Source};
-use crate::store::{StoreError, channels, epochs, networks, outbox};
+use crate::store::{channels, networks, outbox};
 use crate::sync::{Reading, Went};
 use crate::trust::{self, Lit, Taken};
 use crate::views;
@@ -291,6 +291,8 @@ struct Session<'a> {
     pushed: Follow,
     /// Height that was held here at the last tick.
     ticked: u64,
+    /// What was asked for: pushes of it are on their way even when nobody here follows it any more.
+    logs: Vec<LogId>,
 }
 
 /// Follows through one node until the subscription has to be made anew.
@@ -311,11 +313,12 @@ async fn follow(core: &Arc<Core>, network: Hash, node: &NodeAddress) -> Result<(
     catch_up(&reading).await?;
     core.praise(network, peer.node()).await?;
     core.note_trouble(network, None);
-    let (pushes, pushed) = subscribe(&reading).await?;
+    let (pushes, pushed, logs) = subscribe(&reading).await?;
     let session = Session {
         ticked: pushed.header().height,
         reading,
         pushed,
+        logs,
     };
     listen(core, session, pushes, changes).await
 }
@@ -366,10 +369,11 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-async fn subscribe(reading: &Reading<'_>) -> Result<(Pushed, Follow), Trouble> {
+async fn subscribe(reading: &Reading<'_>) -> Result<(Pushed, Follow, Vec<LogId>), Trouble> {
     let network = reading.network;
     let held = trust::load(reading.core, network).await?.follow();
     let channels = reading.core.read(move |tx| channels::on(tx, network)).await?;
+    let asked = channels.iter().map(|channel| channel.log()).collect();
     let logs = channels
         .iter()
         .map(|channel| FollowLog {
@@ -383,7 +387,7 @@ async fn subscribe(reading: &Reading<'_>) -> Result<(Pushed, Follow), Trouble> {
         Watch::Heads
     };
     let pushes = reading.peer.subscribe(logs, held.header().height, watch).await?;
-    Ok((pushes, held))
+    Ok((pushes, held, asked))
 }
 
 impl Session<'_> {
@@ -397,7 +401,7 @@ impl Session<'_> {
             } => {
                 match self.channel(log).await? {
                     Some(channel) => self.take_entries(channel, from, entries, *proof).await?,
-                    // It was on its way when the epoch ended: nothing for anybody. Its head counts.
+                    // It was on its way when the conversation was forgotten, or its epoch ended. Its head counts.
                     None => self.take_head(proof.update).await?,
                 }
             }
@@ -419,17 +423,13 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Whose log it is; `None` if it was a group's once.
+    /// Whose log it is; `None` if it is nobody's any more.
     async fn channel(&self, log: LogId) -> Result<Option<ChannelId>, Trouble> {
-        let found = self
-            .reading
-            .core
-            .read::<_, StoreError>(move |tx| Ok((channels::find(tx, log)?, epochs::is_past(tx, log)?)));
-        match found.await? {
-            (Some(channel), _) => Ok(Some(channel.id)),
-            (None, true) => Ok(None),
-            (None, false) => Err(Fault::WrongAnswer.into()),
+        if !self.logs.contains(&log) {
+            return Err(Fault::WrongAnswer.into());
         }
+        let found = self.reading.core.read(move |tx| channels::find(tx, log)).await?;
+        Ok(found.map(|channel| channel.id))
     }
 
     async fn take_entries(

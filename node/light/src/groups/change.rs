@@ -16,7 +16,7 @@ use waxwing_seal::inbox::CommitPlace;
 
 use super::event::Event;
 use super::send;
-use super::state::{failed, keep, load};
+use super::state::{failed, keep, load, put_back};
 use crate::error::{Error, Trouble};
 use crate::inbox::admit;
 use crate::limits::{COMMIT_AGAIN_MS, LEAVER_WAIT_MS, RENEW_MS};
@@ -51,7 +51,7 @@ pub(crate) async fn propose_due(reading: &Reading<'_>) -> Result<(), Trouble> {
 fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), Error> {
     let mut group = load(tx, channel)?;
     if group.has_pending_commit() {
-        return Ok(());
+        return Ok(tx.keep_group(channel.id, group)?);
     }
     let myself = account::myself(tx, channel.network, now)?;
     let due = wanted::due(tx, channel.id, now)?;
@@ -68,7 +68,7 @@ fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), 
         }
     }
     if plan.bound.is_empty() {
-        return Ok(());
+        return Ok(tx.keep_group(channel.id, group)?);
     }
     let (change, bound) = (plan.change()?, plan.bound);
     let savepoint = tx.savepoint().map_err(StoreError::from)?;
@@ -97,7 +97,7 @@ fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), 
     for id in bound {
         wanted::bind(tx, id, message)?;
     }
-    keep(tx, channel, &group)?;
+    put_back(tx, channel, group)?;
     let keys = networks::load(tx, channel.network)?
         .ok_or(StoreError::Damaged)?
         .genesis

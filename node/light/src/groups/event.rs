@@ -1,7 +1,10 @@
 //! What a commit did to a group, as the conversation shows it between its messages.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use waxwing_seal::group::{Charter, Closed, Member};
+use waxwing_seal::identity::AccountId;
 
 use crate::store::StoreError;
 
@@ -31,14 +34,24 @@ pub struct Event {
     pub added: Vec<MemberId>,
     /// Who went.
     pub removed: Vec<MemberId>,
+    /// Devices of those who went because they had said that they wished to.
+    pub left: Vec<String>,
     /// What the group is called from here on.
     pub name: Option<String>,
     /// Accounts that may remove, rename and appoint from here on.
     pub admins: Option<Vec<String>>,
+    /// Of them, those that were none before.
+    pub appointed: Vec<String>,
+    /// Accounts that may do so no more.
+    pub dismissed: Vec<String>,
     /// Its author wishes to leave.
     pub leaving: bool,
     /// The epoch that begins here.
     pub epoch: u64,
+    /// What those are called here whom it is about, by device and by account, as far as that is known; hostile. Not stored:
+    /// looked up whenever it is shown.
+    #[serde(skip_deserializing, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 impl Event {
@@ -50,15 +63,25 @@ impl Event {
         }
     }
 
-    /// What a commit that came true did, compared with the charter before it.
-    pub(crate) fn of(closed: &Closed, before: &Charter, epoch: u64) -> Self {
+    /// What a commit that came true did, compared with the charter before it and with those who wished to leave.
+    pub(crate) fn of(closed: &Closed, (before, leaving): (&Charter, &[Member]), epoch: u64) -> Self {
         let members = |members: &[Member]| members.iter().copied().map(MemberId::from).collect();
         let charter = closed.charter.as_ref();
         let renamed = charter.filter(|charter| charter.name() != before.name());
         let appointed = charter.filter(|charter| charter.admins() != before.admins());
+        let names = |accounts: &[AccountId], but_for: &[AccountId]| {
+            let new = accounts.iter().filter(|account| !but_for.contains(account));
+            new.map(ToString::to_string).collect()
+        };
+        let now = appointed.map_or(before.admins(), Charter::admins);
+        let left = closed.removed.iter().filter(|member| leaving.contains(member));
         Self {
             added: members(&closed.added),
             removed: members(&closed.removed),
+            left: left.map(|member| member.device.to_string()).collect(),
+            appointed: names(now, before.admins()),
+            dismissed: names(before.admins(), now),
+            names: BTreeMap::new(),
             name: renamed.map(|charter| charter.name().as_str().to_owned()),
             admins: appointed.map(|charter| charter.admins().iter().map(ToString::to_string).collect()),
             leaving: false,

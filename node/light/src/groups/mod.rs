@@ -168,7 +168,7 @@ impl Client {
         self.core
             .write::<_, Error>(move |tx| {
                 let channel = group_channel(tx, channel)?;
-                let group = state::load(tx, &channel)?;
+                let group = state::read(tx, &channel)?;
                 check(group.standing() == Standing::Member, Error::NotAMember)?;
                 let own = account::myself(tx, channel.network, now)?.member();
                 let stays = |account| {
@@ -193,7 +193,7 @@ impl Client {
         self.core
             .write::<_, Error>(move |tx| {
                 let channel = group_channel(tx, channel)?;
-                let group = state::load(tx, &channel)?;
+                let group = state::read(tx, &channel)?;
                 check(group.standing() == Standing::Member, Error::NotAMember)?;
                 let own = account::myself(tx, channel.network, now)?.member();
                 check(group.charter().is_admin(own.account), Error::NotAnAdmin)?;
@@ -274,7 +274,7 @@ pub(crate) fn join(tx: &Connection, network: Hash, welcome: &Welcome, now: u64) 
     // A group that this device cannot follow any more, or was taken out of, is the same conversation when it is back in.
     for channel in channels::all(tx)? {
         if channel.kind == ChannelKind::Group && channel.network == network && !channel.is_live {
-            let old = state::load(tx, &channel)?;
+            let old = state::read(tx, &channel)?;
             let joined = mls::lend(tx, |provider| {
                 Group::join(provider, network, &myself, welcome, Some(&old))
             });
@@ -312,7 +312,7 @@ fn finish(tx: &Connection, network: Hash, group: &Group, old: Option<ChannelId>,
 }
 
 fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
-    let group = state::load(tx, channel)?;
+    let group = state::read(tx, channel)?;
     let own = crate::store::device(tx)?.0.id();
     let leaving = group.leaving();
     let mut members = Vec::new();
@@ -350,5 +350,5 @@ fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
 /// Whether this device can follow a conversation's group.
 #[cfg(test)]
 pub(crate) fn standing(tx: &Transaction<'_>, channel: &Channel) -> Result<Standing, StoreError> {
-    Ok(state::load(tx, channel)?.standing())
+    Ok(state::read(tx, channel)?.standing())
 }

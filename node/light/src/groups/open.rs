@@ -18,7 +18,7 @@ use waxwing_seal::group::{Charter, Closed, Entry, Group, Member, Standing, Verdi
 use waxwing_seal::inbox::CommitPlace;
 
 use super::event::Event;
-use super::state::{failed, keep, load};
+use super::state::{failed, keep, load, put_back};
 use super::{change, send};
 use crate::open::{Checked, append, give_up_own};
 use crate::store::channels::Channel;
@@ -76,10 +76,11 @@ pub(crate) fn store(
             Step::Closed(outcome, closed) => {
                 store_row(tx, channel, &proved, &outcome, own)?;
                 close(tx, channel, &mut group, &state, (&closed, own), now)?;
+                tx.keep_group(channel.id, group)?;
                 return Ok(Read::ToClosing);
             }
             Step::Missing => {
-                keep(tx, channel, &group)?;
+                put_back(tx, channel, group)?;
                 channels::set_state(tx, channel.id, &before)?;
                 return Ok(Read::ToMissing);
             }
@@ -89,7 +90,7 @@ pub(crate) fn store(
             return Ok(Read::ToClosing);
         }
     }
-    keep(tx, channel, &group)?;
+    put_back(tx, channel, group)?;
     channels::set_state(tx, channel.id, &state)?;
     Ok(Read::Whole)
 }
@@ -119,7 +120,7 @@ pub(crate) fn settle(
         // What closes an epoch stays, and what must stay was never passed over.
         Step::Closed(..) | Step::Missing => return Err(StoreError::Damaged),
     };
-    keep(tx, channel, &group)?;
+    put_back(tx, channel, group)?;
     Ok(outcome)
 }
 
@@ -147,7 +148,7 @@ fn step(
         body,
         time_ms: entry.place.time,
     };
-    let charter = group.charter().clone();
+    let before = (group.charter().clone(), group.leaving());
     let savepoint = tx.savepoint()?;
     let verdict = mls::lend(&savepoint, |provider| group.process(provider, &told)).map_err(|error| failed(&error))?;
     if verdict.changed_nothing() {
@@ -156,7 +157,7 @@ fn step(
     } else {
         savepoint.commit()?;
     }
-    outcome(tx, channel, group, verdict, &charter, (own, now))
+    outcome(tx, channel, group, verdict, &before, (own, now))
 }
 
 fn outcome(
@@ -164,7 +165,7 @@ fn outcome(
     channel: &Channel,
     group: &Group,
     verdict: Verdict,
-    before: &Charter,
+    (charter, leaving): &(Charter, Vec<Member>),
     (own, now): (DeviceId, u64),
 ) -> Result<Step, StoreError> {
     let changed = |by: Member, event| {
@@ -194,7 +195,7 @@ fn outcome(
             ))
         }
         Verdict::Closed(closed) => {
-            let event = Event::of(&closed, before, group.epoch());
+            let event = Event::of(&closed, (charter, leaving), group.epoch());
             Step::Closed(changed(closed.by, event), closed)
         }
         Verdict::Withdrawn(breach) => {

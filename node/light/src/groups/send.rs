@@ -7,7 +7,7 @@ use waxwing_seal::group::{Group, Outgoing};
 use waxwing_seal::{DeviceId, Keeping};
 
 use super::event::Event;
-use super::state::{failed, keep, load};
+use super::state::{failed, keep, load, put_back};
 use crate::account;
 use crate::error::Error;
 use crate::message::MessageId;
@@ -30,7 +30,7 @@ pub(crate) fn seal(
         group.seal(provider, &myself, content, Keeping::Erasable(keep_for))
     });
     let outgoing = sealed.map_err(Error::Group)?;
-    keep(tx, channel, &group)?;
+    put_back(tx, channel, group)?;
     Ok(outgoing)
 }
 

@@ -24,8 +24,7 @@ pub(super) fn requested(
         return Ok(());
     };
     let account = taken.request.certificate.account;
-    let known = crate::store::contacts::find(tx, account)?;
-    if known.is_some_and(|contact| contact.blocked.is_some()) {
+    if contacts::is_blocked(tx, account)? {
         return Ok(());
     }
     let consent = if row.is_open { Consent::Given } else { Consent::Asks };

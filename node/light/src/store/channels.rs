@@ -290,8 +290,15 @@ pub(crate) fn engine(connection: &Connection, id: ChannelId) -> Result<Vec<u8>, 
 
 /// Stores the state of layer 3, in the transaction of the rows that it goes with.
 pub(crate) fn set_engine(connection: &Connection, id: ChannelId, engine: &[u8]) -> Result<(), StoreError> {
-    let mut statement = connection.prepare_cached("UPDATE channel SET engine = ?2 WHERE id = ?1")?;
+    let mut statement =
+        connection.prepare_cached("UPDATE channel SET engine = ?2, written = written + 1 WHERE id = ?1")?;
     statement.execute((id.0, engine))?;
+    Ok(())
+}
+
+/// This device may sign on a log that it only read so far.
+pub(crate) fn set_secret(connection: &Connection, id: ChannelId, secret: &ChannelSecret) -> Result<(), StoreError> {
+    connection.execute("UPDATE channel SET secret = ?2 WHERE id = ?1", (id.0, secret.expose()))?;
     Ok(())
 }
 

@@ -78,13 +78,6 @@ pub(crate) fn place(connection: &Connection, channel: &Channel, number: u64) -> 
         .transpose()
 }
 
-/// Whether a log was a conversation's once: a push of it may still be on its way.
-pub(crate) fn is_past(connection: &Connection, log: LogId) -> Result<bool, StoreError> {
-    Ok(connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM past_log WHERE log = ?1)")?
-        .query_row([log.as_bytes()], |row| row.get(0))?)
-}
-
 /// The epoch is over: its log ends as it was read, and the next one begins. Without keys there is no next one for this
 /// device, and nothing is followed any more.
 pub(crate) fn close(

@@ -252,7 +252,6 @@ impl AskedState {
 pub(crate) struct Asked {
     pub(crate) id: i64,
     pub(crate) network: Hash,
-    pub(crate) door: ChannelId,
     pub(crate) link: Option<Zeroizing<String>>,
     pub(crate) note: String,
     pub(crate) account: AccountId,
@@ -276,21 +275,20 @@ pub(crate) fn insert_asked(
     Ok(connection.last_insert_rowid())
 }
 
-const ASKED: &str = "SELECT id, network, door, link, note, account, name, joined, time, state, reason FROM asked";
+const ASKED: &str = "SELECT id, network, link, note, account, name, joined, time, state, reason FROM asked";
 
 fn read_asked(row: &Row<'_>) -> Result<Asked, StoreError> {
     Ok(Asked {
         id: row.get(0)?,
         network: hash(&row.get::<_, Vec<u8>>(1)?)?,
-        door: ChannelId(row.get(2)?),
-        link: row.get::<_, Option<String>>(3)?.map(Zeroizing::new),
-        note: row.get(4)?,
-        account: AccountId(hash(&row.get::<_, Vec<u8>>(5)?)?.0),
-        name: row.get(6)?,
-        joined: row.get::<_, Option<i64>>(7)?.map(ChannelId),
-        time: row.get(8)?,
-        state: AskedState::of(row.get(9)?).ok_or(StoreError::Damaged)?,
-        reason: row.get(10)?,
+        link: row.get::<_, Option<String>>(2)?.map(Zeroizing::new),
+        note: row.get(3)?,
+        account: AccountId(hash(&row.get::<_, Vec<u8>>(4)?)?.0),
+        name: row.get(5)?,
+        joined: row.get::<_, Option<i64>>(6)?.map(ChannelId),
+        time: row.get(7)?,
+        state: AskedState::of(row.get(8)?).ok_or(StoreError::Damaged)?,
+        reason: row.get(9)?,
     })
 }
 

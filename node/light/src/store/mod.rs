@@ -14,11 +14,12 @@
 //!              those they are about   search.rs    full-text index
 //! epochs.rs    logs of epochs, one     waiting.rs   how much of it
 //!              after the other        mls.rs       what the group library keeps
-//! inboxes.rs   who asked
+//! inboxes.rs   who asked               transaction.rs  one step, and the groups it uses
 //! ```
 
 pub(crate) mod account;
 pub(crate) mod aftermath;
+pub(crate) mod cards;
 pub(crate) mod channels;
 pub(crate) mod contacts;
 pub(crate) mod epochs;
@@ -37,6 +38,7 @@ pub(crate) mod networks;
 pub(crate) mod outbox;
 mod schema;
 pub(crate) mod search;
+mod transaction;
 pub(crate) mod unread;
 pub(crate) mod waiting;
 pub(crate) mod wanted;
@@ -57,7 +59,8 @@ use self::key::{Cost, DatabaseKey, Passphrase};
 use crate::chance;
 use crate::limits::BUSY_MS;
 
-pub(crate) use rusqlite::Transaction;
+use self::transaction::Kept;
+pub(crate) use self::transaction::Transaction;
 
 /// Prepared statements that are kept: about as many as there are in this folder.
 const STATEMENTS_KEPT: usize = 80;
@@ -126,6 +129,7 @@ impl From<CodecError> for StoreError {
 /// The database of one home, in one process.
 pub(crate) struct Store {
     connection: Mutex<Connection>,
+    kept: Kept,
     home: Home,
     #[cfg(test)]
     pub(crate) fuse: Fuse,
@@ -196,6 +200,7 @@ impl Store {
         schema::migrate(&mut connection)?;
         Ok(Self {
             connection: Mutex::new(connection),
+            kept: Kept::default(),
             home,
             #[cfg(test)]
             fuse: Fuse::default(),
@@ -222,7 +227,7 @@ impl Store {
         #[cfg(test)]
         self.fuse.check()?;
         let transaction = connection.transaction().map_err(StoreError::from)?;
-        read(&transaction)
+        read(&Transaction::new(transaction, &self.kept))
     }
 
     /// Writes one transaction: durable when this returns, without effect if `write` fails.
@@ -234,13 +239,14 @@ impl Store {
         #[cfg(test)]
         self.fuse.check()?;
         // Immediate: what is read in here cannot be changed by another process before it is written.
-        let mut transaction = connection
+        let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)?;
+        let mut transaction = Transaction::new(transaction, &self.kept);
         let written = write(&mut transaction)?;
         #[cfg(test)]
         self.fuse.before_commit()?;
-        transaction.commit().map_err(StoreError::from)?;
+        transaction.commit()?;
         #[cfg(test)]
         self.fuse.after_commit()?;
         Ok(written)
@@ -379,4 +385,4 @@ impl Fuse {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

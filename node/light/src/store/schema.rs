@@ -7,12 +7,12 @@
 use rusqlite::Connection;
 
 use super::{
-    StoreError, account, aftermath, contacts, epochs, expiry, files, forget, gaps, inboxes, manners, members, mls,
-    search, unread,
+    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, manners, members,
+    mls, search, unread,
 };
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 10;
+pub(crate) const VERSION: i64 = 12;
 
 pub(super) const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -172,6 +172,8 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(files::TABLES)?;
     make_manners(&transaction)?;
     transaction.execute_batch(inboxes::TABLES)?;
+    transaction.execute_batch(cards::TABLES)?;
+    transaction.execute_batch(super::transaction::COLUMNS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
@@ -222,6 +224,14 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             // Version 10: inboxes, and who asked.
             if version < 10 {
                 transaction.execute_batch(inboxes::TABLES)?;
+            }
+            // Version 11: which state of a group is the newest.
+            if version < 11 {
+                transaction.execute_batch(super::transaction::COLUMNS)?;
+            }
+            // Version 12: cards.
+            if version < 12 {
+                transaction.execute_batch(cards::TABLES)?;
             }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
