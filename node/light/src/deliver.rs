@@ -22,6 +22,7 @@ use waxwing_core::{Hash, HashKeys};
 use waxwing_net::wire::{Admission, EnvelopeRefusal, Refusal};
 use waxwing_seal::Sealed;
 
+use crate::account::cards;
 use crate::clock::ticks;
 use crate::core::{Core, blocking};
 use crate::error::{Error, Trouble};
@@ -55,6 +56,7 @@ enum Again {
 /// Does whatever is due for the messages of one ledger.
 pub(crate) async fn deliver(reading: &Reading<'_>) -> Result<(), Trouble> {
     groups::change::propose_due(reading).await?;
+    cards::speak_due(reading).await?;
     let waiting = reading.core.read(|tx| rows::ids(tx)).await?;
     reading.core.attempts.keep_only(&waiting);
     if waiting.is_empty() {

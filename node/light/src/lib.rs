@@ -55,7 +55,7 @@ mod worker;
 pub use about::Erasure;
 pub use account::{
     Account, AccountError, Consent, ContactDetail, ContactDevice, ContactError, ContactId, ContactKeys, ContactView,
-    KeyChange, Root, Standstill,
+    KeyChange, OwnDevice, OwnDevices, Root, Standstill,
 };
 pub use chat::{Draft, Range};
 pub use client::{Client, Options, Served};

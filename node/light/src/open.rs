@@ -10,6 +10,7 @@ use waxwing_core::log::{LogState, Place, log_leaf, log_tree};
 use waxwing_core::{Hash, HashKeys};
 use waxwing_seal::{DeviceKey, Sealer, StandIn};
 
+use crate::account::cards;
 use crate::groups;
 use crate::groups::open::Read;
 use crate::inbox;
@@ -84,7 +85,7 @@ pub(crate) fn store(
         }
         ChannelKind::Group => groups::open::store(tx, keys, channel, entries, now),
         ChannelKind::Inbox | ChannelKind::Post => inbox::open::store(tx, keys, channel, entries, now),
-        ChannelKind::Card => Err(StoreError::Newer),
+        ChannelKind::Card => cards::store(tx, keys, channel, entries, now),
     }
 }
 

@@ -87,6 +87,15 @@ impl CardAddress {
         self.log
     }
 
+    /// Whether an entry of the card must stay, by its header alone. A body of such that a node does not have is waited for:
+    /// it may decide which devices there are. Any other is void whatever it says.
+    #[must_use]
+    pub fn must_stay(&self, header: &EnvelopeHeader) -> bool {
+        header.log == self.log
+            && header.keep_for == KeepFor::Ever
+            && header.erasure == no_erase(&self.seal_key, header.body_hash)
+    }
+
     /// Opens the body of a certified entry. That it opens says nothing yet: [`crate::identity::Card::apply`] judges what
     /// it says.
     ///

@@ -216,7 +216,6 @@ pub(crate) fn is_blocked(connection: &Connection, account: AccountId) -> Result<
 }
 
 /// Somebody's card shows these keys now. What changed is kept; what stops the sending waits for the person.
-#[cfg_attr(not(test), expect(dead_code, reason = "no card is read yet"))]
 pub(crate) fn see_keys(
     connection: &Connection,
     id: ContactId,

@@ -9,7 +9,10 @@
 //! convenience. Whoever keeps them on paper alone loses nothing but convenience: this device goes on as it is, and the
 //! words are asked for when devices change. Nothing here shows them but [`Client::phrase`].
 
+pub(crate) mod cards;
 pub(crate) mod contacts;
+mod devices;
+mod plan;
 
 use core::fmt;
 
@@ -17,12 +20,14 @@ use rusqlite::Connection;
 use waxwing_core::Hash;
 use waxwing_seal::group::{Member, Myself};
 use waxwing_seal::identity::certificate::{DeviceName, Validity};
-use waxwing_seal::identity::{Acceptance, AccountId, DeviceCertificate, Phrase};
+use waxwing_seal::identity::{Acceptance, AccountId, DeviceCertificate, Phrase, Void};
 use waxwing_seal::{DeviceId, DeviceKey};
 
 pub use contacts::{
     Consent, ContactDetail, ContactDevice, ContactError, ContactId, ContactKeys, ContactView, KeyChange, Standstill,
 };
+
+pub use devices::{OwnDevice, OwnDevices};
 
 use crate::client::{Client, Options};
 use crate::core::blocking;
@@ -60,6 +65,16 @@ pub enum AccountError {
     OtherAccount,
     /// The account began elsewhere, and what it said on this ledger was not read yet.
     CardUnread,
+    /// The account has no card on this ledger yet.
+    Unpublished,
+    /// This device may read the account's card, and not write on it.
+    CardUnwritable,
+    /// Something is on its way to the card already.
+    CardBusy,
+    /// A device cannot revoke itself.
+    ThisDevice,
+    /// It would have no effect.
+    Void(Void),
 }
 
 impl fmt::Display for AccountError {
@@ -73,6 +88,13 @@ impl fmt::Display for AccountError {
                 "these 24 words are of another account than the one in this home: look for the right paper, or recover \
                  that account in a home of its own"
             }
+            Self::Unpublished => "the account is not published on this network: publish it first",
+            Self::CardUnwritable => {
+                "the account went on without this device's knowing how: bring the 24 words here, or do it on another device"
+            }
+            Self::CardBusy => "a change of the account is on its way already: wait until it is final",
+            Self::ThisDevice => "this is the device in front of you: revoke it from another one",
+            Self::Void(void) => return void.fmt(f),
             Self::CardUnread => {
                 "this account began on another device, and what it said on this network was not read yet: connect first"
             }

@@ -1,0 +1,430 @@
+//! Cards in this home: the account's own, which this device writes on, and those of contacts, which it reads.
+//!
+//! ```text
+//! entry of a card's log ──> Card::apply ─┬─ counts ──> kept; then: own card? contact's card? moved?
+//!                                        └─ void ────> passed over, with its reason
+//! own card, read to its end ──> plan::due ──> a statement on its way, one at a time
+//! ```
+//!
+//! A statement must stay, so a body that no node gives is waited for: it may decide which devices there are. What could be
+//! erased is void whatever it says, and is not waited for. `// SPEC 26.5`
+
+use rusqlite::Connection;
+use waxwing_core::envelope::Body;
+use waxwing_core::{Hash, HashKeys};
+use waxwing_seal::ChannelSecret;
+use waxwing_seal::group::KeyPackage;
+use waxwing_seal::identity::certificate::{DeviceName, Validity};
+use waxwing_seal::identity::hand::{DeviceHand, NewDevice, RootHand};
+use waxwing_seal::identity::statement::KeyPackage as Package;
+use waxwing_seal::identity::{Acceptance, AccountId, At, Card, CardAddress, CardSeed, Statement, Void, address};
+
+use super::plan::{Due, Facts, due, over};
+use super::{AccountError, Root, contacts};
+use crate::error::{Error, Trouble};
+use crate::groups;
+use crate::groups::open::Read;
+use crate::message::ChannelId;
+use crate::open::{Checked, append};
+use crate::store::account::{self as own, Began};
+use crate::store::cards::{self as rows, CardRow, Offered};
+use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
+use crate::store::contacts as people;
+use crate::store::messages::{Outcome, Proved};
+use crate::store::{self, StoreError, Transaction, channels, messages, mls, networks, outbox};
+use crate::sync::Reading;
+use crate::{chance, deliver};
+
+/// Follows a card from now on, or learns that this device may write on one that it follows.
+pub(super) fn follow(
+    tx: &Transaction<'_>,
+    network: Hash,
+    account: AccountId,
+    address: CardAddress,
+    right: Right,
+    now: u64,
+) -> Result<ChannelId, Error> {
+    let (seed, opening) = match right {
+        Right::Read => (None, None),
+        Right::Write(seed) => (Some(seed), None),
+        Right::Begin(seed, opening) => (Some(seed), Some(opening)),
+    };
+    // What signs on the log, if this device may; the row of a log that is only read holds nothing secret.
+    let log_seed = seed.as_ref().map(|seed| seed.keys(network).log_key().seed());
+    let secret = log_seed.map_or([0; 32], |seed| *seed);
+    let new = New {
+        kind: ChannelKind::Card,
+        network,
+        log: address.log(),
+        secret: &ChannelSecret::from_bytes(secret),
+        name: "",
+        engine: &[],
+    };
+    let channel = match channels::insert_any(tx, &new, now)? {
+        Ok(channel) => channel,
+        Err(NotAdded::Known(channel)) => {
+            if seed.is_some() {
+                channels::set_secret(tx, channel, &ChannelSecret::from_bytes(secret))?;
+            }
+            channel
+        }
+        Err(NotAdded::TooMany) => return Err(Error::TooManyChannels),
+    };
+    let row = CardRow {
+        channel,
+        network,
+        account,
+        address,
+        seed,
+        opening,
+    };
+    rows::insert(tx, &row)?;
+    Ok(channel)
+}
+
+/// What this device may do on a card.
+pub(super) enum Right {
+    /// Read it.
+    Read,
+    /// Write on it.
+    Write(CardSeed),
+    /// Begin it, once the move to it is final.
+    Begin(CardSeed, Statement),
+}
+
+/// Follows the first card of this home's account on a ledger, to write on it.
+pub(super) fn begin(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<ChannelId, Error> {
+    networks::load(tx, network)?.ok_or(Error::UnknownNetwork(network))?;
+    let account = own::load(tx)?.id;
+    if let Some(known) = rows::of(tx, account, network)?.pop() {
+        return Ok(known.channel);
+    }
+    let phrase = own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?;
+    let seed = phrase.account().card_seed(network, 0);
+    follow(tx, network, account, seed.address(network), Right::Write(seed), now)
+}
+
+/// Follows a contact's card.
+pub(crate) fn follow_contact(
+    tx: &Transaction<'_>,
+    network: Hash,
+    account: AccountId,
+    address: &CardAddress,
+    now: u64,
+) -> Result<(), Error> {
+    if account != own::load(tx)?.id {
+        follow(tx, network, account, address.clone(), Right::Read, now)?;
+    }
+    Ok(())
+}
+
+/// Where the account's card is, for whoever is met; `None` while there is none.
+pub(crate) fn own_address(connection: &Connection, network: Hash) -> Result<Option<CardAddress>, StoreError> {
+    let present = own_card(connection, network)?;
+    Ok(present
+        .filter(|(_, card)| card.number().is_some())
+        .map(|(row, _)| row.address))
+}
+
+/// The card that the account stands on now, as far as this device knows.
+pub(super) fn own_card(connection: &Connection, network: Hash) -> Result<Option<(CardRow, Card)>, StoreError> {
+    let account = own::load(connection)?.id;
+    let mut last = None;
+    for row in rows::of(connection, account, network)? {
+        let card = rows::fold(connection, &row)?;
+        let waits_for_move = row.opening.is_some() && card.number().is_none();
+        if last.is_none() || !waits_for_move {
+            last = Some((row, card));
+        }
+    }
+    Ok(last)
+}
+
+/// Reads and stores a piece of a card's log.
+pub(crate) fn store(
+    tx: &mut Transaction<'_>,
+    keys: &HashKeys,
+    channel: &Channel,
+    entries: Vec<Checked>,
+    now: u64,
+) -> Result<Read, StoreError> {
+    let row = rows::load(tx, channel.id)?.ok_or(StoreError::Damaged)?;
+    let this_device = store::device(tx)?.0.id();
+    let mut card = rows::fold(tx, &row)?;
+    let mut state = channel.state.clone();
+    let mut end = Read::WithMore;
+    for entry in entries {
+        let index = state.length();
+        let Some(outcome) = step(tx, keys, &row, &mut card, index, &entry)? else {
+            end = Read::ToMissing;
+            break;
+        };
+        append(keys, &mut state, &entry);
+        let proved = Proved {
+            index,
+            entry: entry.entry,
+            root: state.leaf(keys).root,
+            place: entry.place,
+            signed: entry.signed.clone(),
+        };
+        messages::store_posted(tx, channel.id, &proved, &outcome, this_device)?;
+    }
+    channels::set_state(tx, channel.id, &state)?;
+    learn(tx, &row, &card, now).map_err(stored)?;
+    Ok(end)
+}
+
+/// What one entry leads to; `None` if its body has to be here first.
+fn step(
+    tx: &Transaction<'_>,
+    keys: &HashKeys,
+    row: &CardRow,
+    card: &mut Card,
+    index: u64,
+    entry: &Checked,
+) -> Result<Option<Outcome>, StoreError> {
+    let header = &entry.signed.header;
+    let body = match &entry.body {
+        Body::Present(body) => body,
+        _ if row.address.must_stay(header) => return Ok(None),
+        Body::Erased(_) => return Ok(Some(Outcome::Erased)),
+        Body::Expired => return Ok(Some(Outcome::Expired)),
+        Body::Withheld => return Ok(Some(Outcome::Withheld)),
+    };
+    let at = At {
+        index,
+        time_ms: entry.place.time,
+    };
+    let said = row.address.open(keys, header, body);
+    let counts = said.and_then(|statement| card.apply(at, &statement).map(|()| statement));
+    Ok(Some(match counts {
+        Ok(statement) => {
+            rows::keep(tx, row.channel, at, &statement)?;
+            Outcome::Posted
+        }
+        Err(void) => Outcome::Unopened(void.to_string()),
+    }))
+}
+
+/// Takes note of what a card says now.
+fn learn(tx: &Transaction<'_>, row: &CardRow, card: &Card, now: u64) -> Result<(), Error> {
+    if row.account == own::load(tx)?.id {
+        learn_own(tx, row, card)?;
+    } else if let (Some(contact), Some(keys)) = (people::find(tx, row.account)?, card.keys()) {
+        contacts::see_keys(tx, contact.id, row.network, keys, now)?;
+    }
+    let Some(next) = card.next() else { return Ok(()) };
+    // Everything that is said there later is void.
+    channels::set_live(tx, row.channel, false)?;
+    let number = card.number().map_or(0, |(number, _)| number);
+    let seed = match own::phrase(tx)? {
+        Some(phrase) if row.account == own::load(tx)?.id => {
+            let seed = phrase.account().card_seed(row.network, number.saturating_add(1));
+            (seed.address(row.network) == *next).then_some(seed)
+        }
+        _ => None,
+    };
+    let known = rows::of(tx, row.account, row.network)?;
+    if known.iter().any(|known| known.address == *next) {
+        return Ok(());
+    }
+    let right = seed.map_or(Right::Read, Right::Write);
+    follow(tx, row.network, row.account, next.clone(), right, now)?;
+    Ok(())
+}
+
+/// This device's certificate is the one on the card.
+fn learn_own(tx: &Transaction<'_>, row: &CardRow, card: &Card) -> Result<(), StoreError> {
+    let this_device = store::device(tx)?.0.id();
+    let Some(device) = card.device(this_device) else {
+        return Ok(());
+    };
+    let stored = own::certificate(tx, row.network)?;
+    if stored.as_ref() != Some(&**device.certificate()) {
+        own::keep_certificate(tx, row.network, device.certificate())?;
+    }
+    Ok(())
+}
+
+/// Says on the account's card whatever is due on one ledger, where everything proven has been read.
+pub(crate) async fn speak_due(reading: &Reading<'_>) -> Result<(), Trouble> {
+    let (network, now) = (reading.network, reading.core.clock.now());
+    let is_due = reading.core.read(move |tx| is_due(tx, network, now)).await?;
+    if !is_due {
+        return Ok(());
+    }
+    let spoken = reading.core.write::<_, Error>(move |tx| speak(tx, network, now));
+    match spoken.await {
+        // Another process has forgotten what this takes.
+        Err(error @ Error::Account(_)) => tracing::warn!("the account's card waits: {error}"),
+        other => other?,
+    }
+    reading.core.lists_changed();
+    Ok(())
+}
+
+/// An account that began elsewhere is looked for by itself; one that began here is published when somebody wants it.
+fn is_due(connection: &Connection, network: Hash, now: u64) -> Result<bool, StoreError> {
+    let account = own::load(connection)?;
+    let known = rows::of(connection, account.id, network)?;
+    if known.is_empty() {
+        return Ok(account.began == Began::Elsewhere && own::has_phrase(connection)?);
+    }
+    for row in known {
+        if next_of(connection, &row, now)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What is due on one of the account's cards.
+fn next_of(connection: &Connection, row: &CardRow, now_ms: u64) -> Result<Option<Due>, StoreError> {
+    let channel = channels::load(connection, row.channel)?.ok_or(StoreError::Damaged)?;
+    let is_quiet = channel.is_live && channel.is_read() && outbox::of_channel(connection, row.channel)?.is_empty();
+    if row.seed.is_none() || !is_quiet {
+        return Ok(None);
+    }
+    let (card, offered) = (rows::fold(connection, row)?, rows::offered(connection, row.channel)?);
+    if card.number().is_none() && row.opening.is_some() && !was_moved_to(connection, row)? {
+        return Ok(None);
+    }
+    let has_words = own::has_phrase(connection)? || row.opening.is_some();
+    let facts = Facts {
+        card: &card,
+        device: store::device(connection)?.0.id(),
+        root: if has_words { Root::Here } else { Root::OnPaper },
+        offered: &offered,
+        now_ms,
+    };
+    Ok(due(&facts))
+}
+
+/// Whether the move to a card is final.
+fn was_moved_to(connection: &Connection, row: &CardRow) -> Result<bool, StoreError> {
+    for other in rows::of(connection, row.account, row.network)? {
+        if rows::fold(connection, &other)?.next() == Some(&row.address) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn speak(tx: &mut Transaction<'_>, network: Hash, now: u64) -> Result<(), Error> {
+    let account = own::load(tx)?.id;
+    if rows::of(tx, account, network)?.is_empty() {
+        begin(tx, network, now)?;
+        return Ok(());
+    }
+    for row in rows::of(tx, account, network)? {
+        for old in over(&rows::offered(tx, row.channel)?, now) {
+            forget_secrets(tx, &row, old)?;
+        }
+        let Some(due) = next_of(tx, &row, now)? else { continue };
+        let statement = match due {
+            Due::Open => opening(tx, &row, now)?,
+            Due::Add => addition(tx, &row, now)?,
+            Due::Publish => packages(tx, &row, now)?,
+        };
+        post(tx, &row, &statement, now)?;
+    }
+    Ok(())
+}
+
+fn forget_secrets(tx: &Transaction<'_>, row: &CardRow, old: &Offered) -> Result<(), Error> {
+    // Read at the time at which it was made: it may have expired since.
+    if let Ok(package) = KeyPackage::read(&old.bytes, row.network, old.made) {
+        mls::lend(tx, |provider| package.forget(provider)).map_err(Error::Group)?;
+    }
+    Ok(rows::forget_offered(tx, row.channel, old.number)?)
+}
+
+/// The time of the newest head: statements are ordered then, or a little later.
+fn head_time(connection: &Connection, network: Hash) -> Result<u64, Error> {
+    let known = networks::load(connection, network)?.ok_or(Error::UnknownNetwork(network))?;
+    Ok(known.held.header.time)
+}
+
+/// This device, to be certified; as it stands in groups already, if it does.
+fn this_device(tx: &Transaction<'_>, row: &CardRow) -> Result<NewDevice, Error> {
+    let (key, _) = store::device(tx)?;
+    if let Some(known) = own::certificate(tx, row.network)? {
+        let accepted = Acceptance {
+            device: known.device,
+            signature: known.acceptance,
+        };
+        return Ok(NewDevice {
+            accepted,
+            name: known.name,
+            validity: known.validity,
+        });
+    }
+    Ok(NewDevice {
+        accepted: Acceptance::sign(&key, row.network, row.account),
+        name: DeviceName::default(),
+        validity: Validity::from(head_time(tx, row.network)?),
+    })
+}
+
+/// What would be void is not written: the card was read to its end, so it is this program that is wrong.
+fn unsaid(void: Void) -> Error {
+    AccountError::Void(void).into()
+}
+
+fn opening(tx: &Transaction<'_>, row: &CardRow, now: u64) -> Result<Statement, Error> {
+    if let Some(opening) = &row.opening {
+        return Ok(opening.clone());
+    }
+    let root = own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?.account();
+    let time = head_time(tx, row.network)?.min(now);
+    let begun = RootHand::new(&root, row.network, time).begin(&this_device(tx, row)?);
+    Ok(begun.map_err(unsaid)?.opening)
+}
+
+fn addition(tx: &Transaction<'_>, row: &CardRow, _now: u64) -> Result<Statement, Error> {
+    let root = own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?.account();
+    let (card, time) = (rows::fold(tx, row)?, head_time(tx, row.network)?);
+    let hand = RootHand::new(&root, row.network, time);
+    hand.add(&card, &this_device(tx, row)?).map_err(unsaid)
+}
+
+fn packages(tx: &Transaction<'_>, row: &CardRow, now: u64) -> Result<Statement, Error> {
+    let (key, _) = store::device(tx)?;
+    let (card, time) = (rows::fold(tx, row)?, head_time(tx, row.network)?);
+    let after = rows::offered(tx, row.channel)?.last().map_or(0, |last| last.number);
+    let bytes = groups::offer(tx, row.network, now)?;
+    let package = Package::new(bytes.clone()).ok_or(StoreError::Damaged)?;
+    let statement = DeviceHand::new(&key, row.network, time)
+        .publish(&card, after, vec![package])
+        .map_err(unsaid)?;
+    let offered = Offered {
+        number: statement.number(),
+        made: now,
+        replaced: None,
+        bytes,
+    };
+    rows::offer(tx, row.channel, &offered)?;
+    Ok(statement)
+}
+
+/// Puts a statement on its way.
+pub(super) fn post(tx: &Transaction<'_>, row: &CardRow, statement: &Statement, now: u64) -> Result<(), Error> {
+    let seed = row.seed.as_ref().ok_or(AccountError::CardUnwritable)?;
+    let channel = channels::load(tx, row.channel)?.ok_or(StoreError::Damaged)?;
+    let keys = HashKeys::new(row.network);
+    let sealed = address::seal(&keys, &seed.keys(row.network), statement, &mut chance::fill)?;
+    let message = messages::queue_posted(tx, row.channel, store::device(tx)?.0.id(), now)?;
+    outbox::insert(tx, message, row.channel, &sealed)?;
+    Ok(deliver::sign_at_once(tx, &keys, &channel, message, &sealed, now)?)
+}
+
+/// Inside of what reads a log only the store can fail; all else waits for the next look.
+fn stored(error: Error) -> StoreError {
+    match error {
+        Error::Store(error) => error,
+        other => {
+            tracing::error!("a card was read and could not be acted upon: {other}");
+            StoreError::Damaged
+        }
+    }
+}

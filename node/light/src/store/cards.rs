@@ -1,0 +1,206 @@
+//! Cards: which logs are cards, what was said there, and what this device offers on its own.
+//!
+//! Only what counts is kept. A card is folded from its statements whenever it is asked for: there are few, and the rules
+//! of `waxwing_seal::identity::Card` stay the only ones.
+
+use rusqlite::{Connection, Row};
+use waxwing_core::Hash;
+use waxwing_core::codec::{Decode, Encode};
+use waxwing_seal::identity::{AccountId, At, Card, CardAddress, CardSeed, Statement};
+use zeroize::Zeroizing;
+
+use super::{StoreError, hash};
+use crate::message::ChannelId;
+
+pub(super) const TABLES: &str = "
+-- Cards that are read. `seed`: those that this device may write on. `opening`: what begins the card, while the move to it is on
+-- its way.
+CREATE TABLE card (
+    channel INTEGER PRIMARY KEY REFERENCES channel,
+    network BLOB NOT NULL REFERENCES network,
+    account BLOB NOT NULL,
+    address BLOB NOT NULL,
+    seed    BLOB,
+    opening BLOB
+) STRICT;
+CREATE INDEX card_account ON card (account, network);
+
+-- What was said on a card and counts.
+CREATE TABLE card_statement (
+    channel   INTEGER NOT NULL REFERENCES card,
+    place     INTEGER NOT NULL,
+    time      INTEGER NOT NULL,
+    statement BLOB NOT NULL,
+    PRIMARY KEY (channel, place)
+) STRICT, WITHOUT ROWID;
+
+-- Key packages of this device on its card, by the number of the statement; `replaced` once others took their place.
+CREATE TABLE offered (
+    channel  INTEGER NOT NULL REFERENCES card,
+    number   INTEGER NOT NULL,
+    made     INTEGER NOT NULL,
+    replaced INTEGER,
+    bytes    BLOB NOT NULL,
+    PRIMARY KEY (channel, number)
+) STRICT, WITHOUT ROWID;
+";
+
+/// A card as stored.
+#[derive(Clone)]
+pub(crate) struct CardRow {
+    pub(crate) channel: ChannelId,
+    pub(crate) network: Hash,
+    pub(crate) account: AccountId,
+    pub(crate) address: CardAddress,
+    /// The right to write on it.
+    pub(crate) seed: Option<CardSeed>,
+    /// What begins it, while it waits for the move to it.
+    pub(crate) opening: Option<Statement>,
+}
+
+const COLUMNS: &str = "channel, network, account, address, seed, opening";
+
+fn read(row: &Row<'_>) -> Result<CardRow, StoreError> {
+    let seed = row.get::<_, Option<Vec<u8>>>(4)?.map(Zeroizing::new);
+    let opening: Option<Vec<u8>> = row.get(5)?;
+    Ok(CardRow {
+        channel: ChannelId(row.get(0)?),
+        network: hash(&row.get::<_, Vec<u8>>(1)?)?,
+        account: AccountId(hash(&row.get::<_, Vec<u8>>(2)?)?.0),
+        address: CardAddress::from_bytes(&row.get::<_, Vec<u8>>(3)?)?,
+        seed: match seed {
+            None => None,
+            Some(seed) => Some(CardSeed::from_bytes(
+                seed.as_slice().try_into().map_err(|_| StoreError::Damaged)?,
+            )),
+        },
+        opening: opening.map(|opening| Statement::from_bytes(&opening)).transpose()?,
+    })
+}
+
+fn select(connection: &Connection, rest: &str, values: impl rusqlite::Params) -> Result<Vec<CardRow>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM card {rest}"))?;
+    let mut rows = statement.query(values)?;
+    let mut cards = Vec::new();
+    while let Some(row) = rows.next()? {
+        cards.push(read(row)?);
+    }
+    Ok(cards)
+}
+
+/// One card.
+pub(crate) fn load(connection: &Connection, channel: ChannelId) -> Result<Option<CardRow>, StoreError> {
+    Ok(select(connection, "WHERE channel = ?1", [channel.0])?.pop())
+}
+
+/// An account's cards on a ledger, in the order in which they came to be known.
+pub(crate) fn of(connection: &Connection, account: AccountId, network: Hash) -> Result<Vec<CardRow>, StoreError> {
+    let whose = (account.as_bytes(), network.as_bytes());
+    select(
+        connection,
+        "WHERE account = ?1 AND network = ?2 ORDER BY channel",
+        whose,
+    )
+}
+
+/// Adds a card whose log is a row already, or gives it what was not known yet.
+pub(crate) fn insert(connection: &Connection, row: &CardRow) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO card (channel, network, account, address, seed, opening) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET seed = coalesce(excluded.seed, seed), opening = excluded.opening",
+        (
+            row.channel.0,
+            row.network.as_bytes(),
+            row.account.as_bytes(),
+            row.address.to_bytes(),
+            row.seed.as_ref().map(CardSeed::expose),
+            row.opening.as_ref().map(Encode::to_bytes),
+        ),
+    )?;
+    Ok(())
+}
+
+/// Keeps a statement that counts.
+pub(crate) fn keep(
+    connection: &Connection,
+    channel: ChannelId,
+    at: At,
+    statement: &Statement,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO card_statement (channel, place, time, statement) VALUES (?1, ?2, ?3, ?4)")?
+        .execute((channel.0, at.index, at.time_ms, statement.to_bytes()))?;
+    Ok(())
+}
+
+/// The card as its statements make it.
+pub(crate) fn fold(connection: &Connection, row: &CardRow) -> Result<Card, StoreError> {
+    let mut card = Card::new(row.network, row.account, row.address.log());
+    let mut statement = connection
+        .prepare_cached("SELECT place, time, statement FROM card_statement WHERE channel = ?1 ORDER BY place")?;
+    let mut rows = statement.query([row.channel.0])?;
+    while let Some(row) = rows.next()? {
+        let at = At {
+            index: row.get(0)?,
+            time_ms: row.get(1)?,
+        };
+        let statement = Statement::from_bytes(&row.get::<_, Vec<u8>>(2)?)?;
+        // It counted when it was kept, by the same rules.
+        card.apply(at, &statement).map_err(|_| StoreError::Damaged)?;
+    }
+    Ok(card)
+}
+
+/// Key packages that this device offered on a card.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Offered {
+    pub(crate) number: u64,
+    /// When, by this device's clock.
+    pub(crate) made: u64,
+    /// When others took their place.
+    pub(crate) replaced: Option<u64>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Everything that this device offers on a card and still has the secrets of, oldest first.
+pub(crate) fn offered(connection: &Connection, channel: ChannelId) -> Result<Vec<Offered>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT number, made, replaced, bytes FROM offered WHERE channel = ?1 ORDER BY number")?;
+    let rows = statement.query_map([channel.0], |row| {
+        Ok(Offered {
+            number: row.get(0)?,
+            made: row.get(1)?,
+            replaced: row.get(2)?,
+            bytes: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Keeps what is offered now; everything before is replaced by it.
+pub(crate) fn offer(connection: &Connection, channel: ChannelId, offered: &Offered) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE offered SET replaced = ?2 WHERE channel = ?1 AND replaced IS NULL",
+        (channel.0, offered.made),
+    )?;
+    connection.execute(
+        "INSERT INTO offered (channel, number, made, replaced, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (
+            channel.0,
+            offered.number,
+            offered.made,
+            offered.replaced,
+            &offered.bytes,
+        ),
+    )?;
+    Ok(())
+}
+
+/// Forgets what was offered; its secrets go in the same transaction.
+pub(crate) fn forget_offered(connection: &Connection, channel: ChannelId, number: u64) -> Result<(), StoreError> {
+    connection.execute(
+        "DELETE FROM offered WHERE channel = ?1 AND number = ?2",
+        (channel.0, number),
+    )?;
+    Ok(())
+}
