@@ -120,7 +120,11 @@ fn level_of(manifest: &Manifest) -> Result<Level, FileError> {
 
 /// Fetches what is missing of the unfinished file; whole and checked when this returns.
 async fn receive(sources: &Arc<Sources>, wish: &Wish, folder: PathBuf, report: Report) -> Result<Part, Error> {
-    let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    };
     let ids = Arc::new(sources.ids(&wish.manifest).await?);
     let (level, hash, content) = (level_of(&wish.manifest)?, wish.manifest.hash, wish.content);
     let (keys, wanted) = (HashKeys::new(wish.network), Wanted::default());

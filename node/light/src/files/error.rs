@@ -54,7 +54,10 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(kind) => write!(f, "the file cannot be read ({kind})"),
-            Self::Write(kind) => write!(f, "the file cannot be written ({kind}): check the folder and the free space"),
+            Self::Write(kind) => write!(
+                f,
+                "the file cannot be written ({kind}): check the folder and the free space"
+            ),
             Self::NoFile => f.write_str("that is no file: folders are sent as an archive, for example made with tar"),
             Self::TooLarge => f.write_str("the file is larger than any attachment can be: cut it into several"),
             Self::Changes => f.write_str("the file changes while it is being sent: send a copy of it"),
@@ -78,11 +81,16 @@ impl fmt::Display for FileError {
                 })?;
                 nodes(f, faults)
             }
-            Self::Unsound(error) => write!(f, "the file was not sealed as its message says ({error}): ask its sender"),
+            Self::Unsound(error) => write!(
+                f,
+                "the file was not sealed as its message says ({error}): ask its sender"
+            ),
             Self::WrongHash => {
                 f.write_str("the file is not the one that its message names: nothing was saved; ask its sender")
             }
-            Self::Exists => f.write_str("there is a file at that place, and it is not overwritten: choose another place"),
+            Self::Exists => {
+                f.write_str("there is a file at that place, and it is not overwritten: choose another place")
+            }
             Self::BeingSaved => f.write_str("another program is saving that file to the same place"),
             Self::GivenUp => f.write_str("it was given up"),
         }

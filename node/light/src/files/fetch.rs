@@ -40,7 +40,12 @@ struct Asked {
 
 impl Sources {
     pub(super) async fn of(core: &Arc<Core>, network: Hash, manifest: &Manifest) -> Result<Arc<Self>, Error> {
-        let mut order: Vec<NodeAddress> = core.nodes(network).await?.into_iter().map(|node| node.address).collect();
+        let mut order: Vec<NodeAddress> = core
+            .nodes(network)
+            .await?
+            .into_iter()
+            .map(|node| node.address)
+            .collect();
         if order.is_empty() {
             return Err(Error::NoNodes);
         }
@@ -123,7 +128,9 @@ impl Sources {
         from: u32,
         to: mpsc::Sender<(u32, Opaque)>,
     ) -> Result<(), Error> {
-        let mut wanted = (0..).zip(ids.iter().copied()).skip(usize::try_from(from).unwrap_or(usize::MAX));
+        let mut wanted = (0..)
+            .zip(ids.iter().copied())
+            .skip(usize::try_from(from).unwrap_or(usize::MAX));
         // Dropped with this future, which ends them.
         let mut tasks = JoinSet::new();
         let mut coming: VecDeque<(u32, oneshot::Receiver<Result<Opaque, Error>>)> = VecDeque::new();

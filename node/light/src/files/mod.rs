@@ -19,6 +19,7 @@ mod ask;
 mod download;
 mod error;
 mod fetch;
+mod offer;
 mod place;
 mod plan;
 mod progress;
@@ -27,7 +28,8 @@ mod view;
 
 pub use download::Destination;
 pub use error::FileError;
+pub use offer::Offer;
 pub(crate) use plan::Plan;
 pub use progress::{Progress, Report, Stage};
-pub use upload::{Attachment, Attached, Offer};
+pub use upload::{Attached, Attachment};
 pub use view::AttachmentView;

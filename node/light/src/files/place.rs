@@ -100,7 +100,10 @@ impl Part {
                 all: shape.length(),
             });
         }
-        let cut = self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end)));
+        let cut = self
+            .file
+            .set_len(end)
+            .and_then(|()| self.file.seek(SeekFrom::Start(end)));
         cut.map(|_| ()).map_err(|error| FileError::writing(&error))
     }
 
@@ -142,7 +145,11 @@ impl Part {
     fn in_place(self, target: PathBuf) -> PathBuf {
         let _ = fs::remove_file(&self.path);
         if let Some(folder) = target.parent()
-            && let Ok(folder) = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+            && let Ok(folder) = File::open(if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            })
         {
             let _ = folder.sync_all();
         }

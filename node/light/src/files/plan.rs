@@ -124,12 +124,7 @@ pub(super) fn len(bytes: usize) -> u64 {
 
 impl Plan {
     /// Reads a file for the first time, under a fresh key.
-    pub(super) fn make(
-        path: &Path,
-        keys: &HashKeys,
-        report: &Report,
-        wanted: &StillWanted,
-    ) -> Result<Self, FileError> {
+    pub(super) fn make(path: &Path, keys: &HashKeys, report: &Report, wanted: &StillWanted) -> Result<Self, FileError> {
         let key = FileKey::random(&mut chance::fill);
         let mut sealing = Sealing::open(path, &key)?;
         let (mut ids, all) = (Vec::new(), sealing.shape().length());

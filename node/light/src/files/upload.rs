@@ -20,23 +20,22 @@ use waxwing_core::envelope::KeepFor;
 use waxwing_core::keys::NodeId;
 use waxwing_core::{Hash, HashKeys};
 use waxwing_net::wire::limits::CHUNKS_PER_QUESTION_MAX;
-use waxwing_net::wire::{ChunkTerms, Holding, Opaque, Refusal};
+use waxwing_net::wire::{Holding, Opaque};
 use waxwing_seal::content::Words;
-use waxwing_seal::file::{FileName, Manifest, MediaType, Shape, levels};
-use waxwing_seal::limits::{FILE_NAME_BYTES_MAX, PIECE_TAG_BYTES};
+use waxwing_seal::file::{FileName, Manifest, MediaType};
+use waxwing_seal::limits::FILE_NAME_BYTES_MAX;
 use waxwing_seal::{Kind, NodeAddress};
 
 use super::ask::patiently;
 use super::error::FileError;
+use super::offer::{is_policy, judge, offers, sealed_bytes};
 use super::plan::{Lists, Plan, Sealing, len};
 use super::progress::{Progress, Report, Stage, StillWanted, Wanted};
 use crate::chat::{Draft, queue};
 use crate::client::Client;
 use crate::core::{Core, blocking};
 use crate::error::Error;
-use crate::limits::{
-    CHUNK_KEPT_ENOUGH_MS, CHUNKS_SENT_AT_ONCE, COPIES, NODES_COMPARED_MAX, PLANS_MAX, UPLOAD_KEPT_MS,
-};
+use crate::limits::{CHUNK_KEPT_ENOUGH_MS, CHUNKS_SENT_AT_ONCE, COPIES, PLANS_MAX, UPLOAD_KEPT_MS};
 use crate::message::{ChannelId, MessageId};
 use crate::nodes::Fault;
 use crate::store::{channels, files, networks};
@@ -54,23 +53,6 @@ pub struct Attachment {
     pub words: String,
     /// For how long nodes are asked to keep it.
     pub days: NonZeroU32,
-}
-
-/// What a node offers for files: its word.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Offer {
-    /// The node.
-    pub node: String,
-    /// Bytes that it keeps of everybody; none if it keeps no files, or did not say.
-    pub quota_bytes: Option<u64>,
-    /// Bytes of them that are free, about.
-    pub free_bytes: Option<u64>,
-    /// Days that it keeps a file at most.
-    pub days: Option<u32>,
-    /// Whether a file of this size goes there.
-    pub takes: bool,
-    /// Why it does not.
-    pub reason: Option<String>,
 }
 
 /// A file that nodes keep, in a message that is queued.
@@ -108,17 +90,6 @@ struct Target {
 }
 
 impl Client {
-    /// What the nodes that this home knows of a conversation's ledger offer for a file of so many bytes.
-    ///
-    /// # Errors
-    /// If the conversation or no node is known, or the file is larger than any can be.
-    pub async fn file_offers(&self, channel: ChannelId, length: u64) -> Result<Vec<Offer>, Error> {
-        let network = self.network_of(channel).await?;
-        let needed = sealed_bytes(length).ok_or(FileError::TooLarge)?;
-        let offers = offers(&self.core, network).await?;
-        Ok(offers.iter().map(|(node, offer)| told(node, offer, needed)).collect())
-    }
-
     /// Puts a file on nodes and queues the message that hands it over: only when every chunk is kept by at least one of
     /// them, by two where two take it. Called again for the same file after a crash, or when the future was dropped, it
     /// goes on where it was.
@@ -142,7 +113,7 @@ impl Client {
         for _ in 0..PLANS_MAX {
             let plan = transfer.plan(channel).await?;
             match transfer.carry(&plan, *days).await {
-                Ok(carried) => return self.say(channel, &path, plan, carried, about).await,
+                Ok(carried) => return self.hand_over(channel, &path, plan, carried, about).await,
                 // What was planned can not be sent any more, and never will be.
                 Err(Error::File(FileError::Changes)) => transfer.give_up(channel, plan.hash).await?,
                 Err(error) => return Err(error),
@@ -151,7 +122,7 @@ impl Client {
         Err(FileError::Changes.into())
     }
 
-    async fn network_of(&self, channel: ChannelId) -> Result<Hash, Error> {
+    pub(super) async fn network_of(&self, channel: ChannelId) -> Result<Hash, Error> {
         self.core
             .read(move |tx| {
                 let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
@@ -168,7 +139,7 @@ impl Client {
     }
 
     /// Queues the message, and forgets the upload with the same write: a crash sends it once or goes on with it.
-    async fn say(
+    async fn hand_over(
         &self,
         channel: ChannelId,
         path: &Path,
@@ -235,92 +206,6 @@ fn about(attachment: &Attachment, path: &Path) -> Result<About, Error> {
 
 fn path_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_encoded_bytes().to_vec()
-}
-
-/// Bytes of all chunks of a file and of its lists.
-fn sealed_bytes(length: u64) -> Option<u64> {
-    let of = |shape: &Shape| shape.padded() + u64::from(shape.pieces()) * len(PIECE_TAG_BYTES);
-    Some(levels(length)?.iter().map(of).sum())
-}
-
-/// The terms of the best nodes, in the order in which to ask them.
-async fn offers(core: &Arc<Core>, network: Hash) -> Result<Vec<(NodeAddress, Result<ChunkTerms, Fault>)>, Error> {
-    let nodes = core.nodes(network).await?;
-    if nodes.is_empty() {
-        return Err(Error::NoNodes);
-    }
-    let mut asked = JoinSet::new();
-    for (place, node) in nodes.into_iter().take(NODES_COMPARED_MAX).enumerate() {
-        let core = Arc::clone(core);
-        asked.spawn(async move {
-            let terms = match core.peer(network, &node.address).await {
-                Ok(peer) => peer.chunk_terms().await,
-                Err(fault) => Err(fault),
-            };
-            (place, node.address, terms)
-        });
-    }
-    let mut offers = Vec::new();
-    while let Some(answered) = asked.join_next().await {
-        // A question that panicked is a fault of this program; the panic was printed.
-        offers.extend(answered.ok());
-    }
-    offers.sort_by_key(|(place, ..)| *place);
-    for (_, node, terms) in &offers {
-        if let Err(fault) = terms
-            && !is_policy(fault)
-        {
-            core.blame(network, node.id(), fault).await?;
-            core.hang_up(network, node.id());
-        }
-    }
-    Ok(offers.into_iter().map(|(_, node, terms)| (node, terms)).collect())
-}
-
-/// Whether a node only says what it does not offer: nothing that speaks against it.
-const fn is_policy(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Refused(
-            Refusal::NoChunks
-                | Refusal::ChunksFull { .. }
-                | Refusal::ChunkShareUsed { .. }
-                | Refusal::ChunkTooLong { .. }
-                | Refusal::NotAllowed
-        )
-    )
-}
-
-/// Whether a file goes there, and why not.
-fn judge(offer: &Result<ChunkTerms, Fault>, needed: u64) -> Result<&ChunkTerms, Fault> {
-    let terms = offer.as_ref().map_err(Clone::clone)?;
-    let longest = waxwing_core::limits::CHUNK_BYTES_MAX;
-    if terms.chunk_bytes < longest && u64::from(terms.chunk_bytes) < needed {
-        return Err(Fault::Refused(Refusal::ChunkTooLong { most: terms.chunk_bytes }));
-    }
-    if terms.free_bytes < needed || terms.days == 0 {
-        return Err(Fault::Refused(Refusal::ChunksFull { retry_after_ms: 0 }));
-    }
-    Ok(terms)
-}
-
-fn told(node: &NodeAddress, offer: &Result<ChunkTerms, Fault>, needed: u64) -> Offer {
-    let terms = offer.as_ref().ok();
-    let judged = judge(offer, needed);
-    let reason = match (&judged, terms) {
-        (Ok(_), _) => None,
-        // The node has not said so itself: it would, with a time to wait.
-        (Err(_), Some(terms)) if terms.free_bytes < needed => Some("the file is larger than what is free".to_owned()),
-        (Err(fault), _) => Some(fault.to_string()),
-    };
-    Offer {
-        node: node.id().to_string(),
-        quota_bytes: terms.map(|terms| terms.quota_bytes),
-        free_bytes: terms.map(|terms| terms.free_bytes),
-        days: terms.map(|terms| terms.days),
-        takes: judged.is_ok(),
-        reason,
-    }
 }
 
 /// What nodes keep.
@@ -527,9 +412,8 @@ struct Round<'a> {
 impl Round<'_> {
     /// Which chunks of the file any node lacks.
     fn wanted(&self, chunks: usize) -> Vec<bool> {
-        let lacks = |target: &Target, place| {
-            target.fault.is_none() && target.missing.get(place).copied().unwrap_or(true)
-        };
+        let lacks =
+            |target: &Target, place| target.fault.is_none() && target.missing.get(place).copied().unwrap_or(true);
         (0..chunks)
             .map(|place| self.targets.iter().any(|target| lacks(target, place)))
             .collect()
@@ -574,7 +458,9 @@ impl Round<'_> {
             });
             return;
         };
-        let Some(target) = self.targets.get_mut(number) else { return };
+        let Some(target) = self.targets.get_mut(number) else {
+            return;
+        };
         match put {
             Ok(until_ms) => {
                 target.until_ms = target.until_ms.min(until_ms);

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use waxwing_seal::file::{Manifest, safe_file_name};
 
-use crate::store::{StoreError, Transaction};
 use crate::message::MessageId;
+use crate::store::{StoreError, Transaction};
 
 /// A file that a message hands over. The name is its sender's: **hostile until it went through**
 /// [`waxwing_seal::display`]; nothing is ever saved under it.

@@ -35,8 +35,8 @@ CREATE TABLE saved (
 
 /// An upload that was begun and not finished.
 pub(crate) fn upload(connection: &Connection, channel: ChannelId, path: &[u8]) -> Result<Option<Plan>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT length, hash, key, ids FROM upload WHERE channel = ?1 AND path = ?2")?;
+    let mut statement =
+        connection.prepare_cached("SELECT length, hash, key, ids FROM upload WHERE channel = ?1 AND path = ?2")?;
     let row = statement.query_row((channel.0, path), |row| {
         let (length, hash): (u64, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let (key, ids): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?);
