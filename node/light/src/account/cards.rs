@@ -428,3 +428,6 @@ fn stored(error: Error) -> StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

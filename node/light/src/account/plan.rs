@@ -179,14 +179,11 @@ mod tests {
         let mut card = open_card();
         let root = root();
         let hand = RootHand::new(&root, NETWORK, NOW);
-        says(&mut card, &hand.add(&card, &new_device(2)).unwrap());
+        let added = hand.add(&card, &new_device(2)).unwrap();
+        says(&mut card, &added);
         let key_one = key(1);
-        says(
-            &mut card,
-            &DeviceHand::new(&key_one, NETWORK, NOW)
-                .suspend(&card, key(2).id())
-                .unwrap(),
-        );
+        let suspended = DeviceHand::new(&key_one, NETWORK, NOW).suspend(&card, key(2).id());
+        says(&mut card, &suspended.unwrap());
         assert_eq!(next(&card, 2, Root::Here, &[], NOW), None);
         assert_eq!(next(&card, 1, Root::Here, &[], NOW), Some(Due::Publish));
         let (farewell, _) = hand.move_on(&card, &[key(2).id()], None).unwrap();

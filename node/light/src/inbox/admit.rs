@@ -5,6 +5,7 @@ use waxwing_seal::inbox::{CommitPlace, Reason, Taken};
 
 use super::ask::KEPT;
 use super::post;
+use crate::account::cards;
 use crate::account::contacts::{self, Consent};
 use crate::error::Error;
 use crate::store::channels::Channel;
@@ -65,6 +66,9 @@ pub(super) fn accept(tx: &Transaction<'_>, request: &Request, now: u64) -> Resul
     let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
     let key_package = request.taken.request.key_package.as_bytes().to_vec();
     groups::want_member(tx, &channel, key_package, Some(request.id), now)?;
+    if let Some(card) = &request.taken.request.card {
+        cards::follow_contact(tx, channel.network, account, card, now)?;
+    }
     inboxes::set_request(tx, request.id, RequestState::BeingLetIn)?;
     Ok(())
 }

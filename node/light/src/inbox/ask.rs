@@ -80,7 +80,7 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
         name: Name::new(name)?,
         note: Note::new(asked.note.as_str())?,
         key_package: KeyPackage::new(offered).ok_or(StoreError::Damaged)?,
-        card: None,
+        card: account::cards::own_address(tx, network)?,
     };
     let (mail, inbox) = open
         .ask(&myself, asking, KEPT, &mut chance::fill)
@@ -108,6 +108,9 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
         account::contacts::Consent::Given,
         now,
     )?;
+    if let Some(card) = &terms.card {
+        account::cards::follow_contact(tx, network, asked.account, card, now)?;
+    }
     Ok(())
 }
 
