@@ -5,6 +5,7 @@ use waxwing_core::Hash;
 use waxwing_light::{ChannelView, Client, Joined};
 use waxwing_seal::display::display_safe_name;
 
+use super::manners::timer_says;
 use super::{Session, fault, find_channel, nodes, number, qr};
 use crate::Done;
 use crate::args::NewChannel;
@@ -134,6 +135,11 @@ pub(super) async fn join(link: &str, name: Option<&str>, session: &Session<'_>) 
     let (id, heading) = match joined {
         Joined::New(id) => (id, "joined"),
         Joined::Known(id) => (id, "this channel is here already"),
+        Joined::Asked(request) => {
+            let text = "asked to be let in: the channel is listed here once somebody has answered";
+            session.output.result("chat.join", json!({ "request": request }), text)?;
+            return Ok(0);
+        }
     };
     let channel = find_channel(&client, &id.0.to_string()).await?;
     let network = network_name(&client, &channel).await?;
@@ -169,8 +175,17 @@ pub(super) async fn list(session: &Session<'_>) -> Done {
         if new > 0 {
             row.push_str(&format!(", {} more to fetch", grouped(new)));
         }
+        if channel.unread > 0 {
+            row.push_str(&format!(", {} unread", grouped(channel.unread)));
+        }
+        if channel.mentioned > 0 {
+            row.push_str(&format!(", {} of them for you", grouped(channel.mentioned)));
+        }
         if channel.waiting > 0 {
             row.push_str(&format!(", {} on their way", grouped(channel.waiting)));
+        }
+        if channel.timer_days > 0 {
+            row.push_str(&format!(", {}", timer_says(channel.timer_days)));
         }
         row + "\n"
     });

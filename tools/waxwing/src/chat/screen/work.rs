@@ -68,6 +68,7 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         Effect::Invite(channel) => Event::Invited(channel, client.invite(channel).await?),
         Effect::Join(link) => match client.join(&link).await? {
             Joined::New(channel) | Joined::Known(channel) => Event::Joined(channel),
+            Joined::Asked(_) => Event::Failed(ASKED.to_owned()),
         },
         Effect::Search(words) => found(client, words).await?,
         Effect::Compare(network) => {
@@ -80,6 +81,9 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
     };
     Ok(Some(event))
 }
+
+/// The screen cannot open what is not there yet.
+const ASKED: &str = "asked to be let in: the channel is listed once somebody has answered";
 
 async fn networks(client: &Client, events: &Sender<Event>) -> Result<Option<Event>, Error> {
     for network in client.networks().await? {
