@@ -4,7 +4,6 @@
 //! writer is told before anything is sealed whether they would follow it: words that nobody will ever show are not sent.
 //! Looked up and queued in one transaction, so that what was looked up still holds.
 
-use waxwing_core::envelope::KeepFor;
 use waxwing_seal::content::{Emoji, Words};
 use waxwing_seal::{Content, Kind};
 
@@ -161,10 +160,7 @@ impl Client {
             .core
             .write(move |tx| {
                 let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
-                let draft = Draft {
-                    kind: judge(tx, &row)?,
-                    keep_for: KeepFor::Ever,
-                };
+                let draft = Draft::of(judge(tx, &row)?);
                 queue(tx, row.channel, draft, now)
             })
             .await?;
@@ -197,7 +193,9 @@ const fn own(row: &Message) -> Result<&Message, Error> {
 fn standing<'a>(tx: &Transaction<'_>, row: &'a Message) -> Result<&'a Content, Error> {
     let content = row.content.as_ref().ok_or(NotSaid::NothingThere)?;
     match content.kind {
-        Kind::Reaction { .. } | Kind::Edit { .. } | Kind::Retraction { .. } => Err(NotSaid::NotWords.into()),
+        Kind::Reaction { .. } | Kind::Edit { .. } | Kind::Retraction { .. } | Kind::Receipt(_) | Kind::Timer { .. } => {
+            Err(NotSaid::NotWords.into())
+        }
         _ if whole(tx, row)?.retracted => Err(NotSaid::NothingThere.into()),
         _ => Ok(content),
     }

@@ -15,19 +15,22 @@ use waxwing_seal::{Content, ContentId, Keeping, Kind};
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
-use crate::message::{ChannelId, Ladder, MessageId, MessageView, Quote};
+use crate::message::{ChannelId, Exception, Ladder, MessageId, MessageView, Quote};
+use crate::reach::is_seen_by_all;
 use crate::store::channels::ChannelKind;
 use crate::store::messages::{BodyState, Message, State};
-use crate::store::{self, Transaction, aftermath, channels, messages, networks, outbox};
+use crate::store::{
+    self, StoreError, Transaction, aftermath, channels, gaps, manners, members, messages, networks, outbox,
+};
 use crate::tail::Tail;
-use crate::{chance, deliver, groups, open, sync};
+use crate::{chance, deliver, groups, mention, open, sync, telling};
 
 /// What is to be said, and for how long nodes are to keep it.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// What the message does.
     pub kind: Kind,
-    /// For how long.
+    /// For how long at most: the timer of the conversation may say less.
     pub keep_for: KeepFor,
 }
 
@@ -73,7 +76,13 @@ impl Draft {
         Self::of(Kind::Retraction { of })
     }
 
-    const fn of(kind: Kind) -> Self {
+    /// Asks members to have what is written from here on disappear after a time.
+    #[must_use]
+    pub const fn timer(keep_for: KeepFor) -> Self {
+        Self::of(Kind::Timer { keep_for })
+    }
+
+    pub(crate) const fn of(kind: Kind) -> Self {
         Self {
             kind,
             keep_for: KeepFor::Ever,
@@ -123,7 +132,7 @@ impl Client {
             let mut writes = self.core.writes();
             loop {
                 let view = self.message(message).await?;
-                if matches!(view.state, Ladder::Final | Ladder::Failed) {
+                if view.state.is_final() || view.state == Ladder::Failed {
                     return Ok(view);
                 }
                 // Another process may be the one that reads the log.
@@ -254,17 +263,19 @@ pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, 
     let keys = network.genesis.keys();
     let (device, name) = store::device(tx)?;
     let view = sync::view_of(tx, &channel)?;
-    let content = Content::new(&mut chance::fill, now, Name::new(name)?, view, draft.kind);
+    let keep_for = keeping(tx, channel.id, &draft)?;
+    let kind = mention::resolve(tx, channel.id, draft.kind)?;
+    let content = Content::new(&mut chance::fill, now, Name::new(name)?, view, kind);
     let own = device.id();
     let (sealed, inside) = match channel.kind {
         ChannelKind::Link => {
             let mut sealer = open::sealer(tx, &keys, &channel, device)?;
-            let sealed = sealer.seal(&content, Keeping::Erasable(draft.keep_for), &mut chance::fill)?;
+            let sealed = sealer.seal(&content, Keeping::Erasable(keep_for), &mut chance::fill)?;
             channels::set_engine(tx, channel.id, &sealer.engine().to_bytes())?;
             (sealed, None)
         }
         ChannelKind::Group => {
-            let outgoing = groups::send::seal(tx, &channel, &content, draft.keep_for, now)?;
+            let outgoing = groups::send::seal(tx, &channel, &content, keep_for, now)?;
             (outgoing.sealed, Some(outgoing.id))
         }
         ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Err(Error::UnknownChannel),
@@ -275,7 +286,41 @@ pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, 
         outbox::set_inside(tx, message, inside)?;
     }
     deliver::sign_at_once(tx, &keys, &channel, message, &sealed, now)?;
+    telling::said(tx, channel.id)?;
     Ok(message)
+}
+
+/// For how long nodes are asked to keep what is said, and members do. Other words for a message go with it. What decides about
+/// others (a retraction, a timer) stays, and receipts are of no use after a year.
+fn keeping(tx: &Transaction<'_>, channel: ChannelId, draft: &Draft) -> Result<KeepFor, StoreError> {
+    let timer = manners::load(tx, channel)?.timer;
+    let usual = shorter(draft.keep_for, timer);
+    Ok(match &draft.kind {
+        Kind::Retraction { .. } | Kind::Timer { .. } => KeepFor::Ever,
+        Kind::Receipt(_) => shorter(usual, KeepFor::Year),
+        Kind::Edit { of, .. } => kept(tx, channel, *of)?.unwrap_or(usual),
+        Kind::Reaction { to, .. } => kept(tx, channel, *to)?.map_or(usual, |kept| shorter(usual, kept)),
+        Kind::Text(_) | Kind::Reply { .. } | Kind::Attachment(_) | Kind::Unknown(_) => usual,
+    })
+}
+
+/// For how long a message is kept; `None` if it is not here.
+fn kept(tx: &Transaction<'_>, channel: ChannelId, content: ContentId) -> Result<Option<KeepFor>, StoreError> {
+    let Some(row) = messages::with_content(tx, channel, content)? else {
+        return Ok(None);
+    };
+    match row.signed {
+        Some(signed) => Ok(Some(signed.header.keep_for)),
+        None => Ok(outbox::load(tx, row.id)?.map(|item| item.sealed.keep_for)),
+    }
+}
+
+fn shorter(one: KeepFor, other: KeepFor) -> KeepFor {
+    let days = |keep_for: &KeepFor| match keep_for.days() {
+        0 => u32::MAX,
+        days => days,
+    };
+    core::cmp::min_by_key(one, other, days)
 }
 
 /// Whether a message only does something to another one that is here.
@@ -311,6 +356,20 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
         }
     }
     let mut view = MessageView::with(row, &about, &about_reactions);
+    if let Some(words) = shown_words(row, &about, &view) {
+        view.mentions = mention::views(tx, row.channel, words)?;
+    }
+    view.missing_before = gaps::missing_before(tx, row)?;
+    if view.missing_before > 0 {
+        view.exceptions.push(Exception::MissingBefore);
+    }
+    if let (true, Some(number), false) = (row.is_own, row.log_index, is_about_another(content)) {
+        let reach = members::reach(tx, row.channel, number)?;
+        if is_seen_by_all(&manners::load(tx, row.channel)?, &reach) {
+            view.state = Ladder::SeenByAll;
+        }
+        view.reach = Some(reach.into());
+    }
     if let Some(attachment) = view.attachment.take() {
         view.attachment = Some(attachment.with_saved(tx, row.id)?);
     }
@@ -321,6 +380,31 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
         view.quotes = Some(Quote::of(&MessageView::with(&quoted, &about, &[])));
     }
     Ok(view)
+}
+
+/// The words that a reader is shown.
+fn shown_words<'a>(
+    row: &'a Message,
+    about: &'a [Message],
+    view: &MessageView,
+) -> Option<&'a waxwing_seal::content::Words> {
+    view.text.as_ref()?;
+    let of = |message: &'a Message| match &message.content.as_ref()?.kind {
+        Kind::Text(words) | Kind::Reply { body: words, .. } | Kind::Edit { body: words, .. } => Some(words),
+        Kind::Attachment(manifest) => Some(&manifest.words),
+        _ => None,
+    };
+    let is_edit = |later: &&Message| crate::message::is_edit_of(later, row);
+    let newest = about.iter().rfind(is_edit).filter(|_| view.edited);
+    of(newest.unwrap_or(row))
+}
+
+/// Whether a content does nothing but something to others.
+const fn is_about_another(content: &Content) -> bool {
+    matches!(
+        content.kind,
+        Kind::Reaction { .. } | Kind::Edit { .. } | Kind::Retraction { .. } | Kind::Receipt(_) | Kind::Timer { .. }
+    )
 }
 
 /// Forgets an own message's content here, and notes the secret that lets nodes drop its body.

@@ -26,7 +26,7 @@ use crate::store::home::HomeError;
 use crate::store::key::{Cost, Passphrase};
 use crate::store::networks::Source;
 use crate::store::{self, Store, networks};
-use crate::worker;
+use crate::{telling, worker};
 
 /// What opens a home.
 #[derive(Clone, Debug)]
@@ -133,6 +133,8 @@ impl Client {
     }
 
     fn of(store: Store, clock: Clock, pace: Pace) -> Result<Self, Error> {
+        // Before anything can be shown that has had its time while nobody was here.
+        telling::sweep(&store, clock.now())?;
         Ok(Self {
             core: Arc::new(Core::new(store, clock, pace)?),
             supervisor: Arc::default(),
@@ -206,6 +208,7 @@ async fn supervise(core: Arc<Core>) {
         }
         Err(error) => tracing::error!("it cannot be seen what other programs write: {error}"),
     }
+    workers.spawn(telling::run(Arc::clone(&core)));
     loop {
         match core.read(|tx| networks::ids(tx)).await {
             Ok(ids) => {

@@ -10,6 +10,8 @@ use waxwing_seal::{Content, ContentId, Kind};
 
 use crate::files::AttachmentView;
 use crate::groups::event::Event;
+use crate::mention::MentionView;
+use crate::reach::ReachView;
 use crate::store::messages::{BodyState, Message, State, ViewCheck};
 
 /// A conversation in this home.
@@ -30,8 +32,18 @@ pub enum Ladder {
     Sent,
     /// In a certified block; proof and place were checked here.
     Final,
+    /// The same, and every other member that is known has proven to hold it.
+    SeenByAll,
     /// Not on its way; the reason says what to do.
     Failed,
+}
+
+impl Ladder {
+    /// Whether it stands in a certified block.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Final | Self::SeenByAll)
+    }
 }
 
 /// What became of a body.
@@ -60,6 +72,8 @@ pub enum Exception {
     Withheld,
     /// Its writer had proven another history of this conversation than this client: somebody was shown a fork.
     OtherHistory,
+    /// Messages that its device wrote before it are not here: not sent, on their way, or withheld.
+    MissingBefore,
     /// It claims to have been written after it was ordered: its writer's clock is wrong, or it lies.
     ClockOdd,
     /// Of a kind that this version cannot show.
@@ -152,6 +166,8 @@ pub struct MessageView {
     pub attachment: Option<AttachmentView>,
     /// What it says: for an edited message what its author put in its place.
     pub text: Option<String>,
+    /// Whom the text means.
+    pub mentions: Vec<MentionView>,
     /// Whether its author replaced the text.
     pub edited: bool,
     /// Whether its author asked to forget it.
@@ -160,6 +176,14 @@ pub struct MessageView {
     pub reactions: Vec<Reaction>,
     /// What became of the body.
     pub body: BodyKind,
+    /// When its words disappear, by certified time, ms since 1970; none if they are kept.
+    pub expires_ms: Option<u64>,
+    /// For how many days what follows is kept, if it sets the timer of the conversation; 0 for ever.
+    pub timer_days: Option<u32>,
+    /// How far the other members have come with it, if it is an own message that is final.
+    pub reach: Option<ReachView>,
+    /// Messages that its device wrote before it and that are not here.
+    pub missing_before: u64,
     /// What speaks against it.
     pub exceptions: Vec<Exception>,
     /// What it changed in the group, in place of something said.
@@ -279,10 +303,15 @@ impl MessageView {
             quotes: None,
             attachment: content.and_then(attachment),
             text: text.map(str::to_owned),
+            mentions: Vec::new(),
             edited: false,
             retracted: false,
             reactions: Vec::new(),
             body: message.body.into(),
+            expires_ms: expires(message),
+            timer_days: content.and_then(|content| timer(&content.kind)),
+            reach: None,
+            missing_before: 0,
             exceptions: exceptions(message),
             event: message.event.clone(),
             reason: message.reason.clone(),
@@ -324,6 +353,27 @@ impl MessageView {
         // The words first: where they match is told by their places.
         Some(format!("{}\n{name}", self.text.as_deref().unwrap_or_default()))
     }
+}
+
+/// When the words of a message that is here disappear.
+fn expires(message: &Message) -> Option<u64> {
+    let (signed, place) = (message.signed.as_ref()?, message.place?);
+    let at = signed.header.keep_for.expiry(place.time);
+    at.filter(|_| message.content.is_some())
+}
+
+const fn timer(kind: &Kind) -> Option<u32> {
+    match kind {
+        Kind::Timer { keep_for } => Some(keep_for.days()),
+        _ => None,
+    }
+}
+
+/// Whether `later` puts other words in the place of those of `message`.
+pub(crate) fn is_edit_of(later: &Message, message: &Message) -> bool {
+    let kind = later.content.as_ref().map(|content| &content.kind);
+    let is_same_device = later.device.is_some() && later.device == message.device;
+    is_same_device && can_be_edited(message) && matches!(kind, Some(Kind::Edit { .. }))
 }
 
 fn can_be_edited(message: &Message) -> bool {
@@ -370,6 +420,14 @@ pub struct ChannelView {
     pub proven: Option<u64>,
     /// Own messages that are not final.
     pub waiting: u64,
+    /// Messages of others that were not shown yet.
+    pub unread: u64,
+    /// Of them, those that mean this device.
+    pub mentioned: u64,
+    /// The place of the first of them.
+    pub first_unread: Option<u64>,
+    /// For how many days what is written from now on is kept; 0 for ever.
+    pub timer_days: u32,
 }
 
 /// Texts and names never reach a log line by way of `{:?}`; to show them, the fields or the JSON form are there.

@@ -93,7 +93,7 @@ async fn find(ours: &Peer, theirs: &Peer, genesis: &Genesis, held: &Follow) -> R
 }
 
 /// The block id at a height of the held history.
-async fn own_id(ours: &Peer, held: &Follow, height: u64) -> Result<Hash, Fault> {
+pub(crate) async fn own_id(ours: &Peer, held: &Follow, height: u64) -> Result<Hash, Fault> {
     let newest = held.header();
     if height == newest.height {
         return Ok(held.id());

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use serde::Serialize;
+use waxwing_seal::Kind;
 
 use crate::chat::whole;
 use crate::core::{Core, Watching, blocking};
@@ -110,13 +111,16 @@ impl Tail {
                     channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
                 }
                 let rows = messages::changed(tx, channel, after, CHANGES_AT_ONCE)?;
-                rows.iter()
-                    .map(|row| change(tx, row))
-                    .collect::<Result<VecDeque<_>, _>>()
+                let shown = rows.iter().filter(|row| !is_receipt(row));
+                let changes = shown.map(|row| change(tx, row)).collect::<Result<VecDeque<_>, _>>()?;
+                Ok((changes, rows.last().map(|row| row.changed)))
             });
-            self.ready = found.await?;
-            if self.ready.is_empty() {
-                self.wait().await?;
+            let (ready, looked_at) = found.await?;
+            self.ready = ready;
+            match looked_at {
+                None => self.wait().await?,
+                Some(last) if self.ready.is_empty() => self.after = last,
+                Some(_) => {}
             }
         }
     }
@@ -133,6 +137,14 @@ impl Tail {
             }
         }
     }
+}
+
+/// What a receipt does is told with the messages that it is about.
+fn is_receipt(row: &Message) -> bool {
+    matches!(
+        row.content.as_ref().map(|content| &content.kind),
+        Some(Kind::Receipt(_))
+    )
 }
 
 fn change(tx: &Transaction<'_>, row: &Message) -> Result<Change, Error> {

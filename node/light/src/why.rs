@@ -13,7 +13,10 @@ use crate::chat::whole;
 use crate::client::Client;
 use crate::error::Error;
 use crate::message::{MessageId, MessageView};
+use crate::reach::MemberReach;
 use crate::store::channels::{self, Channel};
+use crate::store::manners::{self, Manner, is_seen_told};
+use crate::store::members;
 use crate::store::messages::{self, BodyState, Message, ViewCheck};
 use crate::store::networks::{self, Network};
 use crate::store::outbox::{self, Submission};
@@ -68,6 +71,8 @@ pub struct Why {
     pub signings: Option<u32>,
     /// What nodes said to an own message.
     pub nodes: Vec<Said>,
+    /// How far the members have come with an own message, as far as they are known.
+    pub members: Vec<MemberReach>,
 }
 
 impl Client {
@@ -91,12 +96,57 @@ fn why(tx: &Transaction<'_>, id: MessageId) -> Result<Why, Error> {
         network: &network,
         counter_before: counter_before(tx, &message)?,
     };
+    let view = whole(tx, &message)?;
+    let manner = manners::load(tx, channel.id)?;
+    let mut checks = case.checks();
+    checks.push(seen(&view, &manner));
     Ok(Why {
-        message: whole(tx, &message)?,
-        checks: case.checks(),
+        checks,
+        members: match &view.reach {
+            Some(_) => members::all(tx, channel.id)?.into_iter().map(Into::into).collect(),
+            None => Vec::new(),
+        },
+        message: view,
         signings: outbox::load(tx, id)?.map(|item| item.signings),
         nodes: outbox::submissions(tx, id)?.into_iter().map(said).collect(),
     })
+}
+
+/// Whether every member has proven to hold an own message, and who is taken for a member.
+fn seen(view: &MessageView, manner: &Manner) -> Check {
+    const LIMIT: &str =
+        "members are known here by what they wrote or by the group's changes: who only reads is not counted";
+    let name = "seen-by-all";
+    let Some(reach) = view.reach else {
+        return check(
+            name,
+            Finding::NotDone,
+            "that is told to whoever wrote a message, once it is final",
+        );
+    };
+    let others = reach.others;
+    if others == 0 {
+        return check(
+            name,
+            Finding::NotDone,
+            format!("nobody else is known to be here; {LIMIT}"),
+        );
+    }
+    if !is_seen_told(manner, others.saturating_add(1)) {
+        let says =
+            format!("members do not tell each other here what they hold, {others} others are known: `chat receipts`");
+        return check(name, Finding::NotDone, says);
+    }
+    let held = reach.held;
+    if held == others {
+        let says = format!("the signed view of each of {others} others covers it, compared by the root; {LIMIT}");
+        return check(name, Finding::Holds, says);
+    }
+    check(
+        name,
+        Finding::NotDone,
+        format!("the signed views of {held} of {others} others cover it so far; {LIMIT}"),
+    )
 }
 
 fn said(submission: Submission) -> Said {

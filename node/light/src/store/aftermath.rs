@@ -13,7 +13,7 @@ use waxwing_seal::file::Manifest;
 use waxwing_seal::{Content, Kind};
 
 use super::messages::{self, BodyState, Message};
-use super::{StoreError, next_change, search};
+use super::{StoreError, expiry, manners, members, next_change, search, unread};
 use crate::message::{MessageId, MessageView};
 
 /// Follows up on a message whose content was just stored.
@@ -21,6 +21,16 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
     let Some(row) = messages::load(connection, message)? else {
         return Ok(());
     };
+    members::heard(connection, &row)?;
+    manners::heard(connection, &row)?;
+    expiry::note(connection, &row)?;
+    unread::heard(connection, &row)?;
+    words(connection, &row)
+}
+
+/// Follows up on what a message says, and does to what others say.
+fn words(connection: &Connection, row: &Message) -> Result<(), StoreError> {
+    let message = row.id;
     let Some(content) = &row.content else {
         return search::set(connection, message, None);
     };
@@ -31,7 +41,7 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
         }
         Kind::Receipt(_) | Kind::Timer { .. } => search::set(connection, message, None),
         Kind::Text(_) | Kind::Reply { .. } | Kind::Reaction { .. } | Kind::Attachment(_) | Kind::Unknown(_) => {
-            settle(connection, &row)
+            settle(connection, row)
         }
     }
 }
@@ -40,18 +50,55 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
 pub(crate) fn follow_all(connection: &Connection) -> Result<(), StoreError> {
     let mut statement = connection.prepare("SELECT id FROM message WHERE content IS NOT NULL ORDER BY id")?;
     let ids = statement.query_map([], |row| row.get(0).map(MessageId))?;
-    ids.collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .try_for_each(|message| follow(connection, message))
+    for message in ids.collect::<Result<Vec<_>, _>>()? {
+        if let Some(row) = messages::load(connection, message)? {
+            words(connection, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Learns from every message of a home who has come how far, which timer counts, and what is to disappear: what an older
+/// version of this program did not note. All of it counts as read.
+pub(crate) fn learn_all(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement =
+        connection.prepare("SELECT id FROM message WHERE log_index IS NOT NULL ORDER BY channel, log_index")?;
+    let ids = statement.query_map([], |row| row.get(0).map(MessageId))?;
+    for message in ids.collect::<Result<Vec<_>, _>>()? {
+        if let Some(row) = messages::load(connection, message)? {
+            members::heard(connection, &row)?;
+            manners::heard(connection, &row)?;
+            expiry::note(connection, &row)?;
+        }
+    }
+    Ok(())
 }
 
 /// Forgets the content of an own message that is being erased. If it was an edit, what it replaced is shown again.
 pub(crate) fn erase(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
+    forget_whole(connection, message, BodyState::Erased)
+}
+
+/// Forgets the content of a message that has had its time, and what edits have put in its place.
+pub(crate) fn expire(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
+    if let Some(row) = messages::load(connection, message)?
+        && let Some(content) = &row.content
+    {
+        let about = messages::about(connection, row.channel, content.id)?;
+        for edit in about.iter().filter(|later| is_edit_of(later, &row)) {
+            forget(connection, edit)?;
+        }
+    }
+    forget_whole(connection, message, BodyState::Expired)
+}
+
+fn forget_whole(connection: &Connection, message: MessageId, body: BodyState) -> Result<(), StoreError> {
     let before = messages::load(connection, message)?;
     connection.execute(
         "UPDATE message SET content = NULL, kind = NULL, target = NULL, body = ?2, changed = ?3 WHERE id = ?1",
-        (message.0, BodyState::Erased.number(), next_change(connection)?),
+        (message.0, body.number(), next_change(connection)?),
     )?;
+    unread::gone(connection, message)?;
     search::set(connection, message, None)?;
     let Some(Message {
         channel,
@@ -74,6 +121,7 @@ fn settle(connection: &Connection, row: &Message) -> Result<(), StoreError> {
     let about = messages::about(connection, row.channel, content.id)?;
     if about.iter().any(|later| takes_back(later, row)) {
         forget(connection, row)?;
+        unread::gone(connection, row.id)?;
         // Not the replies: those say something of their own.
         for edit in about.iter().filter(|later| is_edit_of(later, row)) {
             forget(connection, edit)?;

@@ -195,7 +195,7 @@ fn list(connection: &Connection, sql: &str) -> Vec<String> {
 }
 
 /// Takes out of a home whatever came after the first version, and brings it up to another one.
-fn as_of_version(tx: &Transaction<'_>, version: i64) {
+pub(crate) fn as_of_version(tx: &Transaction<'_>, version: i64) {
     let first = Connection::open_in_memory().unwrap();
     first.execute_batch(schema::TABLES).unwrap();
     let all = |kind: &str| format!("SELECT name FROM sqlite_schema WHERE type = '{kind}' AND sql IS NOT NULL");

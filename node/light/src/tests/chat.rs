@@ -351,7 +351,15 @@ async fn why_lists_every_check_and_what_was_not_done() {
     );
     assert_eq!(
         of(Finding::NotDone),
-        ["anchor", "witnesses", "name", "person", "hands", "forward-secrecy"]
+        [
+            "anchor",
+            "witnesses",
+            "name",
+            "person",
+            "hands",
+            "forward-secrecy",
+            "seen-by-all"
+        ]
     );
     assert_eq!(of(Finding::Fails), Vec::<&str>::new());
     let own = ada.client.find_message(channel.0, "#0").await.unwrap();

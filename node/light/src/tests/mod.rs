@@ -13,10 +13,12 @@ mod kept;
 mod lies;
 mod malicious;
 mod manners;
+mod mentions;
 mod node;
 mod once;
 mod search;
 mod terms;
+mod timers;
 mod world;
 
 use std::path::Path;
