@@ -32,9 +32,6 @@ pub(super) fn defaults() -> NodeConfig {
         chunks_mib: 4096,
         chunks_days: 30,
         chunks_share: 50,
-        chunks_mib: 4096,
-        chunks_days: 30,
-        chunks_share: 50,
         block_pause_ms: 100,
         pool_entries: 65_536,
         pool_mib: 64,
@@ -132,22 +129,6 @@ pub const KEYS: &[Key] = &[
         quota_mib,
         0..=1 << 40,
         "MiB on disk beyond which no envelopes are taken any more; 0 for no bound. Clients are shown it."
-    ),
-    number!(
-        chunks_mib,
-        0..=1 << 30,
-        "MiB of sealed pieces of attachments that are kept for clients, beside the ledger; 0 keeps none.\n\
-         The last 512 MiB of the disk are left to the ledger. Clients are shown it."
-    ),
-    number!(
-        chunks_days,
-        1..=3650,
-        "Days for which a piece of an attachment is kept at most. Clients are shown it."
-    ),
-    number!(
-        chunks_share,
-        1..=100,
-        "Percent of the room for attachments that one address may take, of what is left to it and others."
     ),
     number!(
         chunks_mib,

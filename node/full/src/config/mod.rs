@@ -49,12 +49,6 @@ pub struct NodeConfig {
     pub chunks_days: u64,
     /// Percent of the room for chunks that one address may take.
     pub chunks_share: u64,
-    /// MiB of chunks of attachments that are kept; 0 for none.
-    pub chunks_mib: u64,
-    /// Days that a chunk is kept at most.
-    pub chunks_days: u64,
-    /// Percent of the room for chunks that one address may take.
-    pub chunks_share: u64,
     /// Pause after a block that was not full.
     pub block_pause_ms: u64,
     /// Envelopes that may wait for a block.

@@ -10,7 +10,7 @@ use std::io::BufRead;
 
 use tokio::sync::mpsc::{self, Receiver};
 use waxwing_core::Hash;
-use waxwing_light::{ChannelView, Client, Error, Ladder, MessageId, MessageView, Range};
+use waxwing_light::{ChannelView, Client, Error, Joined, Ladder, MessageId, MessageView, Range};
 use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::draw::facts;
@@ -126,8 +126,10 @@ impl Room<'_> {
                 self.enter(channel).await?;
             }
             Typed::Join(link) => {
-                let (waxwing_light::Joined::New(id) | waxwing_light::Joined::Known(id)) =
-                    self.client.join(&link).await?;
+                let (Joined::New(id) | Joined::Known(id)) = self.client.join(&link).await? else {
+                    self.say("Asked to be let in: the channel is listed once somebody has answered.")?;
+                    return Ok(());
+                };
                 let channel = find_channel(self.client, &id.0.to_string()).await?;
                 self.enter(channel).await?;
             }

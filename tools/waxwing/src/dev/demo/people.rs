@@ -129,7 +129,9 @@ async fn create(home: &Path, passphrase: &Passphrase, name: &str) -> Result<Clie
 
 async fn join(home: PathBuf, passphrase: &Passphrase, name: &str, link: &str) -> Result<Person, Failure> {
     let client = create(&home, passphrase, name).await?;
-    let (Joined::New(channel) | Joined::Known(channel)) = client.join(link).await.map_err(failed)?;
+    let (Joined::New(channel) | Joined::Known(channel)) = client.join(link).await.map_err(failed)? else {
+        return Err(Failure::failed("that invitation only asks to be let in: invite to a channel"));
+    };
     Ok(Person {
         name: name.to_owned(),
         client,
