@@ -66,6 +66,7 @@ pub use files::{Attached, Attachment, AttachmentView, Destination, FileError, Of
 pub use forget::{Forgotten, UnderWay};
 pub use groups::event::{Event, MemberId};
 pub use groups::{GroupView, MemberView};
+pub use waxwing_seal::inbox::Uses;
 pub use inbox::{AskedView, Invited, Inviting, RequestView};
 pub use limits::Pace;
 pub use mention::{Candidate, MentionView};

@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::history::{Histories, Shape};
 use crate::limit::Limits;
 use crate::number::rounded;
-use crate::{agree, audit, catch_up, copying, dead, disk, fifty, idle, ingest, latency, limit, memory, proofs, quiet};
+use crate::{
+    agree, audit, catch_up, copying, dead, disk, fifty, idle, ingest, latency, limit, memory, proofs, quiet, talk,
+};
 
 /// Something that is promised and can be measured.
 pub(crate) struct Figure {
@@ -99,6 +101,36 @@ pub(crate) const FIGURES: &[Figure] = &[
         about: "a committee of fifty in virtual time: bytes of a certificate, of a change of the committee, on the wire",
         target: "nothing; to be known",
         run: fifty::measure,
+    },
+    Figure {
+        name: "send",
+        about: "a sentence sealed, signed and durable, in groups of 2, 32 and 256 that are all new: p50 and p99",
+        target: "0.6, 0.7 and 1 ms",
+        run: talk::send,
+    },
+    Figure {
+        name: "receive",
+        about: "10,000 messages that wait for a member of a group of 32: fetched, checked, opened and read",
+        target: "4 s",
+        run: talk::receive,
+    },
+    Figure {
+        name: "members",
+        about: "one more in a group of 255 that are all new, and what another member makes of it",
+        target: "80 and 25 ms in a group whose members have renewed their keys",
+        run: talk::members,
+    },
+    Figure {
+        name: "start",
+        about: "a home with 100,000 messages, from its key to the first screen",
+        target: "1 s without the derivation of the key",
+        run: talk::start,
+    },
+    Figure {
+        name: "waits",
+        about: "a client that follows a conversation in which nothing is said, 60 s: resident memory, processor time",
+        target: "60 MB, 0.2 % of a core",
+        run: talk::waits,
     },
     Figure {
         name: "audit",

@@ -35,11 +35,13 @@ mod load;
 mod memory;
 mod node;
 mod number;
+mod people;
 mod process;
 mod proofs;
 mod quiet;
 mod role;
 mod sink;
+mod talk;
 
 use std::io::Write as _;
 use std::process::ExitCode;

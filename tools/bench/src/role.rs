@@ -24,7 +24,7 @@ use waxwing_core::keys::NodeId;
 use crate::load::Target;
 use crate::node::Neighbours;
 use crate::process::Usage;
-use crate::{client, node, quiet, sink};
+use crate::{client, node, quiet, sink, talk};
 
 /// What the other process is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,10 +37,12 @@ pub(crate) enum Role {
     Client,
     /// A committee without clients, in a network of its own.
     Quiet,
+    /// A client that follows a conversation in which nothing is said.
+    Waits,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Sink, Self::Node, Self::Client, Self::Quiet];
+    const ALL: [Self; 5] = [Self::Sink, Self::Node, Self::Client, Self::Quiet, Self::Waits];
 
     const fn name(self) -> &'static str {
         match self {
@@ -48,6 +50,7 @@ impl Role {
             Self::Node => "node",
             Self::Client => "client",
             Self::Quiet => "quiet",
+            Self::Waits => "waits",
         }
     }
 
@@ -64,6 +67,7 @@ impl Role {
             Self::Node => node::run(directory, neighbours),
             Self::Client => client::run(),
             Self::Quiet => quiet::run(directory),
+            Self::Waits => talk::wait(directory),
         }
     }
 }
