@@ -171,9 +171,9 @@ impl Chunks {
         let day = Day::after(now_ms, days.min(self.offer.days));
         let mut taken = 0;
         let stored = self.vault.put(bytes, day, now_ms, &mut |wanted| {
-            let room = self.room(wanted);
-            let may = self.take_share(address, room, wanted.free);
-            taken += if may { room } else { 0 };
+            let bytes = self.counts(wanted);
+            let may = self.shares().take(address, bytes, wanted.free, self.clock.steady_ms());
+            taken += if may { bytes } else { 0 };
             may
         });
         if stored.is_err() {
@@ -195,14 +195,14 @@ impl Chunks {
         })
     }
 
-    /// Room for a time, as shares count it. The rest of a day is nobody's.
-    fn room(&self, taken: Taken) -> u64 {
-        taken.bytes.saturating_mul(taken.days.min(self.offer.days.get()).into())
-    }
-
-    fn take_share(&self, address: IpAddr, room: u64, free: u64) -> bool {
-        let free = free.saturating_mul(self.offer.days.get().into());
-        self.shares().take(address, room, free, self.clock.steady_ms())
+    /// What counts as taken from a share: all of a piece for as long as it is kept, and a part of it for each day that it is
+    /// kept longer. So nobody keeps his share for ever by putting the same again, and nobody has more of it by short stays.
+    fn counts(&self, taken: Taken) -> u64 {
+        let most = u64::from(self.offer.days.get());
+        match taken.longer.map(u64::from) {
+            None => taken.bytes,
+            Some(days) => taken.bytes.saturating_mul(days.min(most)) / most,
+        }
     }
 
     fn shares(&self) -> std::sync::MutexGuard<'_, Shares> {

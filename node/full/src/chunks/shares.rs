@@ -1,19 +1,18 @@
 //! How much of the room one address may take: a share of what is left to it and others, so that whoever comes later finds
 //! room as well. Pure: the time is an argument.
 //!
-//! Room is counted in bytes times days: who has something kept for longer takes as much as who puts more. What an address
-//! has put is remembered in memory, never on disk and never beside a chunk, and fades over the days for which chunks are kept
-//! at most. A restart forgets it.
+//! What an address has put is remembered in memory, never on disk and never beside a chunk, and fades over the days for which
+//! chunks are kept at most. A restart forgets it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::limits::ADDRESSES_MAX;
 
-/// What an address has put, in bytes times days.
+/// What an address has put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Put {
-    room: u64,
+    bytes: u64,
     /// By the steady clock.
     at_ms: u64,
 }
@@ -36,10 +35,10 @@ impl Shares {
         }
     }
 
-    /// Takes so much of an address's share, if that is within it while so much is free for anybody.
-    pub(super) fn take(&mut self, address: IpAddr, room: u64, free: u64, now_ms: u64) -> bool {
+    /// Takes so many bytes of an address's share, if they are within it while so many are free for anybody.
+    pub(super) fn take(&mut self, address: IpAddr, bytes: u64, free: u64, now_ms: u64) -> bool {
         let put = self.put(&address, now_ms);
-        let after = put.saturating_add(room);
+        let after = put.saturating_add(bytes);
         let share = u128::from(free.saturating_add(put)) * u128::from(self.percent) / 100;
         if u128::from(after) > share {
             return false;
@@ -48,7 +47,7 @@ impl Shares {
             self.forget_one();
         }
         let put = Put {
-            room: after,
+            bytes: after,
             at_ms: now_ms,
         };
         self.by_address.insert(address, put);
@@ -56,9 +55,9 @@ impl Shares {
     }
 
     /// What was taken came to nothing.
-    pub(super) fn give_back(&mut self, address: IpAddr, room: u64) {
+    pub(super) fn give_back(&mut self, address: IpAddr, bytes: u64) {
         if let Some(put) = self.by_address.get_mut(&address) {
-            put.room = put.room.saturating_sub(room);
+            put.bytes = put.bytes.saturating_sub(bytes);
         }
     }
 
@@ -68,13 +67,13 @@ impl Shares {
             return 0;
         };
         let passed = now_ms.saturating_sub(put.at_ms).min(self.fades_ms);
-        let faded = u128::from(put.room) * u128::from(passed) / u128::from(self.fades_ms.max(1));
-        put.room.saturating_sub(u64::try_from(faded).unwrap_or(u64::MAX))
+        let faded = u128::from(put.bytes) * u128::from(passed) / u128::from(self.fades_ms.max(1));
+        put.bytes.saturating_sub(u64::try_from(faded).unwrap_or(u64::MAX))
     }
 
     /// Forgets whoever has put least: it gains least by that.
     fn forget_one(&mut self) {
-        let least = self.by_address.iter().min_by_key(|(_, put)| put.room);
+        let least = self.by_address.iter().min_by_key(|(_, put)| put.bytes);
         if let Some(address) = least.map(|(address, _)| *address) {
             self.by_address.remove(&address);
         }
@@ -92,7 +91,7 @@ mod tests {
         Ipv4Addr::from_bits(number).into()
     }
 
-    /// Puts single bytes for a day until no more are taken; returns how many were.
+    /// Puts single bytes until no more are taken; returns how many were.
     fn fill(shares: &mut Shares, who: u32, free: &mut u64, now_ms: u64) -> u64 {
         let mut taken = 0;
         while *free > 0 && shares.take(address(who), 1, *free, now_ms) {

@@ -35,8 +35,8 @@ pub(crate) struct Vault {
 pub(super) struct Taken {
     /// Room.
     pub(super) bytes: u64,
-    /// For so many days, or so many more.
-    pub(super) days: u32,
+    /// How many more days it takes that room for; nothing if it was not here before.
+    pub(super) longer: Option<u32>,
     /// While so much room is free.
     pub(super) free: u64,
 }
@@ -169,8 +169,7 @@ impl Vault {
         if let Some(day) = self.keep_longer(&id, bytes, day, may)? {
             return Ok(Stored::Already(day));
         }
-        let days = day.later_than(Day::over(now_ms));
-        let reserved = self.reserve(length, days, now_ms, may)?;
+        let reserved = self.reserve(length, now_ms, may)?;
         let placed = self
             .files
             .write(bytes)
@@ -184,13 +183,7 @@ impl Vault {
     }
 
     /// Room for a chunk. What is over and not removed yet makes room first.
-    fn reserve(
-        &self,
-        bytes: u32,
-        days: u32,
-        now_ms: u64,
-        may: &mut dyn FnMut(Taken) -> bool,
-    ) -> Result<Reserved, PutError> {
+    fn reserve(&self, bytes: u32, now_ms: u64, may: &mut dyn FnMut(Taken) -> bool) -> Result<Reserved, PutError> {
         if self.held().is_due(Day::over(now_ms)) {
             self.sweep(now_ms)?;
         }
@@ -200,7 +193,7 @@ impl Vault {
         }
         let taken = Taken {
             bytes: bytes_counted,
-            days,
+            longer: None,
             free,
         };
         if !may(taken) {
@@ -237,12 +230,13 @@ impl Vault {
         let mut held = self.held();
         let Some(kept) = held.find(id) else { return Ok(None) };
         let wanted = kept.day.max(held.at_least(day));
+        let days = wanted.later_than(kept.day);
         let taken = Taken {
             bytes: counted(kept.bytes),
-            days: wanted.later_than(kept.day),
+            longer: Some(days),
             free: held.free(),
         };
-        let until = if taken.days > 0 && may(taken) { wanted } else { kept.day };
+        let until = if days > 0 && may(taken) { wanted } else { kept.day };
         if until > kept.day {
             self.files.shift(kept.day, until, id)?;
             held.shift(id, until);

@@ -10,6 +10,7 @@ use waxwing_core::chunk::ChunkId;
 use waxwing_core::limits::{CHUNK_BYTES_MAX, DAY_MS};
 use waxwing_net::wire::{Chunk, ChunkTerms, Holding, List, Opaque, Refusal, Reply, Request, Response};
 
+use super::super::limits::COUNTED_BYTES_MIN;
 use super::super::{Chunks, open, rounded};
 use super::{Place, chunk, id, keys};
 use crate::clock::Clock;
@@ -192,7 +193,11 @@ async fn one_address_leaves_room_for_others_and_an_ipv6_subscriber_is_one_addres
     let put_all = async |address: IpAddr, from: u32| {
         let mut taken = 0;
         for number in from..from + 64 {
-            match node.chunks.answer(address, wanted(chunk(number), 10)).await {
+            match node
+                .chunks
+                .answer(address, wanted(chunk(number), 1 + number % 10))
+                .await
+            {
                 Ok(_) => taken += 1,
                 Err(Refusal::ChunkShareUsed { .. }) => return taken,
                 other => panic!("{other:?}"),
@@ -208,6 +213,31 @@ async fn one_address_leaves_room_for_others_and_an_ipv6_subscriber_is_one_addres
     // What it has put already is there as before, and may be put again.
     let again = node.chunks.answer(v6("2001:db8::2"), wanted(chunk(0), 10)).await;
     assert!(again.is_ok(), "{again:?}");
+}
+
+#[tokio::test]
+async fn keeping_what_is_there_for_longer_takes_a_part_of_the_share_too() {
+    let node = Asked::new(&config(1, 10, 50));
+    for number in 0..32 {
+        node.put(number, 1).await.unwrap();
+    }
+    let before = node.put(0, 1).await.unwrap();
+    assert_eq!(
+        node.put(0, 10).await,
+        Ok(before),
+        "its share is used up: it stays as it is"
+    );
+    // Half of the time that anything is remembered for: half a share to keep half of it longer.
+    node.chunks
+        .shares()
+        .give_back(Ipv4Addr::from_bits(1).into(), 16 * COUNTED_BYTES_MIN);
+    let mut longer = 0;
+    for number in 0..32 {
+        longer += u32::from(node.put(number, 6).await.unwrap() > before);
+    }
+    assert!((30..=32).contains(&longer), "five days of ten for each of {longer}");
+    let until = node.put(0, 6).await.unwrap();
+    assert_eq!(node.put(0, 10).await, Ok(until), "and not once more");
 }
 
 #[tokio::test]

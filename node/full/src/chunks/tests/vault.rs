@@ -187,7 +187,7 @@ fn whoever_has_no_share_left_gets_no_room_and_no_further_day() {
     assert_eq!((vault.level().chunks, vault.level().used_bytes), (0, 0));
     let first = Taken {
         bytes: COUNTED_BYTES_MIN,
-        days: 3,
+        longer: None,
         free: place.room,
     };
     assert_eq!(asked, [first]);
@@ -201,7 +201,7 @@ fn whoever_has_no_share_left_gets_no_room_and_no_further_day() {
         Stored::Already(day(NOON, 2)),
         "as it was promised before"
     );
-    assert_eq!(asked[1].days, 4);
+    assert_eq!(asked[1].longer, Some(4));
     // Nothing more is wanted, so nobody is asked.
     let same = vault.put(&chunk(1), day(NOON, 1), NOON, &mut |_| unreachable!());
     assert_eq!(same.unwrap(), Stored::Already(day(NOON, 2)));
