@@ -202,6 +202,10 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             if version < 5 {
                 transaction.execute_batch(epochs::TABLES)?;
             }
+            // Version 9: how far members have come, what was read, what disappears. Before anything is forgotten.
+            if version < 9 {
+                make_manners(&transaction)?;
+            }
             if version < 3 {
                 know_words(&transaction)?;
             }
@@ -216,9 +220,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             if version < 8 {
                 transaction.execute_batch(files::TABLES)?;
             }
-            // Version 9: how far members have come, what was read, what disappears.
             if version < 9 {
-                make_manners(&transaction)?;
                 aftermath::learn_all(&transaction)?;
             }
             // Version 10: inboxes, and who asked.
