@@ -86,7 +86,7 @@ impl Answers {
         }
         greeting.verify(&spot, self.with, at.time_ms)?;
         if !greeting.inbox.public.is_usable() {
-            return Err(Void::UnusableKey);
+            return Err(Void::Unanswerable);
         }
         self.remember(id);
         let recipient = Recipient::new(spot.network, self.with, greeting.inbox.clone(), id);

@@ -175,7 +175,7 @@ pub(super) fn seal_post(
     };
     let text = text(post)?;
     let sealing = Sealing::new(&binding, to.occasion);
-    let inner = to.public.seal(&sealing, &text).ok_or(PostError::UnusableKey)?;
+    let inner = to.public.seal(&sealing, &text).ok_or(PostError::Unanswerable)?;
     let message = [&[form::POST], inner.as_slice()].concat();
     let keeping = Keeping::Erasable(keep_for);
     let sealed = enclose(hash_keys, to.keys, &message, erasure, keeping, &draw(chance))?;

@@ -155,7 +155,7 @@ impl Youngster {
             return Err(Void::OtherNetworks);
         }
         if !offer.answer.public.is_usable() {
-            return Err(Void::UnusableKey);
+            return Err(Void::Unanswerable);
         }
         if u32::try_from(self.offers.len()).is_ok_and(|count| count >= OFFERS_MAX) {
             return Err(Void::OffersFull);

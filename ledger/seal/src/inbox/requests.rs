@@ -121,7 +121,7 @@ impl Requests {
 fn check(request: &Request, spot: &Spot, time_ms: u64) -> Result<(), Void> {
     let certified = request.verify(spot, time_ms)?;
     if !request.answer.public.is_usable() {
-        return Err(Void::UnusableKey);
+        return Err(Void::Unanswerable);
     }
     let package = KeyPackage::read(request.key_package.as_bytes(), spot.network, time_ms).map_err(Void::KeyPackage)?;
     let member = package.member();

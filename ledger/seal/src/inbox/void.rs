@@ -49,7 +49,7 @@ pub enum Void {
     /// This device has asked, or offered, before.
     AskedBefore,
     /// Nobody can answer to the inbox that it names.
-    UnusableKey,
+    Unanswerable,
     /// Its key package adds nobody.
     KeyPackage(KeyPackageFault),
     /// Its key package adds another device.
@@ -91,7 +91,7 @@ impl fmt::Display for Void {
             Self::NotForUs => "it was sealed for somebody else, or reposted under other terms",
             Self::OutOfPlace => "nothing of this kind is taken here",
             Self::AskedBefore => "the same device has asked before",
-            Self::UnusableKey => "nobody can answer it",
+            Self::Unanswerable => "nobody can answer it",
             Self::KeyPackage(fault) => return fault.fmt(f),
             Self::OtherPackage => "it would add another device than the one that asks",
             Self::OtherOccasion => "it answers something else",
@@ -112,7 +112,7 @@ impl core::error::Error for Void {}
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PostError {
     /// Nothing can be sealed to the other's key.
-    UnusableKey,
+    Unanswerable,
     /// It does not fit.
     TooLong,
     /// There is no such offer, or nothing was accepted.
@@ -124,7 +124,7 @@ pub enum PostError {
 impl fmt::Display for PostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnusableKey => "nothing can be sealed to this inbox: ask for a new link",
+            Self::Unanswerable => "nothing can be sealed to this inbox: ask for a new link",
             Self::TooLong => "it does not fit: shorten it",
             Self::NoSuchOffer => "there is no such offer: scan the new device's link again",
             Self::NotAsOffered => "what is handed over is not what was offered: scan the new device's link again",

@@ -259,7 +259,7 @@ fn an_offer_is_signed_for_this_device_by_a_device_of_the_account() {
     assert_eq!(send(without.sign(&key, &here)), Err(Void::OtherNetworks));
     let mut made_up = honest.clone();
     made_up.answer.public = InboxPublic::from_bytes(&[0xff; 1216]).unwrap();
-    assert_eq!(send(made_up.sign(&key, &here)), Err(Void::UnusableKey));
+    assert_eq!(send(made_up.sign(&key, &here)), Err(Void::Unanswerable));
     offered(send(honest.clone().sign(&key, &here)));
     assert_eq!(send(honest.sign(&key, &here)), Err(Void::AskedBefore));
     let device = other.enter();

@@ -253,7 +253,7 @@ fn a_request_can_be_answered_and_adds_the_one_who_asks() {
         read(&mut open.inbox, &sealed)
     };
     let nobody = send(|request| request.answer.public = InboxPublic::from_bytes(&[0xff; 1216]).unwrap());
-    assert_eq!(nobody, Err(Void::UnusableKey));
+    assert_eq!(nobody, Err(Void::Unanswerable));
     let theirs = send(|request| request.key_package = Person::new(3).key_package());
     assert_eq!(theirs, Err(Void::OtherPackage));
     let none = send(|request| {
