@@ -1,6 +1,8 @@
 //! Bad input of every kind, in one table: the exit code, one line that says what to do, and never a panic.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What is typed (`DIR` stands for the folder of [`files`]), and words that the one line must hold.
@@ -204,8 +206,8 @@ fn files() -> tempfile::TempDir {
     assert!(made.expect("the program starts").status.success());
     let made = waxwing(folder.path(), &["network", "key", "--out", "DIR/ann"]).output();
     assert!(made.expect("the program starts").status.success());
-    let genesis = std::fs::read(path("net/genesis.wxg")).expect("the network was founded");
-    let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).expect("a new file can be written");
+    let genesis = fs::read(path("net/genesis.wxg")).expect("the network was founded");
+    let write = |name: &str, bytes: &[u8]| fs::write(path(name), bytes).expect("a new file can be written");
     write("rubbish", &[0xff; 100]);
     write("text", b"hello\nworld\n");
     write("other.key", "ab".repeat(32).as_bytes());
@@ -214,7 +216,7 @@ fn files() -> tempfile::TempDir {
     write("huge", &vec![b'x'; 17 << 20]);
     write("cut.wxg", genesis.split_at(genesis.len() - 1).0);
     write("long.wxg", &[&genesis[..], b"\0"].concat());
-    std::fs::create_dir(path("empty")).expect("a folder can be made");
+    fs::create_dir(path("empty")).expect("a folder can be made");
     folder
 }
 
@@ -274,4 +276,62 @@ fn output_that_nobody_reads_is_no_fault() {
     drop(running.stdout.take());
     let output = running.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// All files of the tree with code or scripts in them.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the tree can be read").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_script = path.extension().is_none() || path.extension().is_some_and(|kind| kind == "rs");
+        if path.is_dir() && !["target", "data"].iter().any(|other| name == *other) {
+            sources(&path, found);
+        } else if path.is_file() && is_script {
+            found.push(path);
+        }
+    }
+}
+
+/// Every variable of ours that the tree speaks of, but for those that are misspelt on purpose.
+fn variables() -> BTreeSet<String> {
+    let mut files = Vec::new();
+    for folder in ["ledger", "net", "node", "tools", "tests", ".ci"] {
+        sources(&waxwing_system::root().join(folder), &mut files);
+    }
+    files.retain(|path| !path.ends_with("waxwing/src/environment.rs") && !path.ends_with("tests/cli_refusals.rs"));
+    let texts = files.into_iter().filter_map(|path| fs::read_to_string(path).ok());
+    let mut names = BTreeSet::new();
+    for text in texts {
+        names.extend(text.split("WAXWING_").skip(1).filter_map(|rest| {
+            let is_of_name = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+            let name = rest.split(|letter| !is_of_name(letter)).next()?;
+            (!name.is_empty()).then(|| format!("WAXWING_{name}"))
+        }));
+    }
+    names
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_refused_and_those_of_the_tree_are_not() {
+    let names = variables();
+    assert!(
+        names.contains("WAXWING_CACHE") && names.contains("WAXWING_HOME"),
+        "{names:?}"
+    );
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let mut version = waxwing(folder.path(), &["version"]);
+    version.envs(names.iter().map(|name| (name, "1")));
+    let output = version.output().expect("the program starts");
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "a new one is named in tools/waxwing/src/environment.rs: {says}"
+    );
+    let mut misspelt = waxwing(folder.path(), &["version"]);
+    let output = (misspelt.env("WAXWING_HOEM", "1").output()).expect("the program starts");
+    assert_eq!(output.status.code(), Some(2));
+    let says = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        says.contains("$WAXWING_HOEM") && says.contains("did you mean WAXWING_HOME?"),
+        "{says}"
+    );
 }

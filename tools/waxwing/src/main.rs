@@ -11,6 +11,7 @@ mod clock;
 mod confirm;
 #[cfg(feature = "node")]
 mod dev;
+mod environment;
 mod export;
 mod failure;
 mod files;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         Err(refusal) => return failure::refuse_arguments(&refusal),
     };
     let output = Output::new(&cli.global);
-    match run(&cli, &output) {
+    match environment::expect_known().and_then(|()| run(&cli, &output)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.tell(),
     }
