@@ -1,7 +1,7 @@
 //! What a message says about a file: enough to fetch, check and open it, and nothing that a node sees.
 //!
 //! Name, type and the time until which nodes keep it are claims of the message's author. Length, key and ids are not: with
-//! another length or key nothing opens, and another id is another chunk. `// SPEC 22.17`
+//! another length or key nothing opens, and another id is another chunk. `// SPEC 29.3`
 
 use core::fmt;
 

@@ -17,7 +17,7 @@
 //!
 //! Every file has a key of its own, so pieces need no random nonces: sealing one piece again gives the same chunk, which is
 //! what lets an interrupted transfer go on. **One position of one key is sealed with one text only**: whoever transfers a
-//! file notes the ids first, and lets no chunk out that is not among them. `// SPEC 22.15`
+//! file notes the ids first, and lets no chunk out that is not among them. `// SPEC 29`
 
 mod manifest;
 mod name;

@@ -2,7 +2,7 @@
 //!
 //! A name can be a path (`../../.ssh/authorized_keys`), an option (`-rf`), a device (`NUL`), hidden (`.profile`), turned
 //! around (`photo\u{202e}gpj.exe`) or too long. What is left here is one component that every common file system takes, that
-//! no shell and no program reads as something else, and that shows what it is.
+//! no shell and no program reads as something else, and that shows what it is. `// SPEC 29.4`
 
 use crate::display::display_safe;
 

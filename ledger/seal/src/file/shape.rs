@@ -3,7 +3,7 @@
 //! Nodes see how many chunks came in a row and how long the last one is. So the whole is padded first: a photograph that
 //! is known elsewhere could else be recognised by its size. It is padded like a body (Padmé: at most 12 % above 4 kB, 3 % at
 //! a gigabyte, O(log log L) bits leak), with 4 kB as the smallest size, because a file costs a chunk anyway. Then it is cut
-//! into pieces of one size; the last takes the rest, which Padmé has made one of few. `// SPEC 22.15`
+//! into pieces of one size; the last takes the rest, which Padmé has made one of few. `// SPEC 29.1`
 
 use crate::limits::{FILE_BYTES_MAX, IDS_IN_MANIFEST_MAX, PIECE_BYTES};
 use crate::padding::padme;

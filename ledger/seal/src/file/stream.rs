@@ -8,7 +8,7 @@
 //! STREAM (Hoang, Reyhanitabar, Rogaway, Vizár, "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance",
 //! 2015) puts the position and whether it is the last into the nonce. So a chunk opens in its own place of its own file and
 //! nowhere else: leaving out, repeating and swapping pieces fails, and so does an end that is none. The construction is the
-//! library's; ours is only that the first 19 bytes are zeros, since no two texts share a key. `// SPEC 22.16`
+//! library's; ours is only that the first 19 bytes are zeros, since no two texts share a key. `// SPEC 29.2`
 
 use core::fmt;
 
