@@ -278,6 +278,25 @@ fn is_due(connection: &Connection, network: Hash, now: u64) -> Result<bool, Stor
     Ok(false)
 }
 
+/// Whether the card is open and read, nothing of this device's is on its way to it, and nothing is due.
+pub(super) fn is_settled(connection: &Connection, network: Hash, now: u64) -> Result<bool, StoreError> {
+    let Some((present, card)) = own_card(connection, network)? else {
+        return Ok(false);
+    };
+    let channel = channels::load(connection, present.channel)?.ok_or(StoreError::Damaged)?;
+    let is_open = card.number().is_some() && card.next().is_none() && channel.is_read();
+    if !is_open || is_due(connection, network, now)? {
+        return Ok(false);
+    }
+    for row in rows::of(connection, present.account, network)? {
+        let waits = row.opening.is_some() && rows::fold(connection, &row)?.number().is_none();
+        if waits || !outbox::of_channel(connection, row.channel)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What is due on one of the account's cards.
 fn next_of(connection: &Connection, row: &CardRow, now_ms: u64) -> Result<Option<Due>, StoreError> {
     let channel = channels::load(connection, row.channel)?.ok_or(StoreError::Damaged)?;

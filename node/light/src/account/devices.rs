@@ -1,6 +1,9 @@
 //! The account's devices: what the card says of them, and what this person does about them.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::time::timeout;
 use waxwing_core::Hash;
 use waxwing_seal::DeviceId;
 use waxwing_seal::identity::card::What;
@@ -12,6 +15,7 @@ use super::cards::{self, Right};
 use super::contacts::standing_word;
 use crate::client::Client;
 use crate::error::Error;
+use crate::limits::NOTICE_MS;
 use crate::store::account as own;
 use crate::store::cards::CardRow;
 use crate::store::{self, Transaction, channels, networks, outbox};
@@ -118,6 +122,26 @@ impl Client {
         self.core.lists_changed();
         self.core.outbox_changed();
         Ok(())
+    }
+
+    /// Follows the account's card until nothing of this device's is on its way to it and nothing more is due.
+    ///
+    /// # Errors
+    /// [`Error::StillWaiting`] if that takes longer than so much patience. It goes on whenever the client runs.
+    pub async fn settle_account(&self, network: Hash, patience: Duration) -> Result<OwnDevices, Error> {
+        self.start();
+        let mut writes = self.core.writes();
+        let settled = async {
+            loop {
+                let now = self.core.clock.now();
+                if self.core.read(move |tx| cards::is_settled(tx, network, now)).await? {
+                    return self.devices(network).await;
+                }
+                // Another process may be the one that reads the card.
+                let _ = timeout(Duration::from_millis(NOTICE_MS), writes.changed()).await;
+            }
+        };
+        timeout(patience, settled).await.unwrap_or(Err(Error::StillWaiting))
     }
 
     /// The account's devices on a ledger, as far as its card was read.

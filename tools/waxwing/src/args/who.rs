@@ -14,6 +14,9 @@ pub(crate) enum WhoVerb {
     /// List the accounts of this home, each a profile of its own
     Accounts,
 
+    /// List the devices that speak for this account on a network, or change which ones do
+    Devices(Devices),
+
     /// Make a new device of an account that there was before, from its 24 words
     ///
     /// The device is new: it reads what is said from now on, once members let it in. Channels and messages of the old
@@ -65,6 +68,50 @@ pub(crate) enum AccountVerb {
 
     /// Keep the 24 words in this home again
     RestoreRoot(Words),
+}
+
+/// `waxwing chat devices`.
+#[derive(Args, Debug)]
+pub(crate) struct Devices {
+    /// The network: its name or id [default: the only one]
+    #[arg(long, global = true)]
+    pub(crate) network: Option<String>,
+
+    /// Give up waiting after so many seconds; what was said stays queued
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout: u64,
+
+    /// Only what is on this device; connect to nobody
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    #[command(subcommand)]
+    pub(crate) verb: Option<DevicesVerb>,
+}
+
+/// `waxwing chat devices publish` and what follows.
+#[derive(Subcommand, Debug)]
+pub(crate) enum DevicesVerb {
+    /// Publish the account on the network, for contacts alone to read: its card begins, with this device on it
+    Publish,
+
+    /// Suspend another device that may be lost, until the 24 words lift it
+    Suspend {
+        /// The device: its name or id
+        device: String,
+    },
+
+    /// Lift a suspension; takes the 24 words in this home
+    Lift {
+        /// The device: its name or id
+        device: String,
+    },
+
+    /// Revoke a device for ever; takes the 24 words in this home
+    Revoke {
+        /// The device: its name or id
+        device: String,
+    },
 }
 
 /// Where 24 words come from.

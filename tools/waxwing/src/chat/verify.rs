@@ -48,7 +48,7 @@ pub(super) async fn verify(verify: &VerifyContact, session: &Session<'_>) -> Don
 }
 
 /// The network on which the two compare.
-async fn network(client: &Client, wanted: Option<&str>) -> Result<Hash, Failure> {
+pub(super) async fn network(client: &Client, wanted: Option<&str>) -> Result<Hash, Failure> {
     let known = client.networks().await.map_err(|error| fault(&error))?;
     let Some(wanted) = wanted else {
         return match known.as_slice() {
