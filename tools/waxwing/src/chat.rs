@@ -7,6 +7,7 @@ mod account;
 mod channels;
 mod contacts;
 mod device;
+mod devices;
 mod export;
 mod messages;
 mod nodes;
@@ -90,6 +91,7 @@ async fn act_on_people(verb: &WhoVerb, session: &Session<'_>) -> Done {
     match verb {
         WhoVerb::Account(verb) => account::act(verb, session).await,
         WhoVerb::Accounts => profiles::list(session),
+        WhoVerb::Devices(devices) => devices::act(devices, session).await,
         WhoVerb::Recover(recover) => account::recover(recover, session).await,
         WhoVerb::Contacts => contacts::list(session).await,
         WhoVerb::Contact(verb) => contacts::act(verb, session).await,
