@@ -3,6 +3,7 @@
 //! The definitions hold no decisions; modules of the same names act on them. The texts are golden files of the tests:
 //! a change of what people can type is a change that a reviewer sees.
 
+mod attach;
 mod audit;
 mod chat;
 #[cfg(feature = "node")]
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use attach::{AttachFile, FileVerb, SaveFile};
 pub(crate) use audit::{Audit, PolicyVerb};
 pub(crate) use chat::{
     ChangePassphrase, Chat, ChatVerb, EditMessage, ExportChannel, ExportFormat, ForgetChannel, KeepVerb, NewChannel,
@@ -27,7 +29,7 @@ pub(crate) use dev::{Demo, Dev};
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
-pub(crate) use who::{AccountVerb, ContactVerb, Devices, DevicesVerb, RecoverAccount, VerifyContact, WhoVerb, Words};
+pub(crate) use who::{AccountVerb, ContactVerb, RecoverAccount, VerifyContact, WhoVerb, Words};
 
 /// The messenger whose ledger lies open: sealed messages, one order, proofs for everything.
 #[derive(Parser, Debug)]

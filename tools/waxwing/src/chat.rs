@@ -4,10 +4,10 @@
 //! that a terminal could obey escaped.
 
 mod account;
+mod attach;
 mod channels;
 mod contacts;
 mod device;
-mod devices;
 mod export;
 mod messages;
 mod nodes;
@@ -27,7 +27,7 @@ pub(crate) use nodes::parse as parse_node;
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, MessageId, Options, Passphrase};
+use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, FileError, MessageId, Options, Passphrase};
 
 use crate::Done;
 use crate::args::{Chat, ChatVerb, WhoVerb};
@@ -71,6 +71,7 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
         ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), session).await,
         ChatVerb::Channels => channels::list(session).await,
         ChatVerb::Say(verb) => sending::act(verb, session).await,
+        ChatVerb::File(verb) => attach::act(verb, session).await,
         ChatVerb::Read {
             channel,
             last,
@@ -91,7 +92,6 @@ async fn act_on_people(verb: &WhoVerb, session: &Session<'_>) -> Done {
     match verb {
         WhoVerb::Account(verb) => account::act(verb, session).await,
         WhoVerb::Accounts => profiles::list(session),
-        WhoVerb::Devices(devices) => devices::act(devices, session).await,
         WhoVerb::Recover(recover) => account::recover(recover, session).await,
         WhoVerb::Contacts => contacts::list(session).await,
         WhoVerb::Contact(verb) => contacts::act(verb, session).await,
@@ -171,7 +171,18 @@ fn fault(error: &Error) -> Failure {
         | Error::NoSocket(_)
         | Error::StillWaiting
         | Error::Forked { .. }
-        | Error::NotFinal => Failure::failed(text),
+        | Error::NotFinal
+        | Error::File(
+            FileError::Changes
+            | FileError::NobodyKeeps(_)
+            | FileError::NobodyHas { .. }
+            | FileError::Unsound(_)
+            | FileError::WrongHash
+            | FileError::BeingSaved
+            | FileError::SentElsewhere
+            | FileError::Write(_)
+            | FileError::GivenUp,
+        ) => Failure::failed(text),
         _ => Failure::usage(text),
     }
 }

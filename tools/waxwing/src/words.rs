@@ -19,7 +19,6 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
 }
 
 /// Bytes in the unit that leaves at most four digits.
-#[cfg(feature = "node")]
 pub(crate) fn bytes(count: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     if count < 10_000 {
@@ -51,7 +50,6 @@ mod tests {
         assert_eq!(count(2000, "log", "logs"), "2,000 logs");
     }
 
-    #[cfg(feature = "node")]
     #[test]
     fn bytes_are_shown_in_a_unit_that_fits() {
         let shown: Vec<_> = [0, 9_999, 10_000, 12_345_678_000, 5_000_000_000_000_000]

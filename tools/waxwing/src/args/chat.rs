@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::attach::FileVerb;
 use super::who::WhoVerb;
 
 /// `waxwing chat`.
@@ -70,6 +71,9 @@ pub(crate) enum ChatVerb {
 
     #[command(flatten)]
     Say(SayVerb),
+
+    #[command(flatten)]
+    File(FileVerb),
 
     /// Fetch what is new, check it, and print the conversation
     Read {

@@ -83,6 +83,10 @@ fn object(transcript: &Transcript) -> Value {
         let mut object = json_of(view);
         if let Some(fields) = object.as_object_mut() {
             fields.retain(|name, _| !LOCAL.contains(&name.as_str()));
+            if let Some(file) = fields.get_mut("attachment").and_then(Value::as_object_mut) {
+                // Where it lies on this device.
+                file.retain(|name, _| !name.starts_with("saved"));
+            }
         }
         object
     };
@@ -141,6 +145,13 @@ fn not_proven(transcript: &Transcript) -> Vec<String> {
         "Whether anything was said after the last entry.".to_owned(),
         "What was taken back or erased: it is not in this file, and others may still have it.".to_owned(),
     ];
+    if messages.iter().any(|view| view.attachment.is_some()) {
+        says.push(
+            "The files that messages hand over: they lie beside the ledger, and nodes keep them for a time only. With its \
+             hash a file that somebody has can be compared."
+                .to_owned(),
+        );
+    }
     let unread = channel.proven.unwrap_or(0).saturating_sub(channel.entries);
     if unread > 0 {
         let unread = count(unread, "entry", "entries");

@@ -182,14 +182,14 @@ async fn channel_of(client: &Client, message: MessageId) -> Result<ChannelId, Fa
 }
 
 /// What became of something that was said.
-struct Carried {
+pub(super) struct Carried {
     view: MessageView,
     steps: Vec<Step>,
     took: Option<Duration>,
 }
 
 /// Queues something, and shows how it climbs its ladder until it is final, it failed, or the patience is over.
-async fn carry(
+pub(super) async fn carry(
     client: &Client,
     channel: ChannelId,
     waiting: &Waiting,
@@ -274,7 +274,7 @@ async fn trouble(client: &Client, channel: ChannelId) -> Option<String> {
 }
 
 impl Carried {
-    fn has_not_failed(&self) -> Result<(), Failure> {
+    pub(super) fn has_not_failed(&self) -> Result<(), Failure> {
         if self.view.state != Ladder::Failed {
             return Ok(());
         }
@@ -287,7 +287,7 @@ impl Carried {
             .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn object(&self) -> Value {
+    pub(super) fn object(&self) -> Value {
         json!({
             "message": json_of(&self.view),
             "ladder": self.steps.iter().map(|step| step.word()).collect::<Vec<_>>(),
@@ -295,7 +295,7 @@ impl Carried {
         })
     }
 
-    fn line(&self, output: &Output) -> String {
+    pub(super) fn line(&self, output: &Output) -> String {
         let place = match (self.view.height, self.view.log_index) {
             (Some(height), Some(index)) => format!("block {height}, entry {index}"),
             _ => "goes out with the next command that connects".to_owned(),

@@ -7,13 +7,14 @@
 //! ```
 
 use serde_json::Value;
-use waxwing_light::{BodyKind, Exception, Ladder, MessageView};
+use waxwing_light::{AttachmentView, BodyKind, Exception, Ladder, MessageView};
 use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
 
 use crate::clock;
 use crate::ids::{self, Kind};
 use crate::ladder::Step;
 use crate::output::{Output, Tone};
+use crate::words::bytes;
 
 /// How much is said about each message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,6 +84,7 @@ pub(crate) fn said(view: &MessageView) -> String {
     match (view.body, view.kind) {
         (BodyKind::Here, _) if view.retracted => "(taken back by its author)".to_owned(),
         (BodyKind::Here, Some("reaction")) => format!("reacts with {} {}", left(&words), quoted(view, "to")),
+        (BodyKind::Here, Some("attachment")) => format!("{} {words}", file(view)).trim_end().to_owned(),
         (BodyKind::Here, Some("retraction")) => format!("takes back {}", quoted(view, "")),
         (BodyKind::Here, Some("edit")) => format!("edits {}: {}", quoted(view, ""), left(&words)),
         (BodyKind::Here, Some("reply")) => format!("({}) {words}", quoted(view, "to")),
@@ -93,6 +95,27 @@ pub(crate) fn said(view: &MessageView) -> String {
         (BodyKind::Erased, _) => "(erased by its author)".to_owned(),
         (BodyKind::Expired, _) => "(its time has passed)".to_owned(),
     }
+}
+
+/// A file that a message hands over, its name harmless.
+pub(crate) fn file(view: &MessageView) -> String {
+    let Some(file) = &view.attachment else {
+        return "(a file that is gone)".to_owned();
+    };
+    let saved = match &file.saved {
+        Some(path) => format!("saved as {}", display_safe(path)),
+        None => "not saved here".to_owned(),
+    };
+    format!("[{}, {saved}]", file_facts(file))
+}
+
+/// Its name, made harmless, its size, and how long nodes keep it by what its sender says.
+pub(crate) fn file_facts(file: &AttachmentView) -> String {
+    let kept = match file.kept_until_ms {
+        Some(until) => format!("kept by nodes until {}", clock::local(until)),
+        None => "kept by nodes".to_owned(),
+    };
+    format!("{}, {}, {kept}", display_safe(&file.name), bytes(file.size))
 }
 
 /// Words, or that they were forgotten.
@@ -184,7 +207,7 @@ pub(crate) fn json_of(value: &impl serde::Serialize) -> Value {
 
 /// `ordered_ms: 5` becomes `ordered: "1970-01-01T00:00:00.005Z"`; durations stay numbers.
 fn with_iso_times(value: Value) -> Value {
-    const TIMES: [&str; 12] = [
+    const TIMES: [&str; 14] = [
         "queued_ms",
         "ordered_ms",
         "written_ms",
@@ -197,6 +220,8 @@ fn with_iso_times(value: Value) -> Value {
         "blocked_ms",
         "changed_ms",
         "since_ms",
+        "kept_until_ms",
+        "saved_ms",
     ];
     match value {
         Value::Array(values) => Value::Array(values.into_iter().map(with_iso_times).collect()),

@@ -9,7 +9,7 @@ use waxwing_light::MessageView;
 use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
 
 use super::{Transcript, not_proven, proven};
-use crate::chat::show::{against, said, step};
+use crate::chat::show::{against, file_facts, said, step};
 use crate::clock;
 use crate::ids::{self, Kind};
 
@@ -121,6 +121,16 @@ fn message(view: &MessageView) -> Markup {
 fn words(view: &MessageView) -> Markup {
     html! {
         @match (&view.text, view.kind) {
+            (text, Some("attachment")) => {
+                @match &view.attachment {
+                    Some(attachment) => {
+                        p.gone { "file: " bdi { (file_facts(attachment)) } }
+                        p.meta { "BLAKE3 " (attachment.hash) }
+                    },
+                    None => p.gone { (said(view)) },
+                }
+                @if let Some(text) = text { p.text dir="auto" { (display_safe_lines(text)) } }
+            },
             (Some(text), Some("text" | "reply")) => p.text dir="auto" { (display_safe_lines(text)) },
             _ => p.gone { (said(view)) },
         }
