@@ -8,6 +8,7 @@ mod audit;
 mod chat;
 #[cfg(feature = "node")]
 mod dev;
+mod manners;
 mod network;
 #[cfg(feature = "node")]
 mod node;
@@ -26,6 +27,7 @@ pub(crate) use chat::{
 };
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};
+pub(crate) use manners::{MannerVerb, Receipts, SeenSwitch, Switch, Timer, TimerTime};
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};

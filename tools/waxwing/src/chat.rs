@@ -9,6 +9,8 @@ mod channels;
 mod contacts;
 mod device;
 mod export;
+mod manners;
+mod mentions;
 mod messages;
 mod nodes;
 mod phrase;
@@ -77,10 +79,20 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
             last,
             proofs,
             offline,
-        } => messages::read(channel, *last, *proofs, *offline, session).await,
+            peek,
+        } => {
+            let wanted = messages::Wanted {
+                last: *last,
+                proofs: *proofs,
+                offline: *offline,
+                peek: *peek,
+            };
+            messages::read(channel, &wanted, session).await
+        }
         ChatVerb::Tail(tail) => tail::tail(tail, session).await,
         ChatVerb::Search(search) => search::search(search, session).await,
         ChatVerb::Keep(verb) => device::act(verb, session).await,
+        ChatVerb::Manner(verb) => manners::act(verb, session).await,
         ChatVerb::Who(verb) => act_on_people(verb, session).await,
         ChatVerb::Why { message } => proof::why(message, session).await,
         ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,

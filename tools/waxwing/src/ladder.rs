@@ -1,4 +1,4 @@
-//! The states of a message, the same words everywhere: `queued -> sent -> final`, or `failed`.
+//! The states of a message, the same words everywhere: `queued -> sent -> final -> seen by all`, or `failed`.
 //!
 //! A symbol stands beside the word, never instead of it: whoever has the page read out, or cannot tell the circles apart,
 //! loses nothing.
@@ -14,6 +14,8 @@ pub(crate) enum Step {
     Sent,
     /// In a certified block, proof checked here.
     Final,
+    /// And every other member that is known has proven to hold it.
+    SeenByAll,
     /// Not on its way; the reason stands beside it.
     Failed,
 }
@@ -25,6 +27,7 @@ impl Step {
             Self::Queued => "queued",
             Self::Sent => "sent",
             Self::Final => "final",
+            Self::SeenByAll => "seen by all",
             Self::Failed => "failed",
         }
     }
@@ -38,6 +41,8 @@ impl Step {
             (Self::Sent, true) => "~",
             (Self::Final, false) => "✓",
             (Self::Final, true) => "+",
+            (Self::SeenByAll, false) => "✓✓",
+            (Self::SeenByAll, true) => "++",
             (Self::Failed, _) => "!",
         }
     }
@@ -47,11 +52,16 @@ impl Step {
         output.paint(self.tone(), &format!("{} {}", self.symbol(output.ascii), self.word()))
     }
 
+    /// Whether it stands in a certified block.
+    pub(crate) const fn is_final(self) -> bool {
+        matches!(self, Self::Final | Self::SeenByAll)
+    }
+
     /// What the step is to whoever waits for it.
     pub(crate) const fn tone(self) -> Tone {
         match self {
             Self::Queued | Self::Sent => Tone::Faint,
-            Self::Final => Tone::Good,
+            Self::Final | Self::SeenByAll => Tone::Good,
             Self::Failed => Tone::Bad,
         }
     }
@@ -68,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_step_has_a_word_and_two_symbols_of_its_own() {
-        let steps = [Step::Queued, Step::Sent, Step::Final, Step::Failed];
+        let steps = [Step::Queued, Step::Sent, Step::Final, Step::SeenByAll, Step::Failed];
         for (index, step) in steps.iter().enumerate() {
             assert!(step.symbol(true).is_ascii() && step.word().is_ascii());
             for other in steps.iter().skip(index + 1) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::attach::FileVerb;
+use super::manners::MannerVerb;
 use super::who::WhoVerb;
 
 /// `waxwing chat`.
@@ -91,6 +92,10 @@ pub(crate) enum ChatVerb {
         /// Only what is on this device; connect to nobody
         #[arg(long)]
         offline: bool,
+
+        /// Leave it unread: nothing counts as shown
+        #[arg(long)]
+        peek: bool,
     },
 
     /// Print messages as they become final, until interrupted; with --json every change
@@ -105,6 +110,9 @@ pub(crate) enum ChatVerb {
 
     #[command(flatten)]
     Keep(KeepVerb),
+
+    #[command(flatten)]
+    Manner(MannerVerb),
 
     #[command(flatten)]
     Who(WhoVerb),

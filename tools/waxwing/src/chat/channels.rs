@@ -5,6 +5,7 @@ use waxwing_core::Hash;
 use waxwing_light::{ChannelView, Client, Joined};
 use waxwing_seal::display::display_safe_name;
 
+use super::manners::timer_says;
 use super::{Session, fault, find_channel, nodes, number, qr};
 use crate::Done;
 use crate::args::NewChannel;
@@ -174,8 +175,17 @@ pub(super) async fn list(session: &Session<'_>) -> Done {
         if new > 0 {
             row.push_str(&format!(", {} more to fetch", grouped(new)));
         }
+        if channel.unread > 0 {
+            row.push_str(&format!(", {} unread", grouped(channel.unread)));
+        }
+        if channel.mentioned > 0 {
+            row.push_str(&format!(", {} of them for you", grouped(channel.mentioned)));
+        }
         if channel.waiting > 0 {
             row.push_str(&format!(", {} on their way", grouped(channel.waiting)));
+        }
+        if channel.timer_days > 0 {
+            row.push_str(&format!(", {}", timer_says(channel.timer_days)));
         }
         row + "\n"
     });

@@ -159,7 +159,7 @@ fn not_proven(transcript: &Transcript) -> Vec<String> {
             "{unread} more, which are proven to exist and had not been fetched."
         ));
     }
-    let waiting = messages.iter().filter(|view| view.state != Ladder::Final).count();
+    let waiting = messages.iter().filter(|view| !view.state.is_final()).count();
     if waiting > 0 {
         let waiting = count(u64::try_from(waiting).unwrap_or(u64::MAX), "message", "messages");
         says.push(format!("The last {waiting}, which are in no ledger yet."));

@@ -5,6 +5,7 @@ use waxwing_core::Hash;
 use waxwing_light::{Age, ChannelView, Client, NetworkView, Range};
 use waxwing_seal::display::display_safe_name;
 
+use super::manners::timer_says;
 use super::show::{self, Detail, json_of};
 use super::{Session, fault, find_channel};
 use crate::Done;
@@ -13,27 +14,43 @@ use crate::ids;
 use crate::output::Tone;
 use crate::words::count;
 
-pub(super) async fn read(channel: &str, last: u32, proofs: bool, offline: bool, session: &Session<'_>) -> Done {
+/// How much to read, and from where.
+pub(super) struct Wanted {
+    /// The newest so many messages.
+    pub(super) last: u32,
+    /// Where each stands in the ledger.
+    pub(super) proofs: bool,
+    /// Nobody is connected to.
+    pub(super) offline: bool,
+    /// What is shown stays unread.
+    pub(super) peek: bool,
+}
+
+pub(super) async fn read(channel: &str, wanted: &Wanted, session: &Session<'_>) -> Done {
     let (client, output) = (session.open().await?, session.output);
     // What is on this device is worth showing even when nobody can be reached; the fault is said below it.
-    let refreshed = if offline {
+    let refreshed = if wanted.offline {
         Ok(Vec::new())
     } else {
         client.refresh().await
     };
     let channel = find_channel(&client, channel).await?;
     let views = client
-        .read(channel.id, Range::Last(last))
+        .read(channel.id, Range::Last(wanted.last))
         .await
         .map_err(|error| fault(&error))?;
     let network = network(&client, &channel).await?;
-    let detail = if proofs { Detail::Proofs } else { Detail::Calm };
+    let detail = if wanted.proofs { Detail::Proofs } else { Detail::Calm };
     let mut text = format!("{}\n", output.paint(Tone::Strong, &display_safe_name(&channel.name)));
     for view in &views {
         text.push_str(&show::message(view, detail, output));
     }
     text.push_str(&output.wrapped(&output.paint(Tone::Faint, &standing(&network, &channel)), 2));
     text.push('\n');
+    if channel.timer_days > 0 {
+        let says = timer_says(channel.timer_days);
+        text.push_str(&format!("{}\n", output.paint(Tone::Faint, &says)));
+    }
     if let Some(trouble) = worth_saying(&network) {
         text.push_str(&format!("{}\n", output.paint(Tone::Bad, &format!("! {trouble}"))));
     }
@@ -41,9 +58,14 @@ pub(super) async fn read(channel: &str, last: u32, proofs: bool, offline: bool, 
         "channel": json_of(&channel),
         "messages": views.iter().map(json_of).collect::<Vec<_>>(),
         "network": json_of(&network),
-        "refreshed": refreshed.is_ok() && !offline,
+        "refreshed": refreshed.is_ok() && !wanted.offline,
     });
     output.result("chat.read", object, &text)?;
+    // Only what was printed counts as shown.
+    if let (false, Some(newest)) = (wanted.peek, views.iter().map(|view| view.id).max()) {
+        let marked = client.mark_read(channel.id, newest).await;
+        marked.map_err(|error| fault(&error))?;
+    }
     match refreshed {
         Ok(_) => Ok(0),
         Err(error) => Err(fault(&error)),

@@ -215,7 +215,7 @@ pub(super) async fn carry(
             let view = changes.next().await?;
             if view.id == message {
                 shown.step(step(view.state))?;
-                if matches!(view.state, Ladder::Final | Ladder::Failed) {
+                if view.state.is_final() || view.state == Ladder::Failed {
                     return Ok::<MessageView, Stop>(view);
                 }
             }
@@ -305,7 +305,7 @@ impl Carried {
         output.paint(Tone::Faint, &format!("  {place}{took}  {id}"))
     }
 
-    fn tell(&self, schema: &str, output: &Output) -> Done {
+    pub(super) fn tell(&self, schema: &str, output: &Output) -> Done {
         self.has_not_failed()?;
         output.result(schema, self.object(), &self.line(output))?;
         Ok(0)

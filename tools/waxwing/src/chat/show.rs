@@ -10,6 +10,8 @@ use serde_json::Value;
 use waxwing_light::{AttachmentView, BodyKind, Exception, Ladder, MessageView};
 use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
 
+use super::manners::timer_says;
+use super::mentions;
 use crate::clock;
 use crate::ids::{self, Kind};
 use crate::ladder::Step;
@@ -31,6 +33,7 @@ pub(crate) const fn step(state: Ladder) -> Step {
         Ladder::Queued => Step::Queued,
         Ladder::Sent => Step::Sent,
         Ladder::Final => Step::Final,
+        Ladder::SeenByAll => Step::SeenByAll,
         Ladder::Failed => Step::Failed,
     }
 }
@@ -47,11 +50,16 @@ pub(crate) fn message(view: &MessageView, detail: Detail, output: &Output) -> St
         Some(author) => output.paint(Tone::Strong, &display_safe_name(&author.name)),
         None => output.paint(Tone::Doubtful, "unknown"),
     };
-    let mut text = format!("{symbol} {} {name}  {}", output.paint(Tone::Faint, &time), said(view));
+    let words = if is_said(view) {
+        mentions::marked(view, |name| output.mark(name))
+    } else {
+        said(view)
+    };
+    let mut text = format!("{symbol} {} {name}  {words}", output.paint(Tone::Faint, &time));
     if view.edited {
         text.push_str(&output.paint(Tone::Faint, " (edited)"));
     }
-    if step != Step::Final {
+    if !step.is_final() {
         text.push_str(&format!("  {}", output.paint(step.tone(), step.word())));
     }
     let mut lines = wrapped(&text, output);
@@ -78,9 +86,17 @@ pub(crate) fn message(view: &MessageView, detail: Detail, output: &Output) -> St
     lines
 }
 
+/// Whether its words are shown as they are.
+pub(crate) fn is_said(view: &MessageView) -> bool {
+    view.body == BodyKind::Here && !view.retracted && view.kind == Some("text") && view.text.is_some()
+}
+
 /// What it says, made harmless, or why there is nothing to read.
 pub(crate) fn said(view: &MessageView) -> String {
     let words = view.text.as_deref().map(display_safe_lines).unwrap_or_default();
+    if let (BodyKind::Here, Some(days)) = (view.body, view.timer_days) {
+        return format!("(from here on {}; that binds honest members only)", timer_says(days));
+    }
     match (view.body, view.kind) {
         (BodyKind::Here, _) if view.retracted => "(taken back by its author)".to_owned(),
         (BodyKind::Here, Some("reaction")) => format!("reacts with {} {}", left(&words), quoted(view, "to")),
@@ -163,8 +179,23 @@ fn place(view: &MessageView, output: &Output) -> String {
         view.ordered_ms
             .map(|ordered| format!("ordered {}", clock::local(ordered))),
     );
+    parts.extend(reach(view));
+    parts.extend(
+        view.expires_ms
+            .map(|expires| format!("disappears {}", clock::local(expires))),
+    );
     parts.extend(id(view, output));
     parts.join(", ")
+}
+
+/// How far the others have come with an own message: `held by 2 of 3, delivered to 2, read by 1`.
+pub(crate) fn reach(view: &MessageView) -> Option<String> {
+    let reach = view.reach.filter(|reach| reach.others > 0)?;
+    let mut says = format!("held by {} of {}", reach.held, reach.others);
+    if reach.delivered > 0 {
+        says.push_str(&format!(", delivered to {}, read by {}", reach.delivered, reach.read));
+    }
+    Some(says)
 }
 
 /// The message's id, as `why` and `receipt` take it.
@@ -185,6 +216,9 @@ pub(super) const fn against(exception: Exception) -> &'static str {
         Exception::NotOpened => "it does not open",
         Exception::Withheld => "its body is kept back by the nodes that were asked; it is asked for again",
         Exception::OtherHistory => "its writer had proven another history of this channel: compare in person",
+        Exception::MissingBefore => {
+            "its device wrote something before it that is not here: not sent, on its way, or withheld"
+        }
         Exception::ClockOdd => "it claims to have been written after it was ordered",
         Exception::UnknownKind => "of a kind that this version cannot show: update",
     }
@@ -207,12 +241,13 @@ pub(crate) fn json_of(value: &impl serde::Serialize) -> Value {
 
 /// `ordered_ms: 5` becomes `ordered: "1970-01-01T00:00:00.005Z"`; durations stay numbers.
 fn with_iso_times(value: Value) -> Value {
-    const TIMES: [&str; 14] = [
+    const TIMES: [&str; 15] = [
         "queued_ms",
         "ordered_ms",
         "written_ms",
         "time_ms",
         "until_ms",
+        "expires_ms",
         "served_ms",
         "head_ms",
         "met_ms",

@@ -76,7 +76,7 @@ impl ForPeople<'_> {
     fn take(&self, change: &Change) -> Result<(), Failure> {
         let view = &change.message;
         let is_shown = self.shown.get(&view.id).is_some_and(|shown| *shown >= view.change);
-        if matches!(view.state, Ladder::Final | Ladder::Failed) && !is_shown {
+        if (view.state.is_final() || view.state == Ladder::Failed) && !is_shown {
             return self.show(view);
         }
         Ok(())

@@ -99,6 +99,7 @@ mod tests {
     fn author(device: u8, name: &str) -> Author {
         Author {
             device: ids::hex(&[device; 32]),
+            account: None,
             name: name.to_owned(),
         }
     }

@@ -175,7 +175,7 @@ impl Model {
             self.names.learn(&author.device, &author.name);
         }
         let (channel, index) = (view.channel, view.log_index);
-        let is_news = !view.own && view.state == Ladder::Final && !is_about(&view);
+        let is_news = !view.own && view.state.is_final() && !is_about(&view);
         let is_open = self.window.as_ref().is_some_and(|window| window.channel == channel);
         let was_here = self
             .window

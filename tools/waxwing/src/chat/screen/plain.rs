@@ -277,7 +277,7 @@ impl Room<'_> {
             return self.output.text(&speak::progress(view));
         }
         if !is_here {
-            return if view.state == Ladder::Final && !is_about(view) {
+            return if view.state.is_final() && !is_about(view) {
                 self.say(&format!("a message in channel {}", view.channel.0))
             } else {
                 Ok(())

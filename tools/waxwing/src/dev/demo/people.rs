@@ -22,6 +22,7 @@ const PACE: Pace = Pace {
     answer: Duration::from_secs(1),
     inclusion: Duration::from_secs(1),
     compare: Duration::from_secs(1),
+    telling: Duration::from_secs(20),
 };
 
 /// Somebody with a device.

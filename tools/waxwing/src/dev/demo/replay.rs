@@ -116,7 +116,7 @@ impl<'a> Replay<'a> {
                 .map_err(|_| Failure::failed("the reader does not get what is final"))?
                 .map_err(failed)?;
             let is_news = self.read.iter().all(|(_, read)| read.id != view.id);
-            if view.state == Ladder::Final && is_news {
+            if view.state.is_final() && is_news {
                 if self.read.len() < from + SHOWN {
                     story.message(&view)?;
                 }
@@ -177,7 +177,7 @@ async fn say(person: &Person, spoken: &Spoken) -> Result<Duration, Failure> {
     let message = person.client.send(person.channel, draft).await.map_err(failed)?;
     let view = person.client.settle(message, PATIENCE).await.map_err(failed)?;
     match view.state {
-        Ladder::Final => Ok(clock::steady().duration_since(started)),
+        Ladder::Final | Ladder::SeenByAll => Ok(clock::steady().duration_since(started)),
         _ => Err(Failure::failed(format!(
             "a message of {} did not become final: {}",
             person.name,

@@ -36,7 +36,7 @@ pub(super) fn message(view: &MessageView, names: &Names, zone: &Zone) -> String 
         let name = display_safe_name(&reaction.author.name);
         text.push_str(&format!("\n  {name} reacted with {}", display_safe(&reaction.emoji)));
     }
-    if view.own && view.state != Ladder::Final {
+    if view.own && !view.state.is_final() {
         text.push_str(&format!("\n  {}", step(view.state).word()));
     }
     for exception in &view.exceptions {

@@ -36,6 +36,7 @@ pub(super) fn device(number: u8) -> String {
 pub(super) fn author(number: u8, name: &str) -> Author {
     Author {
         device: device(number),
+        account: None,
         name: name.to_owned(),
     }
 }
@@ -63,11 +64,18 @@ pub(super) fn message(index: u64, number: u8, author_name: &str, text: &str) -> 
         about: None,
         quotes: None,
         text: Some(text.to_owned()),
+        mentions: Vec::new(),
         edited: false,
         retracted: false,
         reactions: Vec::new(),
         body: BodyKind::Here,
+        expires_ms: None,
+        timer_days: None,
+        reach: None,
+        missing_before: 0,
         exceptions: Vec::new(),
+        attachment: None,
+        event: None,
         reason: None,
         change: 1,
     }
@@ -94,6 +102,10 @@ pub(super) fn channel(number: i64, name: &str, entries: u64) -> ChannelView {
         entries,
         proven: Some(entries),
         waiting: 0,
+        unread: 0,
+        mentioned: 0,
+        first_unread: None,
+        timer_days: 0,
     }
 }
 

@@ -284,6 +284,7 @@ fn pages_over_the_screen() {
             ),
         ],
         signings: Some(2),
+        members: Vec::new(),
         nodes: vec![Said {
             node: super::fixtures::device(20),
             entry: String::new(),
