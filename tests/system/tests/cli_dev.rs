@@ -34,6 +34,9 @@ fn the_demonstration_comes_out_as_it_says_and_leaves_a_folder_to_look_around_in(
     );
     for line in [
         "✓ final  block",
+        "came late    let in",
+        "taken out    the guest",
+        "the first 12 messages and none after",
         "killed       validator-2",
         "came back    process",
         "every block checked",

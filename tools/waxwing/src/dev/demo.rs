@@ -1,12 +1,12 @@
 //! `waxwing dev demo`: everything once, for somebody who has five minutes.
 //!
-//! A real network of real processes, a real conversation, real proofs, a real death, a real lie, a real audit, and a history
+//! A real network of real processes, a real group and its conversation, real proofs, a real death, a real lie, a real audit, and a history
 //! with one bit flipped. Nothing is prepared and no line is written beforehand: what is printed was computed in this run, and
 //! if something does not come out as it should, the demonstration fails instead of saying so anyway.
 //!
 //! ```text
 //! DIR/network/ validator-1/ ... validator-4/ follower-1/ follower-2/     as `waxwing dev up` has them
-//! DIR/people/<number>-<name>/   reader/               homes of the light clients
+//! DIR/people/<number>-<name>/   reader/ guest/ late/  homes of the light clients
 //! DIR/passphrase                opens all of them
 //! DIR/policy.txt                what the auditor trusts: genesis, and the head that the reader had checked
 //! DIR/conversation.txt          what the reader read
@@ -14,6 +14,7 @@
 //! DIR/tampered/                 a validator's ledger with one bit flipped
 //! ```
 
+mod come_and_go;
 mod figures;
 mod harm;
 mod lie;
@@ -27,6 +28,7 @@ use waxwing_audit::compare::{Heads, Outcome, compare};
 use waxwing_audit::directory::Directory;
 use waxwing_core::policy::{PinnedHead, Policy};
 use waxwing_core::verdict::Verdict;
+use waxwing_light::MessageView;
 
 use super::corpus::{self, Conversation};
 use super::network::{self, Member, Part};
@@ -37,6 +39,7 @@ use crate::ids::{self, Kind};
 use crate::network::read_genesis;
 use crate::output::{Output, Tone};
 use crate::{Done, clock};
+use come_and_go::come_and_go;
 use figures::Figures;
 use people::People;
 use replay::Replay;
@@ -100,6 +103,7 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
     let mut replay = Replay::new(&people, conversation);
     let all = conversation.messages.len();
     replay.until(all / 2, story).await?;
+    let others = come_and_go(dir, &people, &replay, story).await?;
     lose_one(
         dir,
         &network,
@@ -112,9 +116,18 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
     .await?;
     lie::tell(dir, &network, &mut validators, &mut replay, story).await?;
     replay.finish(&dir.join("conversation.txt"), &mut figures, story)?;
+    let all: Vec<&str> = conversation
+        .messages
+        .iter()
+        .map(|spoken| spoken.text.as_str())
+        .collect();
+    others.compare(&people, &all, story).await?;
+    let said = who_said_what(&replay);
+    let first = replay.read().find_map(|view| view.log_index).unwrap_or(0);
 
     let policy = trust(dir, &network, &people).await?;
     people.say_goodbye().await;
+    others.say_goodbye().await;
     let witness = validators
         .first()
         .ok_or_else(|| Failure::failed("no validator is left"))?;
@@ -123,11 +136,17 @@ async fn play(dir: &Path, conversation: &Conversation, story: &Story<'_>) -> Don
     for member in followers.into_iter().chain(validators).rev() {
         member.stop().await?;
     }
-    harm::flip_a_bit(dir, &policy, conversation, story)?;
+    harm::flip_a_bit(dir, &policy, &said, story)?;
     figures.measure(dir, clock::steady().duration_since(started));
     story.figures(&figures)?;
-    story.explore(dir, &people)?;
+    story.explore(dir, &people, first)?;
     Ok(0)
+}
+
+/// Who spoke in which block, as the reader knows it.
+fn who_said_what(replay: &Replay<'_>) -> Vec<(u64, String)> {
+    let named = |view: &MessageView| Some((view.height?, view.author.as_ref()?.name.clone()));
+    replay.read().filter_map(named).collect()
 }
 
 /// The nodes, each a process of its own.
@@ -159,7 +178,7 @@ async fn start(dir: &Path, network: &Path, story: &Story<'_>) -> Result<(Vec<Mem
     Ok((validators, followers))
 }
 
-/// Everybody who takes part, in one channel.
+/// Everybody who takes part, in one group.
 async fn gather(
     dir: &Path,
     network: &Path,
@@ -167,19 +186,22 @@ async fn gather(
     conversation: &Conversation,
     story: &Story<'_>,
 ) -> Result<People, Failure> {
-    story.chapter("Eight people and a reader in one sealed channel")?;
+    story.chapter("Eight people, a reader and a guest in one group")?;
     let genesis = read_genesis(network)?;
     let started = clock::steady();
     let people = People::gather(dir, &genesis, followers, &conversation.speakers, CHANNEL).await?;
     story.fact("they are", &conversation.speakers.join(", "))?;
     let link = format!(
-        "{} characters; whoever has it is in, nobody else is",
+        "one link of {} characters: whoever has it can ask, and a member lets them in",
         people.link.chars().count()
     );
     story.fact("invitation", &link)?;
     story.fact(
-        "joined",
-        &format!("in {}", story::seconds(clock::steady().duration_since(started))),
+        "let in",
+        &format!(
+            "all of them in {}, each with a device certified by an account of their own",
+            story::seconds(clock::steady().duration_since(started))
+        ),
     )?;
     story.fact(
         "they say",

@@ -60,14 +60,15 @@ pub(super) fn look_for_plaintext(
     )
 }
 
-/// Copies the ledger, flips one bit in it through the database, with valid checksums, and lets the auditor look.
+/// Copies the ledger, flips one bit in it through the database, with valid checksums, and lets the auditor look. `said` is who
+/// spoke in which block.
 ///
 /// # Errors
 /// If the audit does not find exactly that bit's entry.
 pub(super) fn flip_a_bit(
     dir: &Path,
     policy: &Policy,
-    conversation: &Conversation,
+    said: &[(u64, String)],
     story: &Story<'_>,
 ) -> Result<(), Failure> {
     story.chapter("Somebody with the disk flips one bit")?;
@@ -79,14 +80,12 @@ pub(super) fn flip_a_bit(
         &format!("in a copy, past the database's own checksums: {}", damage.what),
     )?;
     let place = damage.at.and_then(|at| at.entry);
-    let spoken = place.and_then(|(_, index)| conversation.messages.get(usize::try_from(index).ok()?));
-    if let (Some((_, index)), Some(spoken)) = (place, spoken) {
-        let name = display_safe_name(&spoken.speaker);
-        story.fact(
-            "which is",
-            &format!("entry {index}: a message of {name}, as only members can know"),
-        )?;
-    }
+    let height = damage.at.map(|at| at.height);
+    let what = match said.iter().find(|(of, _)| Some(*of) == height) {
+        Some((_, name)) => format!("a message of {}, as only members can know", display_safe_name(name)),
+        None => "no message: what an inbox or a change of the group takes".to_owned(),
+    };
+    story.fact("which is", &what)?;
     let report = crate::audit::report(&dir.join("tampered"), Some(policy), story.output)?;
     story.report(&report, Tone::Bad)?;
     let found = report.first().and_then(|finding| finding.at.entry);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use waxwing_core::Hash;
 use waxwing_core::genesis::Genesis;
+use waxwing_core::limits::DAY_MS;
 use waxwing_light::limits::Pace;
-use waxwing_light::{ChannelId, Client, Cost, Joined, Options, Passphrase};
+use waxwing_light::{ChannelId, Client, Cost, Inviting, Joined, Ladder, Options, Passphrase, Uses};
 use waxwing_seal::NodeAddress;
 use zeroize::Zeroizing;
 
@@ -25,6 +26,9 @@ const PACE: Pace = Pace {
     telling: Duration::from_secs(20),
 };
 
+/// How long somebody may wait to be let in. It bounds a failure, it paces nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Somebody with a device.
 pub(super) struct Person {
     pub(super) name: String,
@@ -39,14 +43,17 @@ pub(super) struct People {
     pub(super) writers: Vec<Person>,
     /// Writes nothing.
     pub(super) reader: Person,
-    /// Lets one in.
+    /// Writes nothing either, and does not stay.
+    pub(super) guest: Person,
+    /// Lets them in, one after the other.
     pub(super) link: Zeroizing<String>,
     network: Hash,
+    passphrase: Passphrase,
 }
 
 impl People {
-    /// Makes everybody's home and lets them join one channel. The first speaker opens it and invites the others; the
-    /// invitation names the followers, so that it is them whom people ask first.
+    /// Makes everybody's home and lets them into one group. The first speaker founds it and invites the others; the invitation
+    /// names the followers, so that it is them whom people ask first.
     ///
     /// # Errors
     /// If a home cannot be made, or no node serves.
@@ -74,27 +81,74 @@ impl People {
         let home = home_of(dir, 1, first);
         let client = create(&home, &passphrase, first).await?;
         client.add_network(genesis, &followers).await.map_err(failed)?;
-        let id = client.create_channel(network, channel).await.map_err(failed)?;
-        let link = client.invite(id).await.map_err(failed)?;
-        let mut writers = vec![Person {
+        let id = client.found_group(network, channel).await.map_err(failed)?;
+        client.start();
+        let founder = Person {
             name: first.clone(),
             client,
             channel: id,
             home,
-        }];
+        };
+        let uses = u32::try_from(others.len())
+            .ok()
+            .and_then(|others| Uses::new(others + 2));
+        let inviting = Inviting {
+            uses: uses.ok_or_else(|| Failure::failed("too many people for one invitation"))?,
+            valid_ms: DAY_MS,
+            asks: false,
+        };
+        let link = invite(&founder, inviting).await?;
+        let mut asking = Vec::new();
         for (number, name) in (2..).zip(others) {
-            writers.push(join(home_of(dir, number, name), &passphrase, name, &link).await?);
+            asking.push(ask(home_of(dir, number, name), &passphrase, name, &link).await?);
         }
-        let reader = join(dir.join("people").join("reader"), &passphrase, "reader", &link).await?;
-        for person in writers.iter().chain([&reader]) {
-            person.client.start();
+        for name in ["reader", "guest"] {
+            asking.push(ask(dir.join("people").join(name), &passphrase, name, &link).await?);
         }
+        let mut writers = vec![founder];
+        for asking in asking {
+            writers.push(asking.answered().await?);
+        }
+        let nobody = || Failure::failed("nobody reads");
+        let guest = writers.pop().ok_or_else(nobody)?;
+        let reader = writers.pop().ok_or_else(nobody)?;
         Ok(Self {
             writers,
             reader,
+            guest,
             link,
             network,
+            passphrase,
         })
+    }
+
+    /// Who founded the group.
+    ///
+    /// # Errors
+    /// Never: somebody did.
+    pub(super) fn founder(&self) -> Result<&Person, Failure> {
+        self.writers
+            .first()
+            .ok_or_else(|| Failure::failed("nobody founded the group"))
+    }
+
+    /// The link of a further invitation, ready to be used.
+    ///
+    /// # Errors
+    /// If its inbox does not become final.
+    pub(super) async fn invite(&self, inviting: Inviting) -> Result<Zeroizing<String>, Failure> {
+        invite(self.founder()?, inviting).await
+    }
+
+    /// Somebody asks by a link, and is let in.
+    ///
+    /// # Errors
+    /// If nobody lets them in.
+    pub(super) async fn let_in(&self, home: &Path, name: &str, link: &str) -> Result<Person, Failure> {
+        ask(home.to_owned(), &self.passphrase, name, link)
+            .await?
+            .answered()
+            .await
     }
 
     /// The newest head that the reader has checked.
@@ -113,7 +167,7 @@ impl People {
 
     /// Ends all connections and says so to the nodes; the homes stay.
     pub(super) async fn say_goodbye(&self) {
-        for person in self.writers.iter().chain([&self.reader]) {
+        for person in self.writers.iter().chain([&self.reader, &self.guest]) {
             person.client.leave().await;
         }
     }
@@ -128,17 +182,54 @@ async fn create(home: &Path, passphrase: &Passphrase, name: &str) -> Result<Clie
     Client::create(options, name, Cost::RECOMMENDED).await.map_err(failed)
 }
 
-async fn join(home: PathBuf, passphrase: &Passphrase, name: &str, link: &str) -> Result<Person, Failure> {
+/// Makes an invitation, and waits until whoever has its link can ask.
+async fn invite(founder: &Person, inviting: Inviting) -> Result<Zeroizing<String>, Failure> {
+    let invited = founder
+        .client
+        .invite_to_group(founder.channel, inviting)
+        .await
+        .map_err(failed)?;
+    let opened = founder.client.settle(invited.opening, PATIENCE).await.map_err(failed)?;
+    match opened.state {
+        Ladder::Final | Ladder::SeenByAll => Ok(invited.link),
+        _ => Err(Failure::failed("the invitation did not become final")),
+    }
+}
+
+/// Somebody who has asked, and is connected.
+struct Asking {
+    name: String,
+    client: Client,
+    home: PathBuf,
+    asked: i64,
+}
+
+async fn ask(home: PathBuf, passphrase: &Passphrase, name: &str, link: &str) -> Result<Asking, Failure> {
     let client = create(&home, passphrase, name).await?;
-    let (Joined::New(channel) | Joined::Known(channel)) = client.join(link).await.map_err(failed)? else {
-        return Err(Failure::failed("that invitation only asks to be let in: invite to a channel"));
+    let Joined::Asked(asked) = client.join(link).await.map_err(failed)? else {
+        return Err(Failure::failed("that invitation leads to no group"));
     };
-    Ok(Person {
+    client.start();
+    Ok(Asking {
         name: name.to_owned(),
         client,
-        channel,
         home,
+        asked,
     })
+}
+
+impl Asking {
+    async fn answered(self) -> Result<Person, Failure> {
+        let answered = self.client.answered(self.asked, PATIENCE).await.map_err(failed)?;
+        let reason = answered.reason.unwrap_or_else(|| "no reason is known".to_owned());
+        let channel = answered.channel;
+        Ok(Person {
+            channel: channel.ok_or_else(|| Failure::failed(format!("{} was not let in: {reason}", self.name)))?,
+            name: self.name,
+            client: self.client,
+            home: self.home,
+        })
+    }
 }
 
 pub(super) fn failed(error: waxwing_light::Error) -> Failure {

@@ -115,7 +115,7 @@ impl<'a> Replay<'a> {
                 .await
                 .map_err(|_| Failure::failed("the reader does not get what is final"))?
                 .map_err(failed)?;
-            let is_news = self.read.iter().all(|(_, read)| read.id != view.id);
+            let is_news = view.event.is_none() && self.read.iter().all(|(_, read)| read.id != view.id);
             if view.state.is_final() && is_news {
                 if self.read.len() < from + SHOWN {
                     story.message(&view)?;
@@ -124,6 +124,16 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(())
+    }
+
+    /// How many messages were said.
+    pub(super) const fn said(&self) -> usize {
+        self.sent
+    }
+
+    /// The messages as the reader has them.
+    pub(super) fn read(&self) -> impl Iterator<Item = &MessageView> {
+        self.read.iter().map(|(_, view)| view)
     }
 
     /// How long after a moment the reader had its next message.
@@ -137,7 +147,7 @@ impl<'a> Replay<'a> {
     ///
     /// # Errors
     /// If a single word, a name or the order differs.
-    pub(super) fn finish(self, file: &Path, figures: &mut Figures, story: &Story<'_>) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self, file: &Path, figures: &mut Figures, story: &Story<'_>) -> Result<(), Failure> {
         let said_so = self
             .conversation
             .messages
@@ -165,7 +175,7 @@ impl<'a> Replay<'a> {
         files::write_new(file, lines.collect::<String>().as_bytes(), Readers::Anybody)?;
         figures.messages = self.read.len();
         figures.people = self.people.writers.len();
-        figures.latencies = self.latencies;
+        figures.latencies = core::mem::take(&mut self.latencies);
         Ok(())
     }
 }

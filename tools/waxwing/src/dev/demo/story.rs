@@ -121,7 +121,8 @@ impl<'a> Story<'a> {
         self.output.record("dev.demo", figures.as_json())
     }
 
-    pub(super) fn explore(&self, dir: &Path, people: &People) -> Result<(), Failure> {
+    /// Commands to go on with; `first` is a message that the reader has.
+    pub(super) fn explore(&self, dir: &Path, people: &People, first: u64) -> Result<(), Failure> {
         self.chapter("Look around")?;
         if let Some(program) = program_off_the_path() {
             self.output.text(&format!("   alias waxwing={program}"))?;
@@ -131,7 +132,7 @@ impl<'a> Story<'a> {
         let open = format!("--home {home} --passphrase-file {}", path("passphrase"));
         for command in [
             format!("waxwing chat read {} --offline --proofs {open}", super::CHANNEL),
-            format!("waxwing chat why {}#0 {open}", super::CHANNEL),
+            format!("waxwing chat why {}#{first} {open}", super::CHANNEL),
             format!(
                 "waxwing audit run {} --policy {}",
                 path("validator-1"),
