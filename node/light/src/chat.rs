@@ -213,11 +213,18 @@ impl Client {
                 let found = match text.strip_prefix('#').map(str::parse) {
                     Some(index) => {
                         let index = index.map_err(|_| Error::UnknownMessage)?;
-                        messages::at(tx, channel, index)?
+                        messages::at(tx, channel, index)?.into_iter().collect()
                     }
                     None => messages::beginning_with(tx, channel, &text)?,
                 };
-                Ok(found.ok_or(Error::UnknownMessage)?.id)
+                match found.as_slice() {
+                    [] => Err(Error::UnknownMessage),
+                    [only] => Ok(only.id),
+                    several => {
+                        let indices = several.iter().filter_map(|message| message.log_index);
+                        Err(Error::SeveralMessages(indices.collect()))
+                    }
+                }
             })
             .await
     }

@@ -164,7 +164,11 @@ impl Client {
         let by_id = views
             .iter()
             .filter(|view| Some(view.id.0) == number || begins(&view.log, text));
-        one(by_name.map(|view| view.id)).or_else(|_| one(by_id.map(|view| view.id)))
+        let by_id = one(by_id.map(|view| view.id));
+        one(by_name.map(|view| view.id)).or_else(|named| match named {
+            Error::UnknownChannel => by_id,
+            several => by_id.or(Err(several)),
+        })
     }
 
     /// Calls a conversation something else on this device.
@@ -186,9 +190,11 @@ impl Client {
 }
 
 /// The only one, if there is exactly one.
-fn one<T>(mut found: impl Iterator<Item = T>) -> Result<T, Error> {
-    match (found.next(), found.next()) {
-        (Some(only), None) => Ok(only),
-        _ => Err(Error::UnknownChannel),
+fn one(found: impl Iterator<Item = ChannelId>) -> Result<ChannelId, Error> {
+    let found: Vec<_> = found.collect();
+    match found.as_slice() {
+        [] => Err(Error::UnknownChannel),
+        [only] => Ok(*only),
+        _ => Err(Error::SeveralChannels(found)),
     }
 }

@@ -15,6 +15,7 @@ use waxwing_seal::{LinkError, SealError};
 use crate::account::{AccountError, ContactError};
 use crate::files::FileError;
 use crate::mention::Candidate;
+use crate::message::ChannelId;
 use crate::nodes::Fault;
 use crate::store::StoreError;
 use crate::store::home::HomeError;
@@ -40,10 +41,14 @@ pub enum Error {
     Seal(SealError),
     /// This home does not know that ledger.
     UnknownNetwork(Hash),
-    /// There is no such conversation here, or several could be meant.
+    /// There is no such conversation here.
     UnknownChannel,
-    /// There is no such message here, or several could be meant.
+    /// Several conversations could be meant: these.
+    SeveralChannels(Vec<ChannelId>),
+    /// There is no such message here.
     UnknownMessage,
+    /// Several messages could be meant: those with these indices, and perhaps some that have none yet.
+    SeveralMessages(Vec<u64>),
     /// There are too many conversations in this home.
     TooManyChannels,
     /// The group cannot do that.
@@ -141,11 +146,16 @@ impl fmt::Display for Error {
                 genesis and a node"
             ),
             Self::UnknownChannel => {
-                f.write_str("no conversation, or more than one, is called that: list them, and use the id")
+                f.write_str("no conversation is called that: list them, and use the name, number or id of one")
+            }
+            Self::SeveralChannels(channels) => {
+                f.write_str("several conversations are called that: use the number of one, ")?;
+                one_of(f, channels.iter().map(|channel| channel.0))
             }
             Self::UnknownMessage => {
-                f.write_str("no message, or more than one, is called that: use its index or more digits of its id")
+                f.write_str("no message is called that: read the conversation, and use the index or id of one")
             }
+            Self::SeveralMessages(indices) => several_messages(f, indices),
             Self::TooManyChannels => {
                 f.write_str("this home has as many conversations as it can follow: make another home")
             }
@@ -214,17 +224,42 @@ fn ambiguous(f: &mut fmt::Formatter<'_>, candidates: &[Candidate]) -> fmt::Resul
     )
 }
 
+fn several_messages(f: &mut fmt::Formatter<'_>, indices: &[u64]) -> fmt::Result {
+    f.write_str("several messages are called that: use more digits of the id")?;
+    if indices.is_empty() {
+        return Ok(());
+    }
+    f.write_str(", or an index: ")?;
+    one_of(f, indices.iter())
+}
+
+/// `1, 2 or 3`.
+fn one_of(f: &mut fmt::Formatter<'_>, numbers: impl ExactSizeIterator<Item: fmt::Display>) -> fmt::Result {
+    let last = numbers.len().saturating_sub(1);
+    for (place, number) in numbers.enumerate() {
+        let before = match place {
+            0 => "",
+            place if place == last => " or ",
+            _ => ", ",
+        };
+        write!(f, "{before}{number}")?;
+    }
+    Ok(())
+}
+
 fn no_such_change(f: &mut fmt::Formatter<'_>, newest: i64) -> fmt::Result {
     write!(
         f,
-        "the newest change of this home is {newest}: that number comes from another home, or this one was put back from          a copy; read it from its beginning"
+        "the newest change of this home is {newest}: that number comes from another home, or this one was put back from a \
+         copy; read it from its beginning"
     )
 }
 
 fn under_way(f: &mut fmt::Formatter<'_>, messages: u64, erasures: u64) -> fmt::Result {
     write!(
         f,
-        "of this conversation {messages} own messages are not final and {erasures} erasures not confirmed: connect until          they are, or say that they are to be dropped"
+        "of this conversation {messages} own messages are not final and {erasures} erasures not confirmed: connect \
+         until they are, or say that they are to be dropped"
     )
 }
 

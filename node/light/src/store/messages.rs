@@ -3,6 +3,8 @@
 //! A row with a log index is an entry whose place is proven; the index never changes. An own message has a row from the
 //! moment it is queued and gains its index when the synced log shows it: the same row, so that nothing is shown twice.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use waxwing_core::Hash;
 use waxwing_core::codec::{Decode, Encode};
@@ -657,26 +659,26 @@ pub(crate) fn receipt(connection: &Connection, message: MessageId) -> Result<Opt
         .optional()?)
 }
 
-/// The one message whose content id begins with these hexadecimal digits; none if several do.
+/// Messages with one beginning of their ids that are named beside each other; somebody types more digits anyway.
+const SEVERAL: usize = 16;
+
+/// The messages whose content ids begin with these hexadecimal digits, each content once.
 pub(crate) fn beginning_with(
     connection: &Connection,
     channel: ChannelId,
     digits: &str,
-) -> Result<Option<Message>, StoreError> {
+) -> Result<Vec<Message>, StoreError> {
     let is_hexadecimal = digits.len() >= 4 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     if !is_hexadecimal {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let rest = "WHERE channel = ?1 AND content_id IS NOT NULL AND substr(hex(content_id), 1, length(?2)) = upper(?2)
-        ORDER BY log_index IS NULL, log_index, id LIMIT 2";
-    let mut found = select(connection, rest, (channel.0, digits))?;
-    let id = |message: &Message| message.content.as_ref().map(|content| content.id);
-    let is_one = found.iter().all(|message| id(message) == found.first().and_then(id));
-    Ok(if is_one && !found.is_empty() {
-        Some(found.swap_remove(0))
-    } else {
-        None
-    })
+        ORDER BY log_index IS NULL, log_index, id LIMIT ?3";
+    let limit = i64::try_from(SEVERAL).unwrap_or(i64::MAX);
+    let mut found = select(connection, rest, (channel.0, digits, limit))?;
+    let mut met = BTreeSet::new();
+    found.retain(|message| met.insert(message.content.as_ref().map(|content| content.id)));
+    Ok(found)
 }
 
 /// Whether a device's message with this count is here.

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::error::Error;
+use crate::store::StoreError;
 use crate::store::home::HomeError;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -199,13 +200,32 @@ async fn channels_and_messages_are_found_by_what_a_person_types() {
         let found = ada.client.find_message(channel.0, text).await;
         assert_eq!(found, Err(Error::UnknownMessage), "{text}");
     }
+    ada.say_finally(channel.0, "two").await;
+    let alike = "UPDATE message SET content_id = CAST(X'abcd' || substr(content_id, 3) AS BLOB)";
+    let write = ada
+        .client
+        .core
+        .write::<_, StoreError>(move |tx| Ok(tx.execute(alike, []).map(|_| ())?));
+    write.await.unwrap();
+    let two = ada.client.find_message(channel.0, "ABCD").await.unwrap_err();
+    assert_eq!(two, Error::SeveralMessages(vec![0, 1]));
+    assert_eq!(
+        two.to_string(),
+        "several messages are called that: use more digits of the id, or an index: 0 or 1"
+    );
     let network = ada.client.networks().await.unwrap()[0];
     ada.client.create_channel(network, "plans").await.unwrap();
+    let two = ada.client.find_channel("plans").await.unwrap_err();
+    let other = ChannelId(channel.0.0 + 1);
+    assert_eq!(two, Error::SeveralChannels(vec![channel.0, other]));
     assert_eq!(
-        ada.client.find_channel("plans").await,
-        Err(Error::UnknownChannel),
-        "two are called that"
+        two.to_string(),
+        format!(
+            "several conversations are called that: use the number of one, {} or {}",
+            channel.0.0, other.0
+        )
     );
+    assert_eq!(ada.client.find_channel(&other.0.to_string()).await, Ok(other));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
