@@ -24,11 +24,14 @@ use waxwing_core::receipt::{Acknowledgement, Receipt};
 use waxwing_core::receipt_file::ReceiptFile;
 use waxwing_core::snapshot::{Ask, LogRow, Opening, Slot, WindowBlock};
 use waxwing_seal::identity::{Acceptance, CardAddress, DeviceCertificate, Known, Statement};
+use waxwing_seal::inbox::opening::{DeviceOpening, Opening as InboxOpening};
+use waxwing_seal::inbox::{Inbox, Post, Recipient, Taken, WholeWelcome};
 use waxwing_seal::{Content, StandIn};
 
 use crate::chance::Chance;
 
 mod identity;
+mod inboxes;
 mod sealed;
 mod snapshots;
 
@@ -106,6 +109,13 @@ formats! {
     "card address": identity::address => CardAddress,
     "card statement": identity::statement => Statement,
     "known keys": identity::known => Known,
+    "inbox opening": inboxes::opening => InboxOpening,
+    "device opening": inboxes::device_opening => DeviceOpening,
+    "inbox post": inboxes::post => Post,
+    "welcome": inboxes::welcome => WholeWelcome,
+    "taken request": inboxes::taken => Taken,
+    "recipient": inboxes::recipient => Recipient,
+    "inbox": inboxes::inbox => Inbox,
 }
 
 /// A hundred keys that could vote, ascending: computing one takes longer than encoding a block.

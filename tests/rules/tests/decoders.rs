@@ -6,6 +6,7 @@ use waxwing_core::codec::CodecError;
 use waxwing_core::limits::MAP_DEPTH_MAX;
 use waxwing_rules::chance::Chance;
 use waxwing_rules::values::{FORMATS, Format};
+use waxwing_seal::inbox::Link;
 use waxwing_seal::{Invitation, LinkError};
 
 /// Memory that reading may take: a value is at most a few times as large as its bytes, and the path of a map proof
@@ -129,6 +130,18 @@ fn link_has_an_answer(text: &str) -> Result<(), LinkError> {
     Ok(())
 }
 
+/// As above, for links of every kind.
+fn any_link_has_an_answer(text: &str) -> Result<(), LinkError> {
+    let link = Link::read(text)?;
+    let again = match &link {
+        Link::Channel(invitation) => invitation.link(),
+        Link::Person(person) => person.link(),
+        Link::Device(device) => device.link(),
+    };
+    assert_eq!(Link::read(&again).as_ref(), Ok(&link), "{text}");
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn random_bytes_have_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..600), chosen in 0..FORMATS.len()) {
@@ -159,5 +172,6 @@ proptest! {
     #[test]
     fn any_text_has_an_answer_as_a_link(text in "(waxwing:)?[ -~]{0,80}(#[A-Za-z0-9_-]{0,80})?") {
         let _ = link_has_an_answer(&text);
+        let _ = any_link_has_an_answer(&text);
     }
 }

@@ -1,10 +1,12 @@
 //! Random values of what stands inside an envelope's body, and beside it in the client's store.
 
+use waxwing_core::chunk::ChunkId;
 use waxwing_core::codec::{Decode, put_count};
 use waxwing_core::envelope::KeepFor;
 use waxwing_core::hash::Hash;
-use waxwing_core::keys::LogId;
+use waxwing_core::keys::{LogId, NodeId};
 use waxwing_seal::content::{EraseSalt, Meant, Mention, Receipt, Text, Unknown, Watermark, Words};
+use waxwing_seal::file::{FileKey, Manifest, levels};
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::{Content, ContentId, DeviceId, Kind, StandIn, View};
 
@@ -45,9 +47,27 @@ fn receipt(chance: &mut Chance) -> Receipt {
     Receipt::new(watermarks).expect("no two logs are one")
 }
 
+/// Of a file of at most eight pieces, or one whose ids are a list.
+fn manifest(chance: &mut Chance) -> Manifest {
+    let length = chance.number() % 3_000_000;
+    let levels = levels(length).expect("three megabytes are no large file");
+    let ids = levels.last().map_or(0, |level| u64::from(level.pieces()));
+    Manifest {
+        name: text(chance),
+        media_type: text(chance),
+        length,
+        hash: Hash(chance.array()),
+        key: FileKey::from_bytes(chance.array()),
+        kept_until_ms: chance.number(),
+        holders: chance.list(0, 3, |chance| NodeId(chance.array())),
+        chunks: chance.list(ids, 0, |chance| ChunkId(chance.array())),
+        words: words(chance),
+    }
+}
+
 fn kind(chance: &mut Chance) -> Kind {
     let id = ContentId(chance.array());
-    match chance.below(8) {
+    match chance.below(9) {
         0 => Kind::Text(words(chance)),
         1 => Kind::Reply {
             to: id,
@@ -66,6 +86,7 @@ fn kind(chance: &mut Chance) -> Kind {
         6 => Kind::Timer {
             keep_for: *chance.pick(&KeepFor::ALL),
         },
+        7 => Kind::Attachment(Box::new(manifest(chance))),
         _ => {
             let number = 11 + u16::from_be_bytes(chance.array()) % 1000;
             let payload = chance.list(0, 20, Chance::byte);

@@ -163,10 +163,7 @@ fn contents(cases: &mut Cases) {
         ),
         ("a text that means two", meaning_two()),
         ("a receipt", Kind::Receipt(receipt())),
-        (
-            "a receipt for the view alone",
-            Kind::Receipt(Receipt::default()),
-        ),
+        ("a receipt for the view alone", Kind::Receipt(Receipt::default())),
         (
             "a timer",
             Kind::Timer {
@@ -246,8 +243,20 @@ fn broken_kinds(cases: &mut Cases) {
     };
     let (bad, long) = ("Codec(BadValue)", "Codec(TooLong)");
     refuse(bad, "no list of mentions is empty", meaning_two(), 86, &[0; 4]);
-    refuse(long, "a text means at most 64", meaning_two(), 86, &65_u32.to_be_bytes());
-    refuse(bad, "a mention ends in its text", meaning_two(), 37, &5_u32.to_be_bytes());
+    refuse(
+        long,
+        "a text means at most 64",
+        meaning_two(),
+        86,
+        &65_u32.to_be_bytes(),
+    );
+    refuse(
+        bad,
+        "a mention ends in its text",
+        meaning_two(),
+        37,
+        &5_u32.to_be_bytes(),
+    );
     refuse(bad, "a mention has a range", meaning_two(), 37, &[0; 4]);
     refuse(bad, "mentions do not overlap", meaning_two(), 41, &6_u32.to_be_bytes());
     refuse(bad, "a device or an account is meant", meaning_two(), 33, &[3]);
@@ -261,8 +270,16 @@ fn broken_kinds(cases: &mut Cases) {
         refuse(rule, name, Kind::Receipt(receipt()), from_end, &with);
     }
     let count = 17_u32.to_be_bytes();
-    refuse(long, "a receipt is about 16 logs at most", Kind::Receipt(receipt()), 100, &count);
-    let timer = Kind::Timer { keep_for: KeepFor::Week };
+    refuse(
+        long,
+        "a receipt is about 16 logs at most",
+        Kind::Receipt(receipt()),
+        100,
+        &count,
+    );
+    let timer = Kind::Timer {
+        keep_for: KeepFor::Week,
+    };
     refuse(bad, "a timer is one of five", timer, 4, &8_u32.to_be_bytes());
 }
 
@@ -444,9 +461,13 @@ fn invitations(cases: &mut Cases) {
         &format!("{other}#{behind}"),
     );
     let mut newer = framed(&open_fields("192.0.2.7:7400", 1));
-    newer[0] = 2;
+    newer[0] = 4;
     let newer = format!("waxwing:{}#{behind}", URL_SAFE_NO_PAD.encode(newer));
-    refuse("UnknownVersion(2)", "the version of a link is 1", &newer);
+    refuse(
+        "UnknownVersion(4)",
+        "the version of a link is 1, or that of another kind",
+        &newer,
+    );
     let crowd = link(&open_fields("192.0.2.7:7400", 9), &hidden);
     refuse("Malformed(TooLong)", "a link names at most eight nodes", &crowd);
     let nowhere = link(&open_fields("192.0.2.7", 1), &hidden);

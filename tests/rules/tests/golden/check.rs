@@ -18,7 +18,7 @@ use waxwing_core::verdict::Verdict;
 use waxwing_rules::values::FORMATS;
 
 use crate::case::{Outcome, hex};
-use crate::{check_follow, check_identity, check_proof, check_seal};
+use crate::{check_file, check_follow, check_identity, check_inbox, check_proof, check_seal};
 
 /// What a case gives, read as what the check needs.
 pub(crate) struct Given<'a>(pub(crate) &'a Value);
@@ -149,7 +149,9 @@ pub(crate) fn run(check: &str, given: &Value) -> Outcome {
         _ => check_proof::run(check, given)
             .or_else(|| check_follow::run(check, given))
             .or_else(|| check_seal::run(check, given))
+            .or_else(|| check_file::run(check, given))
             .or_else(|| check_identity::run(check, given))
+            .or_else(|| check_inbox::run(check, given))
             .unwrap_or_else(|| panic!("no such check: {check}")),
     }
 }

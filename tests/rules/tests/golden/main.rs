@@ -15,12 +15,16 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod attachments;
 mod bodies;
+mod by_hand;
 mod cards;
 mod case;
 mod check;
+mod check_file;
 mod check_follow;
 mod check_identity;
+mod check_inbox;
 mod check_proof;
 mod check_seal;
 mod committees;
@@ -28,6 +32,9 @@ mod envelopes;
 mod follows;
 mod heads;
 mod identities;
+mod inbox_answers;
+mod inbox_papers;
+mod inboxes;
 mod ledgers;
 mod maps;
 mod pinned;
@@ -56,7 +63,7 @@ fn is_writing() -> bool {
 type Made = (&'static str, fn() -> Cases);
 
 /// Every file.
-const FILES: [Made; 26] = [
+const FILES: [Made; 28] = [
     ("hashes", primitives::hashes),
     ("signatures", primitives::signatures),
     ("trees", trees::cases),
@@ -83,6 +90,8 @@ const FILES: [Made; 26] = [
     ("seal", bodies::cases),
     ("identity", identities::cases),
     ("card", cards::cases),
+    ("inbox", inboxes::cases),
+    ("file", attachments::cases),
 ];
 
 fn computed(name: &str) -> File {
