@@ -250,8 +250,8 @@ fn one_of(f: &mut fmt::Formatter<'_>, numbers: impl ExactSizeIterator<Item: fmt:
 fn no_such_change(f: &mut fmt::Formatter<'_>, newest: i64) -> fmt::Result {
     write!(
         f,
-        "the newest change of this home is {newest}: that number comes from another home, or this one was put back from a \
-         copy; read it from its beginning"
+        "the newest change of this home is {newest}: that number comes from another home, or this one was put back from \
+         a copy; read it from its beginning"
     )
 }
 
