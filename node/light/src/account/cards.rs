@@ -47,7 +47,7 @@ pub(super) fn follow(
     let (seed, opening) = match right {
         Right::Read => (None, None),
         Right::Write(seed) => (Some(seed), None),
-        Right::Begin(seed, opening) => (Some(seed), Some(opening)),
+        Right::Begin(seed, opening) => (Some(seed), Some(*opening)),
     };
     // What signs on the log, if this device may; the row of a log that is only read holds nothing secret.
     let log_seed = seed.as_ref().map(|seed| seed.keys(network).log_key().seed());
@@ -89,7 +89,7 @@ pub(super) enum Right {
     /// Write on it.
     Write(CardSeed),
     /// Begin it, once the move to it is final.
-    Begin(CardSeed, Statement),
+    Begin(CardSeed, Box<Statement>),
 }
 
 /// Follows the first card of this home's account on a ledger, to write on it.
@@ -118,12 +118,14 @@ pub(crate) fn follow_contact(
     Ok(())
 }
 
-/// Where the account's card is, for whoever is met; `None` while there is none.
-pub(crate) fn own_address(connection: &Connection, network: Hash) -> Result<Option<CardAddress>, StoreError> {
-    let present = own_card(connection, network)?;
-    Ok(present
-        .filter(|(_, card)| card.number().is_some())
-        .map(|(row, _)| row.address))
+/// Where the account's card is, for whoever is met. It begins with the first of them, if the 24 words are here; its opening
+/// is on its way then. `None` where there is none and none can be.
+pub(crate) fn own_address(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<Option<CardAddress>, Error> {
+    match begin(tx, network, now) {
+        Ok(_) | Err(Error::Account(AccountError::RootOnPaper)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(own_card(tx, network)?.map(|(row, _)| row.address))
 }
 
 /// The card that the account stands on now, as far as this device knows.

@@ -216,7 +216,7 @@ impl Client {
             let moved = hand.move_on(&card, &[device], None);
             let (farewell, next) = moved.map_err(AccountError::Void)?;
             let address = next.seed.address(network);
-            let right = Right::Begin(next.seed, next.opening);
+            let right = Right::Begin(next.seed, Box::new(next.opening));
             cards::follow(tx, network, row.account, address, right, now)?;
             cards::post(tx, &row, &farewell, now)
         })

@@ -155,7 +155,7 @@ mod tests {
         let mut card = open_card();
         assert_eq!(next(&card, 1, Root::OnPaper, &[], NOW), Some(Due::Publish));
         let first = published(&mut card, 1, 0);
-        let after = |ms| next(&card, 1, Root::OnPaper, &[first.clone()], NOW + ms);
+        let after = |ms| next(&card, 1, Root::OnPaper, core::slice::from_ref(&first), NOW + ms);
         assert_eq!(after(0), None);
         assert_eq!(after(7 * DAY_MS - 1), None);
         assert_eq!(after(7 * DAY_MS), Some(Due::Publish));

@@ -80,7 +80,7 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
         name: Name::new(name)?,
         note: Note::new(asked.note.as_str())?,
         key_package: KeyPackage::new(offered).ok_or(StoreError::Damaged)?,
-        card: account::cards::own_address(tx, network)?,
+        card: account::cards::own_address(tx, network, now)?,
     };
     let (mail, inbox) = open
         .ask(&myself, asking, KEPT, &mut chance::fill)

@@ -173,7 +173,7 @@ impl Client {
                     purpose: purpose.clone(),
                     expires_ms,
                     uses: inviting.uses,
-                    card: account::cards::own_address(tx, network)?,
+                    card: account::cards::own_address(tx, network, now)?,
                 };
                 let opened = Inbox::open(network, &myself, terms, &mut chance::fill).map_err(Error::Post)?;
                 let (inbox, sealed) = opened;

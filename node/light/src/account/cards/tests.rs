@@ -200,7 +200,7 @@ async fn contacts_read_the_card_and_follow_it_when_it_moves() {
         .client
         .core
         .store()
-        .read(|tx| own_address(tx, network))
+        .write(|tx| own_address(tx, network, 1))
         .unwrap()
         .unwrap();
     ben.client
