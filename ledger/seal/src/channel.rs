@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The network is part of the derivation, so that one secret used on two networks gives two logs that nobody can link.
-//! [`EpochKeys`] is the seam: group encryption will fill it from its exporter instead. `// SPEC 22.1`
+//! [`EpochKeys`] is the seam: groups fill it from their exporter instead. `// SPEC 22.1`
 
 use core::fmt;
 
@@ -53,7 +53,7 @@ impl ChannelSecret {
         &self.0
     }
 
-    /// The keys of one epoch. Before groups exist a channel has epoch 0 for ever.
+    /// The keys of one epoch. A channel that is made from a link alone has epoch 0 for ever.
     #[must_use]
     pub fn epoch_keys(&self, network: Hash, epoch: u64) -> EpochKeys {
         let epoch = epoch.to_be_bytes();

@@ -2,8 +2,8 @@
 //!
 //! Whatever stands here ties the content to the **binding**: the terms that the envelope states in the open. Else any
 //! member, who holds the log key like all others, could take a body off the ledger and post it again under other terms:
-//! erasable by somebody else, expiring tomorrow, or never. Today [`crate::StandIn`] signs the binding; group encryption
-//! will carry it as authenticated data.
+//! erasable by somebody else, expiring tomorrow, or never. [`crate::StandIn`] signs the binding; groups
+//! carry it as authenticated data.
 
 use core::fmt;
 

@@ -7,17 +7,17 @@
 //! layer 1  Envelope      what a node sees (waxwing-core)
 //! ```
 //!
-//! A channel is made from one random secret that travels in an [`Invitation`]. [`ChannelSecret::epoch_keys`] turns it
-//! into the key that *is* the log and the key of the outer seal; group encryption will produce the same [`EpochKeys`]
-//! and take the place of [`StandIn`], and layers 1, 2 and 4 will not notice. Until then, said plainly: there is no
-//! forward secrecy, names are as claimed, and anybody who has the link is in.
+//! A [`group`] has all four layers for each of its epochs: its exporter gives the [`EpochKeys`], the key that *is* the log and
+//! the key of the outer seal. A channel that is made from a link alone has one random secret that travels in an
+//! [`Invitation`]; [`ChannelSecret::epoch_keys`] turns it into the same two keys, and [`StandIn`] stands in layer 3. Said
+//! plainly: there is no forward secrecy in it, names are as claimed, and anybody who has the link is in.
 //!
 //! Everything here is pure: randomness and stored state are arguments, nothing reads a clock; what the library behind
 //! [`group`] does beyond that is said there. What came from other
 //! people goes through [`display`] before it meets a screen.
 //!
 //! Read in this order: [`channel`], [`content`], [`engine`], [`standin`], [`sealer`], [`invitation`], [`display`]; then
-//! [`identity`]: who somebody is; then [`group`]: what will stand where the stand-in stands.
+//! [`identity`]: who somebody is; then [`group`] and [`inbox`]: how people get together.
 
 pub mod channel;
 pub mod content;

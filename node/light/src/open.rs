@@ -158,7 +158,7 @@ fn in_savepoint(
         Body::Expired | Body::Withheld => return Ok(Outcome::Withheld),
     };
     let before = sealer.engine().clone();
-    // Group encryption keeps its state in this database: a failed opening must leave nothing of itself behind.
+    // A failed opening leaves nothing of itself behind.
     let savepoint = tx.savepoint()?;
     match sealer.open(&entry.signed.header, body) {
         Ok(opened) => {
