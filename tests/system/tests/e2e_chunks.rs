@@ -210,6 +210,7 @@ async fn a_full_node_says_so_before_and_after_a_restart_and_takes_a_piece_twice_
     );
     let status = json(waxwing(node.home()).args(["node", "status"]));
     assert_eq!(number(&status, "/page/chunks/chunks"), 7, "{status}");
+    assert_eq!(number(&status, "/attachments/days"), 30, "also for who is not on its machine");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -254,7 +255,7 @@ async fn what_the_disk_changed_is_not_served_and_what_is_over_is_gone() {
     fs::write(&file, &bytes).unwrap();
     assert!(!caller.is_served(1).await, "one bit is another");
     assert_eq!(node.figure("waxwing_chunk_gets_total{outcome=\"damaged\"}"), 1);
-    assert!(node.process().so_far().contains("WX-3007"));
+    node.process().line_with("WX-3007");
     caller.put(1).await.unwrap();
     // Half of it, as a disk that lies about having written leaves it.
     fs::write(&file, bytes.get(..1000).unwrap()).unwrap();

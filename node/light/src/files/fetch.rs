@@ -71,7 +71,7 @@ impl Sources {
     pub(super) async fn chunk(&self, id: ChunkId) -> Result<Opaque, Error> {
         let order = self.asked().order.clone();
         for node in &order {
-            let ask = |peer: crate::peer::Peer| async move { peer.get_chunk(&self.keys, id).await };
+            let ask = |peer: crate::peer::Peer| async move { peer.fetch_chunk(&self.keys, id).await };
             match patiently(&self.core, self.network, node, ask).await {
                 Ok(chunk) => return Ok(chunk),
                 Err(fault) => self.ask_last(node.id(), fault).await?,

@@ -22,7 +22,7 @@ impl Peer {
 
     /// A chunk, held against its id. [`Refusal::UnknownChunk`](waxwing_net::wire::Refusal::UnknownChunk) if the node does
     /// not have it, or not any more.
-    pub(crate) async fn get_chunk(&self, keys: &HashKeys, id: ChunkId) -> Result<Opaque, Fault> {
+    pub(crate) async fn fetch_chunk(&self, keys: &HashKeys, id: ChunkId) -> Result<Opaque, Fault> {
         let bytes = answer!(self.ask(Request::GetChunk { id }).await?, Response::GetChunk(bytes) => bytes);
         if id.names(keys, &bytes) {
             Ok(bytes)

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use waxwing_net::quic::{CloseCode, Closed, Connection, Dialer, RequestError, Shown};
-use waxwing_net::wire::{Hindrance, Progress, Request, Response, Retention, Role, Status, Submitters};
+use waxwing_net::wire::{
+    ChunkTerms, Hindrance, Progress, Refusal, Request, Response, Retention, Role, Status, Submitters,
+};
 use waxwing_node::NodeAddress;
 use waxwing_seal::display::display_safe;
 
@@ -32,7 +34,8 @@ pub(super) fn status(watch: bool, place: &Place, home: &Home, output: &Output) -
     alone(async {
         let connection = call(&address).await?;
         let mut last = ask(&connection).await?;
-        tell(&last, &address, http, &connection, output)?;
+        let offer = offer(&address).await;
+        tell((&last, offer), &address, http, &connection, output)?;
         if !watch {
             return Ok(0);
         }
@@ -41,7 +44,7 @@ pub(super) fn status(watch: bool, place: &Place, home: &Home, output: &Output) -
             let status = ask(&connection).await?;
             if status != last {
                 let line = format!("{}  {}", clock::local(clock::now_ms()), progress_line(&status));
-                output.result("node.status", as_json(&status, &address, None), &line)?;
+                output.result("node.status", as_json(&status, &address), &line)?;
                 last = status;
             }
         }
@@ -160,12 +163,55 @@ async fn ask(connection: &Connection) -> Result<Status, Failure> {
     }
 }
 
+/// What the node offers to keep of attachments; `None` if it does not say. On a connection of its own: a node that is older
+/// than the question ends it.
+async fn offer(address: &NodeAddress) -> Option<Offer> {
+    let connection = call(address).await.ok()?;
+    match connection.request(&Request::ChunkTerms, PATIENCE).await {
+        Ok(Response::ChunkTerms(terms)) => Some(Offer::Terms(terms)),
+        Err(RequestError::Refused(Refusal::NoChunks)) => Some(Offer::Nothing),
+        _ => None,
+    }
+}
+
+/// What a node offers to keep.
+#[derive(Clone, Copy)]
+enum Offer {
+    Nothing,
+    Terms(ChunkTerms),
+}
+
+impl Offer {
+    fn line(self) -> String {
+        match self {
+            Self::Nothing => "none are kept".to_owned(),
+            Self::Terms(terms) => format!(
+                "kept for at most {}, {} of {} free",
+                count(terms.days.into(), "day", "days"),
+                bytes(terms.free_bytes),
+                bytes(terms.quota_bytes)
+            ),
+        }
+    }
+
+    fn as_json(self) -> Value {
+        match self {
+            Self::Nothing => json!({ "quota_bytes": 0 }),
+            Self::Terms(terms) => json!({
+                "quota_bytes": terms.quota_bytes,
+                "free_bytes": terms.free_bytes,
+                "days": terms.days,
+            }),
+        }
+    }
+}
+
 fn other_answer() -> Failure {
     Failure::failed("the node answered something else than was asked; use another node")
 }
 
 fn tell(
-    status: &Status,
+    (status, offer): (&Status, Option<Offer>),
     address: &NodeAddress,
     http: Option<SocketAddr>,
     connection: &Connection,
@@ -205,6 +251,7 @@ fn tell(
             format!("{:.1} ms", connection.round_trip().as_secs_f64() * 1000.0),
         ),
     ];
+    facts.extend(offer.map(|offer| ("attachments", offer.line())));
     let policy = display_safe(&access.policy);
     if !policy.is_empty() {
         facts.push(("operator", policy.into_owned()));
@@ -213,11 +260,12 @@ fn tell(
     let page: Option<Value> = page.and_then(|page| serde_json::from_str(&page.text).ok());
     facts.extend(page.iter().flat_map(from_page));
     let heading = format!("{} at {}:{}", role(status), address.host, address.port);
-    output.result(
-        "node.status",
-        as_json(status, address, page),
-        &output.facts(&heading, &facts),
-    )
+    let mut value = as_json(status, address);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("attachments".to_owned(), offer.map_or(Value::Null, Offer::as_json));
+        fields.insert("page".to_owned(), page.unwrap_or_default());
+    }
+    output.result("node.status", value, &output.facts(&heading, &facts))
 }
 
 const fn role(status: &Status) -> &'static str {
@@ -262,12 +310,11 @@ fn from_page(page: &Value) -> Vec<(&'static str, String)> {
             ),
         ),
         (
-            "attachments",
-            attachments(
-                number("/chunks/chunks"),
-                number("/chunks/used_bytes"),
-                number("/chunks/quota_bytes"),
-                number("/chunks/days"),
+            "attached",
+            format!(
+                "{} in {}",
+                count(number("/chunks/chunks"), "piece", "pieces"),
+                bytes(number("/chunks/used_bytes"))
             ),
         ),
     ];
@@ -298,20 +345,6 @@ fn from_page(page: &Value) -> Vec<(&'static str, String)> {
         facts.push(("halted", halted.to_owned()));
     }
     facts
-}
-
-/// Pieces of attachments that the node keeps beside the ledger.
-fn attachments(pieces: u64, used: u64, quota: u64, days: u64) -> String {
-    if pieces == 0 && quota == 0 {
-        return "none are kept".to_owned();
-    }
-    format!(
-        "{} in {} of {}, for at most {}",
-        count(pieces, "piece", "pieces"),
-        bytes(used),
-        bytes(quota),
-        count(days, "day", "days")
-    )
 }
 
 /// Another validator, as this one sees it.
@@ -345,8 +378,9 @@ fn evidence(piece: &Value) -> (&'static str, String) {
     ("evidence", text)
 }
 
-/// `page` is what the node shows on its own machine, `null` for nodes elsewhere.
-fn as_json(status: &Status, address: &NodeAddress, page: Option<Value>) -> Value {
+/// `page` is what the node shows on its own machine, `null` for nodes elsewhere; `attachments` what it offers to keep of them,
+/// `null` if it does not say.
+fn as_json(status: &Status, address: &NodeAddress) -> Value {
     let (state, done, target) = match status.progress {
         Progress::Downloading { have, target } => ("downloading", have, target),
         Progress::Verifying { verified, target } => ("verifying", verified, target),
@@ -366,7 +400,8 @@ fn as_json(status: &Status, address: &NodeAddress, page: Option<Value>) -> Value
         "quota_bytes": status.access.quota_bytes,
         "policy": &*status.access.policy,
         "software": &*status.software,
-        "page": page,
+        "attachments": null,
+        "page": null,
     })
 }
 
