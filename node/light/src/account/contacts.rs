@@ -58,6 +58,8 @@ pub enum ContactError {
     Unknown,
     /// It is the account of this home.
     Oneself,
+    /// Somebody who had been compared has keys that no sound account can have.
+    KeysChanged,
     /// There are as many as a home has room for.
     TooMany,
     /// The name or reason is too long.
@@ -72,6 +74,10 @@ impl fmt::Display for ContactError {
         match self {
             Self::Unknown => f.write_str("no contact, or more than one, is called that: list them, and use the number"),
             Self::Oneself => f.write_str("this is the account of this home: nobody is their own contact"),
+            Self::KeysChanged => f.write_str(
+                "somebody here whom you had compared has other keys now, as no sound account can have them: look at your \
+                 contacts, and compare again before you go on",
+            ),
             Self::TooMany => f.write_str("this home has as many contacts as it can keep: forget one"),
             Self::TooLong { most } => write!(f, "it is longer than {most} bytes: say it in fewer words"),
         }
@@ -208,6 +214,23 @@ pub(crate) fn meet(
     }
     rows::update(connection, &contact)?;
     Ok(contact.id)
+}
+
+/// Whether something may be said to these accounts. // SPEC 26.8
+///
+/// # Errors
+/// [`ContactError::KeysChanged`] if one of them has to be compared again.
+pub(crate) fn may_say(connection: &Connection, to: impl Iterator<Item = AccountId>) -> Result<(), Error> {
+    let stopped = rows::stopped(connection)?;
+    if stopped.is_empty() {
+        return Ok(());
+    }
+    for account in to {
+        if stopped.contains(&account) {
+            return Err(ContactError::KeysChanged.into());
+        }
+    }
+    Ok(())
 }
 
 /// Whether this person blocked an account. Whoever was never met is not blocked.

@@ -26,6 +26,7 @@ pub(crate) fn seal(
 ) -> Result<Outgoing, Error> {
     let myself = account::myself(tx, channel.network, now)?;
     let mut group = load(tx, channel)?;
+    account::contacts::may_say(tx, group.members().into_iter().map(|member| member.account))?;
     let sealed = mls::lend(tx, |provider| {
         group.seal(provider, &myself, content, Keeping::Erasable(keep_for))
     });

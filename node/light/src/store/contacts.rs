@@ -196,6 +196,16 @@ pub(crate) fn set_keys(connection: &Connection, id: ContactId, keys: &KeysRow) -
     Ok(())
 }
 
+/// Those whose keys changed so that nothing is sent to them: nobody, almost always.
+pub(crate) fn stopped(connection: &Connection) -> Result<Vec<AccountId>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT DISTINCT contact.account FROM contact_keys JOIN contact ON contact.id = contact_keys.contact
+         WHERE contact_keys.seen IS NOT NULL",
+    )?;
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|account| Ok(AccountId(hash(&account?)?.0))).collect()
+}
+
 /// Something that became of a person's keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ChangeRow {

@@ -180,7 +180,11 @@ async fn keys_that_no_sound_account_can_have_stop_the_sending_to_whom_had_been_c
     client.note_compared(ben).await.unwrap();
     see(ben, keys(0, &[]), 7);
     assert_eq!(shown(&client, ben).await.standstill, Standstill::KeysChanged);
+    let to = |accounts: &[AccountId]| store.read(|tx| may_say(tx, accounts.iter().copied()));
+    assert_eq!(refused(to(&[EVE, BEN])), ContactError::KeysChanged);
+    assert_eq!(to(&[EVE]), Ok(()), "others are not concerned");
     client.note_compared(ben).await.unwrap();
+    assert_eq!(to(&[EVE, BEN]), Ok(()));
     let view = shown(&client, ben).await;
     assert!(view.standstill == Standstill::None && view.compared_ms.is_some());
 }
