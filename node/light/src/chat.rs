@@ -14,6 +14,7 @@ use waxwing_seal::{Content, ContentId, Keeping, Kind};
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::groups::names;
 use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
 use crate::message::{ChannelId, Exception, Ladder, MessageId, MessageView, Quote};
 use crate::reach::is_seen_by_all;
@@ -349,7 +350,10 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
     let Some(content) = &row.content else {
         let mut view = MessageView::of(row);
         if let (Some(author), Some(device), Some(_)) = (&mut view.author, row.device, &row.event) {
-            author.name = messages::name_of(tx, row.channel, device)?.unwrap_or_default();
+            author.name = names::of(tx, row.channel, row.account, device)?.unwrap_or_default();
+        }
+        if let Some(event) = &mut view.event {
+            names::look_up(tx, row.channel, event)?;
         }
         return Ok(view);
     };

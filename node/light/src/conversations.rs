@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::client::Client;
 use crate::error::Error;
 use crate::message::{ChannelId, ChannelView, begins, log_name};
-use crate::store::channels::{Channel, NotAdded};
+use crate::store::channels::{Channel, ChannelKind, NotAdded};
 use crate::store::{channels, manners, networks, unread, waiting};
 use crate::{chance, join, trust};
 
@@ -138,8 +138,10 @@ impl Client {
                         created_ms: channel.created,
                         network: channel.network.to_string(),
                         log: log_name(channel.log()),
-                        entries: channel.state.length(),
-                        proven: channel.proven.map(|proven| proven.length),
+                        group: channel.kind == ChannelKind::Group,
+                        closed: !channel.is_live,
+                        entries: channel.next_number(),
+                        proven: channel.proven.map(|proven| channel.base.saturating_add(proven.length)),
                         waiting,
                         unread: unread.messages,
                         mentioned: unread.mentioned,

@@ -412,8 +412,12 @@ pub struct ChannelView {
     pub created_ms: u64,
     /// The ledger it lives on.
     pub network: String,
-    /// Its log: names it everywhere.
+    /// Its log: names it everywhere. That of a group's present epoch: it changes with every epoch.
     pub log: String,
+    /// Whether it has members who come and go; else everybody with its link is in.
+    pub group: bool,
+    /// Whether this device is out of its group, or cannot follow it: nothing new is read or written.
+    pub closed: bool,
     /// Entries read and checked.
     pub entries: u64,
     /// Entries proven to exist at the last look.

@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::message::{MessageId, MessageView};
 use crate::reach::MemberReach;
-use crate::store::channels::{self, Channel};
+use crate::store::channels::{self, Channel, ChannelKind};
 use crate::store::manners::{self, Manner, is_seen_told};
 use crate::store::members;
 use crate::store::messages::{self, BodyState, Message, ViewCheck};
@@ -190,6 +190,7 @@ impl Case<'_> {
     fn checks(&self) -> Vec<Check> {
         vec![
             self.opened(),
+            self.certified(),
             self.terms(),
             self.counter(),
             self.log_signature(),
@@ -215,11 +216,7 @@ impl Case<'_> {
             ),
             check("person", Finding::NotDone, "nobody compared this device with a person"),
             check("hands", Finding::NotDone, "whose hands held the device cannot be known"),
-            check(
-                "forward-secrecy",
-                Finding::NotDone,
-                "there is none yet: whoever gets the channel's secret reads the past and the future",
-            ),
+            self.forward_secrecy(),
         ]
     }
 
@@ -239,6 +236,53 @@ impl Case<'_> {
             (BodyState::Expired, ..) => check(name, Finding::NotDone, "the time its author gave it has passed"),
             _ => check(name, Finding::NotDone, "its author erased it"),
         }
+    }
+
+    /// Whose device wrote it.
+    fn certified(&self) -> Check {
+        let name = "account";
+        match (self.channel.kind, self.message.account) {
+            (ChannelKind::Group, Some(account)) => check(
+                name,
+                Finding::Holds,
+                format!("account {account} certified the device, which was checked when it came into the group"),
+            ),
+            (ChannelKind::Group, None) => {
+                check(name, Finding::NotDone, "who wrote it is not known before it is opened")
+            }
+            _ => check(
+                name,
+                Finding::NotDone,
+                "everybody with the link is in: no account has to stand behind a device here",
+            ),
+        }
+    }
+
+    fn forward_secrecy(&self) -> Check {
+        let name = "forward-secrecy";
+        if self.channel.kind != ChannelKind::Group {
+            return check(
+                name,
+                Finding::NotDone,
+                "there is none in a channel by link: whoever gets its secret reads the past and the future",
+            );
+        }
+        let Some(signed) = self
+            .message
+            .signed
+            .as_ref()
+            .filter(|_| self.message.body == BodyState::Here)
+        else {
+            return check(name, Finding::NotDone, "it is not in the ledger yet, or does not open");
+        };
+        let says = if signed.header.log == self.channel.log() {
+            "its key was for it alone, and this device has forgotten it; what is said after the next change of the group is \
+             sealed with keys that those of today do not lead to"
+        } else {
+            "its epoch is over, and this device has forgotten the keys: whoever takes it finds none that opens the sealed \
+             body. That the other members' devices forget theirs, and what they keep of the words, is up to them"
+        };
+        check(name, Finding::Holds, says)
     }
 
     fn terms(&self) -> Check {

@@ -12,6 +12,7 @@
 
 pub(crate) mod change;
 pub(crate) mod event;
+pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod send;
 mod state;
@@ -41,7 +42,7 @@ pub struct MemberView {
     pub account: String,
     /// The device.
     pub device: String,
-    /// What it was called in its newest message here; hostile.
+    /// What it was called in its newest message here, else what this person knows its account as; hostile.
     pub name: Option<String>,
     /// Whether its account may remove, rename and appoint.
     pub admin: bool,
@@ -320,7 +321,7 @@ fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
         members.push(MemberView {
             account: member.account.to_string(),
             device: member.device.to_string(),
-            name: crate::store::messages::name_of(tx, channel.id, member.device)?,
+            name: names::of(tx, channel.id, Some(member.account), member.device)?,
             admin: group.charter().is_admin(member.account),
             own: member.device == own,
             leaving: leaving.contains(&member),

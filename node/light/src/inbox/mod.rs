@@ -238,6 +238,15 @@ impl Client {
         Ok(requests.into_iter().map(view_of_request).collect())
     }
 
+    /// How much of what this device put into inboxes is not final: as long as there is some, whoever was let in may still
+    /// wait for the answer.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn answers_waiting(&self) -> Result<u64, Error> {
+        Ok(self.core.read(|tx| inboxes::on_their_way(tx)).await?)
+    }
+
     /// Lets somebody in who asked.
     ///
     /// # Errors

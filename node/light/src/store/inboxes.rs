@@ -7,6 +7,7 @@ use waxwing_seal::identity::AccountId;
 use waxwing_seal::inbox::Taken;
 use zeroize::Zeroizing;
 
+use super::channels::ChannelKind;
 use super::{StoreError, hash};
 use crate::message::ChannelId;
 
@@ -99,6 +100,15 @@ pub(crate) fn invitations(connection: &Connection, leads: Option<ChannelId>) -> 
     )?;
     let rows = statement.query_map([leads.map(|leads| leads.0)], read_inbox)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What was put into inboxes and is not final: openings, requests and answers.
+pub(crate) fn on_their_way(connection: &Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM outbox JOIN channel ON channel.id = outbox.channel WHERE channel.kind NOT IN (?1, ?2)",
+    )?;
+    let conversations = (ChannelKind::Link.number(), ChannelKind::Group.number());
+    Ok(statement.query_row(conversations, |row| row.get(0))?)
 }
 
 /// How far a request is.

@@ -521,6 +521,22 @@ pub(crate) fn name_of(
     Ok(content.map(|content| content.name.as_str().to_owned()))
 }
 
+/// What an account's newest message of a conversation calls it, whichever device wrote it.
+pub(crate) fn name_of_account(
+    connection: &Connection,
+    channel: ChannelId,
+    account: AccountId,
+) -> Result<Option<String>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT content FROM message WHERE channel = ?1 AND account = ?2 AND content IS NOT NULL ORDER BY id DESC LIMIT 1",
+    )?;
+    let content: Option<Vec<u8>> = statement
+        .query_row((channel.0, &account.0), |row| row.get(0))
+        .optional()?;
+    let content = content.map(|bytes| Content::from_bytes(&bytes)).transpose()?;
+    Ok(content.map(|content| content.name.as_str().to_owned()))
+}
+
 /// One message.
 pub(crate) fn load(connection: &Connection, message: MessageId) -> Result<Option<Message>, StoreError> {
     Ok(select(connection, "WHERE id = ?1", [message.0])?.pop())
@@ -608,7 +624,7 @@ pub(crate) fn changed(
     most: u32,
 ) -> Result<Vec<Message>, StoreError> {
     let rest = "WHERE changed > ?1 AND (?2 IS NULL OR channel = ?2) AND (event IS NULL OR log_index IS NOT NULL)
-        AND channel IN (SELECT id FROM channel WHERE kind <= 1) ORDER BY changed LIMIT ?3";
+        AND channel IN (SELECT id FROM channel WHERE kind IN (0, 1, 5)) ORDER BY changed LIMIT ?3";
     select(connection, rest, (after, channel.map(|channel| channel.0), most))
 }
 
@@ -620,7 +636,7 @@ pub(crate) fn change_before_last(
 ) -> Result<i64, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT changed FROM message WHERE (?1 IS NULL OR channel = ?1) AND (event IS NULL OR log_index IS NOT NULL)
-            AND channel IN (SELECT id FROM channel WHERE kind <= 1) ORDER BY changed DESC LIMIT 1 OFFSET ?2",
+            AND channel IN (SELECT id FROM channel WHERE kind IN (0, 1, 5)) ORDER BY changed DESC LIMIT 1 OFFSET ?2",
     )?;
     let found = statement.query_row((channel.map(|channel| channel.0), most), |row| row.get(0));
     Ok(found.optional()?.unwrap_or(0))

@@ -352,6 +352,7 @@ async fn why_lists_every_check_and_what_was_not_done() {
     assert_eq!(
         of(Finding::NotDone),
         [
+            "account",
             "anchor",
             "witnesses",
             "name",

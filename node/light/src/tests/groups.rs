@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::groups;
 use crate::message::BodyKind;
 use crate::store::{StoreError, channels};
+use crate::why::Finding;
 
 /// A person in a group.
 pub(super) struct Member {
@@ -193,7 +194,95 @@ async fn who_is_removed_reads_nothing_that_is_said_afterwards() {
         .iter()
         .filter_map(|view| view.event.as_ref())
         .find(|event| !event.removed.is_empty());
-    assert_eq!(removed.unwrap().removed[0].account, ben.to_string());
+    let removed = removed.unwrap();
+    assert_eq!(removed.removed[0].account, ben.to_string());
+    assert!(removed.left.is_empty(), "he did not wish to go");
+    // He never wrote, and nobody has met him.
+    assert_eq!(removed.names.get(&ben.to_string()), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_says_whose_device_it_was_and_what_forgetting_keys_gives() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let members = group(&world, &node, &["Ada", "Ben"]).await;
+    let said = members[1].say("sealed for two").await;
+    all_refresh(&members).await;
+    let ben = members[1].account().await.to_string();
+    let (ada, words) = (&members[0], "sealed for two");
+    let heard = ada.client().read(ada.channel, Range::Last(10)).await.unwrap();
+    let heard = heard
+        .iter()
+        .find(|view| view.text.as_deref() == Some(words))
+        .unwrap()
+        .id;
+    let says = async |member: &Member, message, name: &str| {
+        let why = member.client().why(message).await.unwrap();
+        let check = why.checks.into_iter().find(|check| check.check == name).unwrap();
+        (check.result, check.says)
+    };
+    let (result, account) = says(ada, heard, "account").await;
+    assert_eq!((result, account.contains(&ben)), (Finding::Holds, true), "{account}");
+    let (result, now) = says(ada, heard, "forward-secrecy").await;
+    assert_eq!((result, now.contains("for it alone")), (Finding::Holds, true), "{now}");
+    ada.client().rename_group(ada.channel, "later").await.unwrap();
+    all_refresh(&members).await;
+    for (member, message) in [(ada, heard), (&members[1], said)] {
+        let (result, later) = says(member, message, "forward-secrecy").await;
+        assert_eq!(
+            (result, later.contains("epoch is over")),
+            (Finding::Holds, true),
+            "{later}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_what_a_change_did_and_what_those_are_called_whom_it_is_about() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let members = group(&world, &node, &["Ada", "Ben", "Cleo"]).await;
+    all_refresh(&members).await;
+    for member in &members {
+        member.say("here").await;
+        member.refresh().await;
+    }
+    all_refresh(&members).await;
+    let (ada, ben) = (&members[0], members[1].account().await);
+    ada.client().appoint(ada.channel, ben, true).await.unwrap();
+    all_refresh(&members).await;
+    ada.client().appoint(ada.channel, ben, false).await.unwrap();
+    all_refresh(&members).await;
+    members[1].client().leave_group(members[1].channel).await.unwrap();
+    let gone = async {
+        while ada.view().await.members.len() > 2 {
+            for member in &members {
+                member.client().clock().shift(10_000);
+            }
+            world.clock.shift(10_000);
+            all_refresh(&members).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap();
+    all_refresh(&members).await;
+    let cleo = &members[2];
+    let read = cleo.client().read(cleo.channel, Range::Last(100)).await.unwrap();
+    let events: Vec<_> = read
+        .into_iter()
+        .filter_map(|view| Some((view.author?.name, view.event?)))
+        .filter(|(_, event)| event.is_visible())
+        .collect();
+    let ben = ben.to_string();
+    let called = |event: &crate::groups::event::Event| event.names.get(&ben).cloned();
+    let (by, appointed) = &events[0];
+    assert_eq!((by.as_str(), &appointed.appointed), ("Ada", &vec![ben.clone()]));
+    assert_eq!(called(appointed).as_deref(), Some("Ben"));
+    assert_eq!(events[1].1.dismissed, [ben.as_str()]);
+    assert!(events[1].1.appointed.is_empty());
+    assert_eq!((events[2].0.as_str(), events[2].1.leaving), ("Ben", true));
+    let last = &events.last().unwrap().1;
+    assert_eq!(last.left, [last.removed[0].device.as_str()]);
+    assert_eq!(called(last).as_deref(), Some("Ben"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,7 @@ async fn founded(world: &Arc<World>, node: &TestNode, inviting: Inviting) -> (Pe
     let ada = Person::on("Ada", world, &[node]).await;
     let channel = ada.client.found_group(world.network(), "plans").await.unwrap();
     let invited = ada.client.invite_to_group(channel, inviting).await.unwrap();
+    assert_eq!(ada.client.answers_waiting().await, Ok(1), "the opening");
     ada.client.start();
     let opened = ada.client.settle(invited.opening, PATIENCE).await.unwrap();
     assert_eq!(opened.state, Ladder::Final);
@@ -72,6 +73,7 @@ async fn whoever_has_the_link_is_let_in_while_a_member_is_connected_and_messages
     })
     .await;
     assert_eq!(ada.client.requests().await.unwrap()[0].state, RequestState::LetIn);
+    assert_eq!(ada.client.answers_waiting().await, Ok(0), "Ben has his answer");
     // Neither inboxes nor what goes through them are conversations.
     assert_eq!(ben.client.channels().await.unwrap().len(), 1);
     assert_eq!(ada.client.channels().await.unwrap().len(), 1);
