@@ -21,6 +21,7 @@ pub mod files;
 mod frames;
 pub mod golden;
 mod identity;
+mod inbox;
 mod joining;
 pub mod order;
 pub mod proofs;

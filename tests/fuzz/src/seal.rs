@@ -16,9 +16,9 @@ use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name,
 use waxwing_seal::{ChannelSecret, Content, DeviceKey, Invitation, Keeping, NodeAddress, Sealer, StandIn};
 
 use crate::golden::GOLDEN;
-use crate::identity;
 use crate::script::{Script, seed};
 use crate::values::{again, answered};
+use crate::{identity, inbox};
 
 const GAMES: [fn(&[u8]); 8] = [
     content,
@@ -46,10 +46,9 @@ pub fn run(data: &[u8]) {
     let Some((chosen, bytes)) = data.split_first() else {
         return;
     };
-    let chosen = usize::from(*chosen) % (GAMES.len() + identity::GAMES.len());
-    match GAMES.get(chosen) {
-        Some(game) => game(bytes),
-        None => identity::GAMES[chosen - GAMES.len()](bytes),
+    let games = || GAMES.iter().chain(&identity::GAMES).chain(&inbox::GAMES);
+    if let Some(game) = games().nth(usize::from(*chosen) % games().count()) {
+        game(bytes);
     }
 }
 
@@ -266,5 +265,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let bodies = GOLDEN.bytes.iter().filter(|bytes| bytes.len() > 200);
     seeds.extend(bodies.take(20).map(|bytes| seed(RAW_BODY, bytes)));
     seeds.extend(identity::seeds(GAMES.len()));
+    seeds.extend(inbox::seeds(GAMES.len() + identity::GAMES.len()));
     seeds
 }
