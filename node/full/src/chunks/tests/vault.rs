@@ -44,6 +44,21 @@ fn as_many_are_taken_as_there_is_room_for_however_many_come_at_once() {
 }
 
 #[test]
+fn who_was_quicker_has_the_last_room_and_the_other_none() {
+    let place = Place::with_room(1);
+    let vault = place.open(NOON);
+    let until = day(NOON, 1);
+    // Somebody else comes between the question for a share and the room for it.
+    let slower = vault.put(&chunk(1), until, NOON, &mut |taken| {
+        assert_eq!(taken.free, COUNTED_BYTES_MIN);
+        put(&vault, 2, until, NOON).is_ok()
+    });
+    assert!(matches!(slower, Err(PutError::Full)), "{slower:?}");
+    assert_eq!((vault.level().chunks, vault.level().used_bytes), (1, place.room));
+    assert!(served(&vault, 2) && !served(&vault, 1));
+}
+
+#[test]
 fn the_same_chunk_put_by_many_at_once_is_kept_once_and_for_the_longest() {
     let place = Place::with_room(20);
     let vault = place.open(NOON);
