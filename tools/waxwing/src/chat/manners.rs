@@ -134,6 +134,24 @@ async fn timer(choice: &Timer, session: &Session<'_>) -> Done {
     carried.tell("chat.timer", output)
 }
 
+/// How far a member has come with the entry of a number: `bob holds it, has it, has read it`.
+pub(crate) fn member_says(member: &MemberReach, number: Option<u64>) -> String {
+    let name = if member.name.is_empty() {
+        "somebody who has not written".to_owned()
+    } else {
+        display_safe_name(&member.name)
+    };
+    let device = ids::hex_32(&member.device).map_or_else(String::new, |id| ids::short(Kind::Device, &id));
+    let reaches = |count: u64| number.is_some_and(|number| count > number);
+    let says = match (reaches(member.held), reaches(member.delivered), reaches(member.read)) {
+        (_, _, true) => "has read it, it says",
+        (_, true, false) => "got it, it says, and has not read it as far as that is told",
+        (true, false, false) => "holds it: its signed view proves so",
+        (false, false, false) => "has not shown that it holds it",
+    };
+    format!("{name} {device} {says}")
+}
+
 /// `messages disappear after 7 days`.
 pub(crate) fn timer_says(days: u32) -> String {
     match days {

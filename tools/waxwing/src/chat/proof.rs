@@ -6,6 +6,7 @@ use serde_json::json;
 use waxwing_light::{Check, Finding};
 use waxwing_seal::display::display_safe;
 
+use super::manners::member_says;
 use super::show::{self, Detail, json_of};
 use super::{Session, fault, find_message};
 use crate::files::{self, Readers};
@@ -23,6 +24,10 @@ pub(super) async fn why(message: &str, session: &Session<'_>) -> Done {
     text.push('\n');
     for check in &why.checks {
         text.push_str(&line(check, output));
+    }
+    for member in why.members.iter().filter(|member| !member.own) {
+        let says = member_says(member, why.message.log_index);
+        text.push_str(&format!("{}\n", output.wrapped(&says, SAYS)));
     }
     for said in &why.nodes {
         let node = ids::hex_32(&said.node).map_or_else(|| said.node.clone(), |node| output.id(Kind::Node, &node));

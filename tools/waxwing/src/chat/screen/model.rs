@@ -149,6 +149,8 @@ pub(super) enum Effect {
     Again(MessageId),
     /// Say something.
     Say(Say),
+    /// Everything of a channel up to this message was shown.
+    Shown(ChannelId, MessageId),
     /// Try a failed message again.
     Retry(MessageId),
     /// List the checks behind a message.
@@ -216,8 +218,10 @@ pub(super) struct Model {
     pub(super) channels: Vec<ChannelView>,
     /// Whether the channels have been listed.
     pub(super) is_listed: bool,
-    /// Messages of others that came since their channel was last open.
+    /// Messages of others that were not shown: as the store counts them, and those that came since it was asked.
     pub(super) unread: BTreeMap<ChannelId, u64>,
+    /// The newest message of a channel that was shown, as far as the store was told.
+    pub(super) shown: BTreeMap<ChannelId, MessageId>,
     /// The first of them, and the first that came while the channel is open.
     pub(super) marks: BTreeMap<ChannelId, u64>,
     pub(super) window: Option<Window>,
@@ -262,6 +266,7 @@ impl Model {
             channels: Vec::new(),
             is_listed: false,
             unread: BTreeMap::new(),
+            shown: BTreeMap::new(),
             marks: BTreeMap::new(),
             window: None,
             selected: None,

@@ -69,12 +69,39 @@ impl Model {
     fn on_channels(&mut self, channels: Vec<ChannelView>, effects: &mut Vec<Effect>) {
         self.channels = channels;
         self.is_listed = true;
+        self.count_unread();
         let is_open = self.open().is_some();
         if let (false, Some(first)) = (is_open, self.channels.first()) {
             self.switch(first.id, effects);
         }
         // A page may have waited for the length of the log.
         self.more(effects);
+    }
+
+    /// What the store counts, but for the channel whose end is on the screen.
+    fn count_unread(&mut self) {
+        let open = self.is_at_end().then(|| self.window.as_ref().map(|window| window.channel)).flatten();
+        let unread = self.channels.iter().filter(|channel| channel.unread > 0 && Some(channel.id) != open);
+        self.unread = unread.map(|channel| (channel.id, channel.unread)).collect();
+    }
+
+    /// Whether the newest messages of the open channel are on the screen.
+    fn is_at_end(&self) -> bool {
+        let window = self.window.as_ref();
+        self.selected.is_none() && window.is_some_and(|window| window.is_at_end() && !window.is_waiting())
+    }
+
+    /// Tells the store what was shown, as far as that is news.
+    fn tell_shown(&mut self, effects: &mut Vec<Effect>) {
+        if !self.is_at_end() {
+            return;
+        }
+        let Some(window) = &self.window else { return };
+        let (channel, newest) = (window.channel, window.rows().iter().map(|row| row.id).max());
+        if let Some(newest) = newest.filter(|newest| self.shown.get(&channel) < Some(newest)) {
+            self.shown.insert(channel, newest);
+            effects.push(Effect::Shown(channel, newest));
+        }
     }
 
     fn on_network(&mut self, view: NetworkView, evidence: usize) {
@@ -104,6 +131,10 @@ impl Model {
         (self.selected, self.aim) = (None, None);
         self.below = 0;
         self.unread.remove(&channel);
+        // Where reading goes on, if something is unread.
+        if let Some(first) = self.channel(channel).and_then(|channel| channel.first_unread) {
+            self.marks.insert(channel, first);
+        }
         let draft = self.drafts.remove(&channel);
         let draft = draft.unwrap_or_else(|| Writing::new(self.look));
         let written = std::mem::replace(&mut self.writing, draft);
@@ -137,6 +168,7 @@ impl Model {
             self.selected = aimed.map(|row| row.id);
         }
         self.settle(effects);
+        self.tell_shown(effects);
     }
 
     /// Asks for what is missing around the selection, and lets go of what is far from it.
@@ -202,6 +234,7 @@ impl Model {
             }
         }
         self.settle(effects);
+        self.tell_shown(effects);
     }
 
     /// What was not taken is put back where it was written; below what is being written there by now, if something is.

@@ -20,6 +20,7 @@ use super::when::Zone;
 use super::window::is_about;
 use super::work::said;
 use super::writing::Purpose;
+use crate::chat::manners::timer_says;
 use crate::chat::{Session, fault, find_channel};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -48,7 +49,11 @@ pub(super) async fn run(client: &Client, me: Me, session: &Session<'_>) -> Done 
                 None | Some(Typed::Quit) => break,
                 Some(typed) => room.act(typed).await?,
             },
-            view = changes.next() => room.news(&view.map_err(|error| fault(&error))?)?,
+            view = changes.next() => {
+                let view = view.map_err(|error| fault(&error))?;
+                room.news(&view)?;
+                room.heard(&view).await?;
+            }
             () = signals.next() => break,
         }
     }
@@ -205,6 +210,9 @@ impl Room<'_> {
             self.learn(view);
             self.output.text(&speak::message(view, &self.names, &self.zone))?;
         }
+        if let Some(newest) = views.iter().map(|view| view.id).max() {
+            self.client.mark_read(self.channel()?.id, newest).await?;
+        }
         Ok(())
     }
 
@@ -221,8 +229,17 @@ impl Room<'_> {
                 0 => String::new(),
                 waiting => format!(", {} to go out", count(waiting, "message is", "messages are")),
             };
+            let unread = match (channel.unread, channel.mentioned) {
+                (0, _) => String::new(),
+                (unread, 0) => format!(", {unread} unread"),
+                (unread, mentioned) => format!(", {unread} unread, {mentioned} of them for you"),
+            };
+            let timer = match channel.timer_days {
+                0 => String::new(),
+                days => format!(", {}", timer_says(days)),
+            };
             self.say(&format!(
-                "{}. {name}, {}{waiting}",
+                "{}. {name}, {}{unread}{waiting}{timer}",
                 channel.id.0,
                 count(channel.entries, "entry", "entries")
             ))?;
@@ -287,6 +304,15 @@ impl Room<'_> {
             return self.say(&self.about(view));
         }
         self.output.text(&speak::message(view, &self.names, &self.zone))
+    }
+
+    /// What was said of the open channel counts as read.
+    async fn heard(&self, view: &MessageView) -> Result<(), Failure> {
+        if self.open.as_ref().is_some_and(|open| open.id == view.channel) && !view.own {
+            let marked = self.client.mark_read(view.channel, view.id).await;
+            marked.map_err(|error| fault(&error))?;
+        }
+        Ok(())
     }
 
     fn about(&self, view: &MessageView) -> String {

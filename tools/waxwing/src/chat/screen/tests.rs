@@ -4,5 +4,6 @@ mod fixtures;
 mod keys;
 mod length;
 mod looks;
+mod manners;
 mod pictures;
 mod storm;

@@ -34,6 +34,47 @@ pub(super) fn folded(text: &str, width: usize, most: usize) -> Folded {
     Folded { lines, is_cut }
 }
 
+/// A line in pieces, each with whether it is marked.
+pub(super) type Marked = Vec<(String, bool)>;
+
+/// The first `most` lines of a text in pieces that are harmless already, and whether there are more. What is marked stays
+/// marked on whatever line it comes to stand.
+pub(super) fn folded_pieces(pieces: &[(String, bool)], width: usize, most: usize) -> (Vec<Marked>, bool) {
+    let (mut text, mut marked) = (String::new(), Vec::new());
+    for (piece, is_marked) in pieces {
+        let begin = text.len();
+        text.push_str(&narrow(piece));
+        if *is_marked {
+            marked.push(begin..text.len());
+        }
+    }
+    let folded = folded(&text, width, most);
+    // Lines are parts of the text, one behind the other, with nothing but space left out between them.
+    let (mut lines, mut at) = (Vec::new(), 0);
+    for line in folded.lines {
+        let rest = text.get(at..).unwrap_or_default();
+        let begin = rest.find(line.as_str()).map_or(at, |skipped| at + skipped);
+        at = begin + line.len();
+        lines.push(cut_at(&line, begin, &marked));
+    }
+    (lines, folded.is_cut)
+}
+
+/// A line that begins at a byte of its text, cut where what is marked begins and ends.
+fn cut_at(line: &str, begin: usize, marked: &[std::ops::Range<usize>]) -> Marked {
+    let end = begin + line.len();
+    let edges = marked.iter().flat_map(|range| [range.start, range.end]);
+    let mut cuts: Vec<usize> = edges.filter(|edge| (begin + 1..end).contains(edge)).collect();
+    cuts.extend([begin, end]);
+    cuts.sort_unstable();
+    let pairs = cuts.iter().zip(cuts.iter().skip(1));
+    let piece = |(from, to): (&usize, &usize)| {
+        let is_marked = marked.iter().any(|range| range.contains(from));
+        (line.get(from - begin..to - begin).unwrap_or_default().to_owned(), is_marked)
+    };
+    pairs.map(piece).filter(|(text, _)| !text.is_empty()).collect()
+}
+
 /// Our own words on lines.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let options = Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation);
@@ -103,6 +144,25 @@ mod tests {
     fn a_character_has_the_width_on_which_terminals_agree() {
         assert_eq!(folded("❤\u{fe0f}!", 9, 1).lines, ["❤!"]);
         assert_eq!(line_of("❤\u{fe0f}", 9, "…"), "❤");
+    }
+
+    #[test]
+    fn what_is_marked_stays_marked_wherever_its_line_is_broken() {
+        let pieces = |texts: &[(&str, bool)]| -> Vec<(String, bool)> {
+            texts.iter().map(|(text, is_marked)| ((*text).to_owned(), *is_marked)).collect()
+        };
+        let text = pieces(&[("@Ada is no name; ", false), ("@Ada Lovelace", true), (" is", false)]);
+        let (lines, is_cut) = folded_pieces(&text, 12, 9);
+        let expected = [
+            pieces(&[("@Ada is no", false)]),
+            pieces(&[("name; ", false), ("@Ada", true)]),
+            pieces(&[("Lovelace", true), (" is", false)]),
+        ];
+        assert_eq!((lines, is_cut), (expected.to_vec(), false));
+        let whole = pieces(&[("@Ada", true)]);
+        assert_eq!(folded_pieces(&whole, 40, 9).0, [whole]);
+        let long = pieces(&[("word\n", false), ("@Ada", true)]);
+        assert_eq!(folded_pieces(&long, 40, 1), (vec![pieces(&[("word", false)])], true));
     }
 
     #[test]

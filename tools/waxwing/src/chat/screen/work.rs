@@ -59,6 +59,10 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
             Ok(_) => Event::Queued,
             Err(error) => Event::Refused(say, error.to_string()),
         },
+        Effect::Shown(channel, message) => {
+            client.mark_read(channel, message).await?;
+            return Ok(None);
+        }
         Effect::Retry(message) => {
             client.retry(message).await?;
             Event::Queued

@@ -8,6 +8,7 @@ use super::super::model::{Areas, Focus, Model};
 use super::super::text::cut;
 use super::super::writing::Purpose;
 use super::{facts, ruled, toned};
+use crate::chat::manners::timer_says;
 use crate::output::Tone;
 use crate::words::{count, grouped};
 
@@ -55,9 +56,21 @@ fn edge(model: &Model, width: u16) -> Line<'static> {
             );
             vec![toned(model, Tone::Strong, says)]
         }
-        Purpose::Text => waiting(model),
+        Purpose::Text => match waiting(model) {
+            nothing if nothing.is_empty() => timer(model),
+            waiting => waiting,
+        },
     };
     ruled(model, words, width, Tone::Faint)
+}
+
+/// For how long what is written here stays.
+fn timer(model: &Model) -> Vec<Span<'static>> {
+    let days = model.open().map_or(0, |channel| channel.timer_days);
+    if days == 0 {
+        return Vec::new();
+    }
+    vec![toned(model, Tone::Faint, timer_says(days))]
 }
 
 fn waiting(model: &Model) -> Vec<Span<'static>> {

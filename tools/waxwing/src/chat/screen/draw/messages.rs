@@ -21,10 +21,11 @@ use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::super::model::{Density, Focus, Model};
 use super::super::names;
-use super::super::text::{cut, folded, line_of, wrapped};
+use super::super::text::{cut, folded_pieces, line_of, wrapped};
 use super::super::window::Window;
 use super::{ruled, toned};
-use crate::chat::show::{against, said, step};
+use crate::chat::mentions::pieces;
+use crate::chat::show::{against, reach, said, step};
 use crate::ids::{self, Kind};
 use crate::ladder::Step;
 use crate::output::Tone;
@@ -37,6 +38,9 @@ const TOGETHER_MS: u64 = 5 * 60_000;
 const GUTTER: usize = 3;
 /// Columns in front of a text: two more, so that no text looks like a name.
 const INDENT: usize = 5;
+
+/// Columns between the sign and a text.
+const GAP: usize = INDENT - 2;
 
 /// Columns of the widest message: longer lines are hard to read.
 const WIDTH_MAX: u16 = 120;
@@ -319,7 +323,7 @@ fn failure(view: &MessageView, reason: &str) -> String {
 }
 
 fn indented(spans: Vec<Span<'static>>) -> Line<'static> {
-    let mut all = vec![Span::raw(" "), Span::raw(" "), Span::raw("   ")];
+    let mut all = vec![Span::raw(" "), Span::raw(" "), Span::raw(" ".repeat(GAP))];
     all.extend(spans);
     Line::from(all)
 }
@@ -345,22 +349,37 @@ fn quote(model: &Model, view: &MessageView, room: usize) -> Option<String> {
 /// What it says, or why there is nothing to read.
 fn words(model: &Model, view: &MessageView, room: usize) -> Vec<Line<'static>> {
     let is_said = view.body == BodyKind::Here && !view.retracted && matches!(view.kind, Some("text" | "reply"));
-    let Some(text) = view.text.as_deref().filter(|_| is_said) else {
+    if !is_said || view.text.is_none() {
         let says = wrapped(&said(view), room).into_iter();
         return says
             .map(|line| indented(vec![toned(model, Tone::Faint, line)]))
             .collect();
-    };
-    let folded = folded(text, room, LINES_MAX);
-    let mut lines: Vec<Line<'static>> = folded
-        .lines
+    }
+    let pieces: Vec<(String, bool)> = pieces(view)
         .into_iter()
-        .map(|line| indented(vec![Span::raw(line)]))
+        .map(|piece| (piece.text, piece.is_mention))
+        .collect();
+    let style = if view.mentions.iter().any(|mention| mention.me) {
+        model.look.selection()
+    } else {
+        model.look.style(Tone::Strong)
+    };
+    let span = |(text, is_mention)| {
+        if is_mention {
+            Span::styled(text, style)
+        } else {
+            Span::raw(text)
+        }
+    };
+    let (folded, is_cut) = folded_pieces(&pieces, room, LINES_MAX);
+    let mut lines: Vec<Line<'static>> = folded
+        .into_iter()
+        .map(|line| indented(line.into_iter().map(span).collect()))
         .collect();
     if lines.is_empty() {
         lines.push(indented(vec![toned(model, Tone::Faint, "(nothing but space)")]));
     }
-    if folded.is_cut {
+    if is_cut {
         lines.push(indented(vec![toned(
             model,
             Tone::Faint,
@@ -386,6 +405,11 @@ fn ladder(model: &Model, view: &MessageView, lines: &mut [Line<'static>], first:
     }
     if let Some(sign) = lines.get_mut(first).and_then(|line| line.spans.get_mut(1)) {
         *sign = toned(model, step.tone(), step.symbol(model.look.ascii));
+        let over = sign.width().saturating_sub(1);
+        // A sign of two columns takes one of those between it and the text.
+        if let Some(gap) = lines.get_mut(first).and_then(|line| line.spans.get_mut(2)) {
+            *gap = Span::raw(" ".repeat(GAP.saturating_sub(over)));
+        }
     }
     if model.density != Density::Calm {
         return;
@@ -433,6 +457,11 @@ fn place(model: &Model, view: &MessageView) -> String {
     let mut parts = vec![step(view.state).word().to_owned()];
     parts.extend(view.height.map(|height| format!("block {}", grouped(height))));
     parts.extend(view.log_index.map(|index| format!("entry {}", grouped(index))));
+    parts.extend(reach(view));
+    parts.extend(
+        view.expires_ms
+            .map(|expires| format!("disappears {}", model.zone.whole(expires))),
+    );
     if model.density == Density::Auditor {
         parts.extend(
             view.ordered_ms

@@ -1,10 +1,11 @@
 //! Messages as sentences, for whoever listens to them: words instead of signs, nothing that was said before is taken back.
 
 use waxwing_light::{BodyKind, Ladder, MessageView};
-use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
+use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::super::names::Names;
 use super::super::when::Zone;
+use crate::chat::mentions;
 use crate::chat::show::{against, said, step};
 
 /// Characters of one message that are spoken without being asked.
@@ -36,8 +37,11 @@ pub(super) fn message(view: &MessageView, names: &Names, zone: &Zone) -> String 
         let name = display_safe_name(&reaction.author.name);
         text.push_str(&format!("\n  {name} reacted with {}", display_safe(&reaction.emoji)));
     }
-    if view.own && !view.state.is_final() {
+    if view.own && view.state != Ladder::Final {
         text.push_str(&format!("\n  {}", step(view.state).word()));
+    }
+    if view.mentions.iter().any(|mention| mention.me) {
+        text.push_str("\n  this means you");
     }
     for exception in &view.exceptions {
         text.push_str(&format!("\n  warning: {}", against(*exception)));
@@ -78,14 +82,15 @@ fn who(view: &MessageView, names: &Names) -> String {
 /// What it says, with later lines set in, so that none of them can pass for another message.
 fn words(view: &MessageView) -> String {
     let is_said = view.body == BodyKind::Here && !view.retracted && matches!(view.kind, Some("text" | "reply"));
-    let Some(text) = view.text.as_deref().filter(|_| is_said) else {
+    if !is_said || view.text.is_none() {
         return said(view);
-    };
+    }
+    let text = mentions::marked(view, str::to_owned);
     let beginning: String = text.chars().take(CHARACTERS_MAX).collect();
     let more = if beginning.len() < text.len() {
         " (there is more: `waxwing chat read` prints it)"
     } else {
         ""
     };
-    format!("{}{more}", display_safe_lines(&beginning).replace('\n', "\n  "))
+    format!("{}{more}", beginning.replace('\n', "\n  "))
 }

@@ -7,6 +7,7 @@ use waxwing_seal::display::display_safe;
 use super::super::super::model::Model;
 use super::super::super::text::{line_of, wrapped};
 use super::super::toned;
+use crate::chat::manners::member_says;
 use crate::chat::show::{said, step};
 use crate::ids::{self, Kind};
 use crate::output::Tone;
@@ -48,6 +49,13 @@ pub(super) fn lines(model: &Model, why: &Why, width: usize) -> Vec<Line<'static>
             &format!("its envelope was signed {signings} times: earlier ones died on their way"),
             width,
         ));
+    }
+    if !why.members.is_empty() {
+        lines.push(Line::default());
+        lines.push(Line::from(toned(model, Tone::Strong, "how far members have come")));
+    }
+    for member in why.members.iter().filter(|member| !member.own) {
+        lines.extend(indented(&member_says(member, view.log_index), width));
     }
     if !why.nodes.is_empty() {
         lines.push(Line::default());
