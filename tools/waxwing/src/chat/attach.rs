@@ -104,7 +104,7 @@ fn length_of(path: &Path) -> Result<u64, Failure> {
 }
 
 /// What the ending of a name says.
-fn guessed(path: &Path) -> String {
+pub(super) fn guessed(path: &Path) -> String {
     mime_guess::from_path(path)
         .first_raw()
         .unwrap_or("application/octet-stream")
@@ -169,7 +169,7 @@ fn reporting(output: &Output) -> (Report, Bar) {
     (report, bar)
 }
 
-const fn job(stage: Stage) -> &'static str {
+pub(super) const fn job(stage: Stage) -> &'static str {
     match stage {
         Stage::Sealing => "sealing",
         Stage::Sending => "sending",

@@ -7,6 +7,7 @@
 
 mod act;
 mod draw;
+mod files;
 mod keys;
 mod model;
 mod names;

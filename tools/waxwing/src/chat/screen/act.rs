@@ -5,6 +5,7 @@ use waxwing_light::{BodyKind, Ladder, MessageView};
 use zeroize::Zeroizing;
 
 use super::draw;
+use super::files;
 use super::keys::{Action, Place, action};
 use super::model::{Effect, Focus, Model, Over, Say};
 use super::text;
@@ -41,7 +42,7 @@ impl Model {
 
     pub(super) fn on_paste(&mut self, text: &str) {
         match (&mut self.over, self.focus) {
-            (Some(Over::Join(field)), _) => {
+            (Some(Over::Join(field) | Over::Attach(field)), _) => {
                 field.insert_str(text.trim());
             }
             (Some(Over::Search(search)), _) => {
@@ -62,7 +63,7 @@ impl Model {
     /// A key that is bound to nothing.
     fn typed(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) {
         match &mut self.over {
-            Some(Over::Join(field)) => {
+            Some(Over::Join(field) | Over::Attach(field)) => {
                 field.input(key);
             }
             Some(Over::React(..)) => self.type_reaction(key, effects),
@@ -82,6 +83,7 @@ impl Model {
             Action::Network => self.show_network(effects),
             Action::Density => self.change_density(),
             Action::Join => self.cover(Over::Join(Box::new(writing::area(self.look, "Paste the link here")))),
+            Action::Attach => self.cover(Over::Attach(Box::new(writing::area(self.look, "Type its path here")))),
             Action::Invite => effects.extend(self.pointed_channel().map(Effect::Invite)),
             Action::FocusNext => self.focus_on(match self.focus {
                 Focus::Writing => Focus::Messages,
@@ -137,6 +139,8 @@ impl Model {
             Action::Retract => self.tell(Tone::Doubtful, "only what you wrote on this device can be taken back"),
             Action::React if is_standing(&view) => self.cover(Over::React(view.id, String::new())),
             Action::React => self.tell(Tone::Doubtful, "there is nothing here to react to"),
+            Action::Save if view.attachment.is_some() => effects.push(Effect::Save(view.id)),
+            Action::Save => self.tell(Tone::Faint, "this message hands over no file"),
             Action::Retry if view.state == Ladder::Failed => effects.push(Effect::Retry(view.id)),
             Action::Retry => self.tell(Tone::Faint, "this message did not fail"),
             _ => {}
@@ -365,8 +369,27 @@ impl Model {
                 self.tell(Tone::Faint, "asking the nodes that the link names");
                 effects.push(Effect::Join(Zeroizing::new(link.trim().to_owned())));
             }
+            Some(Over::Attach(field)) => self.attach(&field.lines().concat(), effects),
             other => self.over = other,
         }
+    }
+
+    /// Sends a file, with what is written, unless that is an answer or an edit.
+    fn attach(&mut self, typed: &str, effects: &mut Vec<Effect>) {
+        let Some(channel) = self.pointed_channel().filter(|_| !typed.trim().is_empty()) else {
+            return;
+        };
+        if let Some(height) = self.forked_at() {
+            let says = format!("sending is paused: two final blocks at height {height}; F3 says more");
+            return self.tell(Tone::Bad, says);
+        }
+        let mut words = String::new();
+        if self.writing.purpose == Purpose::Text {
+            self.writing.text().trim_end().clone_into(&mut words);
+            self.writing.clear();
+        }
+        self.tell(Tone::Faint, "sealing the file");
+        effects.push(Effect::Attach(channel, files::path_of(typed), words));
     }
 
     fn type_reaction(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) {

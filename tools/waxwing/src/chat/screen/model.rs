@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -132,6 +133,8 @@ pub(super) enum Event {
     Found(String, Vec<Hit>),
     /// So many nodes agreed with what is held.
     Compared(String, usize),
+    /// How far something is that takes long.
+    Told(Tone, String),
     /// Something went wrong; nothing is lost.
     Failed(String),
 }
@@ -161,6 +164,10 @@ pub(super) enum Effect {
     Invite(ChannelId),
     /// Join by a link.
     Join(Zeroizing<String>),
+    /// Send a file, with these words.
+    Attach(ChannelId, PathBuf, String),
+    /// Save the file of a message.
+    Save(MessageId),
     /// Look for messages.
     Search(String),
     /// Ask all nodes of a ledger for their heads.
@@ -201,6 +208,8 @@ pub(super) enum Over {
     React(MessageId, String),
     /// Join by which link?
     Join(Box<TextArea<'static>>),
+    /// Send which file?
+    Attach(Box<TextArea<'static>>),
     /// Which messages?
     Search(Box<Search>),
 }
@@ -290,7 +299,7 @@ impl Model {
         match (&self.over, self.focus) {
             (Some(Over::Retract(_)), _) => Place::Question,
             (Some(Over::React(..)), _) => Place::Reaction,
-            (Some(Over::Join(_)), _) => Place::Line,
+            (Some(Over::Join(_) | Over::Attach(_)), _) => Place::Line,
             (Some(Over::Search(_)), _) => Place::Search,
             (Some(_), _) => Place::Page,
             (None, Focus::Writing) => Place::Writing,

@@ -41,6 +41,7 @@ impl Model {
                     known.compared = Some((agreed, self.now));
                 }
             }
+            Event::Told(tone, says) => self.tell(tone, says),
             Event::Failed(why) => self.tell(Tone::Bad, why),
         }
         effects

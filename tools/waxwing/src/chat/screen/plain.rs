@@ -7,6 +7,7 @@ mod speak;
 mod typed;
 
 use std::io::BufRead;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, Receiver};
 use waxwing_core::Hash;
@@ -14,6 +15,7 @@ use waxwing_light::{ChannelView, Client, Error, Joined, Ladder, MessageId, Messa
 use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::draw::facts;
+use super::files;
 use super::model::{Known, Say};
 use super::names::{Me, Names};
 use super::when::Zone;
@@ -145,6 +147,15 @@ impl Room<'_> {
                 let link = self.client.invite(self.channel()?.id).await?;
                 self.say("Whoever has this link reads and writes the channel: hand it over in private.")?;
                 self.say(&link)?;
+            }
+            Typed::Attach(path) => {
+                self.say("sending; this takes a while, and can be gone on with")?;
+                let (channel, path) = (self.channel()?.id, files::path_of(&path));
+                self.say(&files::attach(self.client, channel, &path, "", Arc::new(|_| {})).await?)?;
+            }
+            Typed::Save(at) => {
+                let message = self.message(at).await?;
+                self.say(&files::save(self.client, message, Arc::new(|_| {})).await?)?;
             }
             Typed::Why(at) => self.why(at).await?,
             other => self.speak(other).await?,

@@ -1,5 +1,6 @@
 //! The screen without a terminal: a model, events, and a buffer to draw into.
 
+mod files;
 mod fixtures;
 mod keys;
 mod length;

@@ -7,15 +7,20 @@ use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use waxwing_core::Hash;
 use waxwing_light::{Client, Draft, Error, Joined, MessageId, Query, Tail};
 
+use super::files;
 use super::model::{Effect, Event, Say};
 use super::search::HITS_MAX;
 use super::writing::Purpose;
 use crate::ids;
+use crate::output::Tone;
 
 /// Does everything that is wanted, until nobody wants anything any more.
 pub(super) async fn work(client: Client, mut wanted: UnboundedReceiver<Effect>, events: Sender<Event>) {
     while let Some(effect) = wanted.recv().await {
-        let is_slow = matches!(effect, Effect::Join(_) | Effect::Compare(_));
+        let is_slow = matches!(
+            effect,
+            Effect::Join(_) | Effect::Compare(_) | Effect::Attach(..) | Effect::Save(_)
+        );
         if is_slow {
             let (client, events) = (client.clone(), events.clone());
             tokio::spawn(async move { answer(&client, effect, &events).await });
@@ -74,6 +79,15 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
             Joined::New(channel) | Joined::Known(channel) => Event::Joined(channel),
             Joined::Asked(_) => Event::Failed(ASKED.to_owned()),
         },
+        Effect::Attach(channel, path, words) => {
+            let kept = files::attach(client, channel, &path, &words, files::telling(events)).await?;
+            send(events, Event::Told(Tone::Good, kept)).await;
+            Event::Queued
+        }
+        Effect::Save(message) => {
+            let saved = files::save(client, message, files::telling(events)).await?;
+            Event::Told(Tone::Good, saved)
+        }
         Effect::Search(words) => found(client, words).await?,
         Effect::Compare(network) => {
             let Some(id) = ids::hex_32(&network) else {

@@ -89,7 +89,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), inner);
     let top = Rect { height: 1, ..inner };
     match &model.over {
-        Some(Over::Join(field)) => {
+        Some(Over::Join(field) | Over::Attach(field)) => {
             let bottom = inner.y.saturating_add(inner.height.saturating_sub(1));
             frame.render_widget(field.as_ref(), Rect { y: bottom, ..top });
         }
@@ -159,6 +159,15 @@ fn page(model: &Model) -> Option<Page> {
             );
             lines.extend([Line::default(), Line::default()]);
             Page::new("join a channel by its link".to_owned(), lines)
+        }
+        Over::Attach(_) => {
+            let mut lines = plain(
+                "It is sealed in pieces that nodes keep for 30 days at most; they learn neither its name nor its type. What \
+                 is written goes along with it.",
+                width,
+            );
+            lines.extend([Line::default(), Line::default()]);
+            Page::new("attach a file".to_owned(), lines)
         }
     };
     Some(page)

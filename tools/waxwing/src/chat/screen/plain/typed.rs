@@ -29,6 +29,10 @@ pub(super) enum Typed {
     Why(u64),
     /// Print an invitation.
     Invite,
+    /// Send a file.
+    Attach(String),
+    /// Save the file of an entry.
+    Save(u64),
     /// Join by a link.
     Join(String),
     /// Say what is proven.
@@ -53,6 +57,8 @@ with one. Messages are named by the number in front of them.
 /edit NUMBER WORDS    put other words in the place of your message's
 /react NUMBER EMOJI   react; /unreact takes it back
 /retract NUMBER       take your message back
+/attach FILE          send a file
+/save NUMBER          save the file of a message in the folder where this was started
 /why NUMBER           every check behind a message
 /status               what is proven, and how old that is
 /invite               the link that lets somebody in
@@ -101,6 +107,9 @@ pub(super) fn typed(line: &str) -> Typed {
             _ => number(rest).map_or_else(|| wrong("/retract NUMBER"), |at| Typed::Retract(at, false)),
         },
         "why" => number(rest).map_or_else(|| wrong("/why NUMBER"), Typed::Why),
+        "attach" if !rest.is_empty() => Typed::Attach(rest.to_owned()),
+        "attach" => wrong("/attach FILE"),
+        "save" => number(rest).map_or_else(|| wrong("/save NUMBER"), Typed::Save),
         "invite" => Typed::Invite,
         "join" if !rest.is_empty() => Typed::Join(rest.to_owned()),
         "status" => Typed::Status,
@@ -182,6 +191,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 13);
+        assert_eq!(count, 15);
     }
 }
