@@ -12,6 +12,7 @@ mod manners;
 mod network;
 #[cfg(feature = "node")]
 mod node;
+mod which;
 mod who;
 
 use std::path::PathBuf;

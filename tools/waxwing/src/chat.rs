@@ -23,6 +23,7 @@ mod sending;
 pub(crate) mod show;
 mod tail;
 mod verify;
+mod which;
 
 pub(crate) use nodes::parse as parse_node;
 
@@ -94,9 +95,9 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
         ChatVerb::Keep(verb) => device::act(verb, session).await,
         ChatVerb::Manner(verb) => manners::act(verb, session).await,
         ChatVerb::Who(verb) => act_on_people(verb, session).await,
-        ChatVerb::Why { message } => proof::why(message, session).await,
+        ChatVerb::Why { which } => proof::why(&which.message, session).await,
         ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
-        ChatVerb::Receipt { message, out } => proof::receipt(message, out.as_deref(), session).await,
+        ChatVerb::Receipt { which, out } => proof::receipt(&which.message, out.as_deref(), session).await,
     }
 }
 
@@ -224,9 +225,13 @@ async fn find_channel(client: &Client, text: &str) -> Result<ChannelView, Failur
         [] => Err(Failure::usage(format!(
             "there is no channel {text}: `waxwing chat channels` lists them"
         ))),
-        _ => Err(Failure::usage(format!(
-            "several channels are called {text}: `waxwing chat channels` lists their numbers"
-        ))),
+        several => {
+            let numbers: Vec<_> = several.iter().map(|view| number(view.id).to_string()).collect();
+            Err(Failure::usage(format!(
+                "several channels are called {text}: use the number of one, {}; `waxwing chat channels` lists them",
+                numbers.join(", ")
+            )))
+        }
     }
 }
 
@@ -243,11 +248,22 @@ async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure>
     let views = client.channels().await.map_err(|error| fault(&error))?;
     let mut found = Vec::new();
     for ChannelView { id, .. } in views {
-        found.extend(client.find_message(id, &digits).await.ok());
+        match client.find_message(id, &digits).await {
+            Ok(message) => found.push((id, message)),
+            Err(Error::UnknownMessage) => {}
+            Err(error) => return Err(fault(&error)),
+        }
     }
     match found.as_slice() {
-        [only] => Ok(*only),
-        _ => Err(fault(&Error::UnknownMessage)),
+        [] => Err(fault(&Error::UnknownMessage)),
+        [(_, only)] => Ok(*only),
+        several => {
+            let channels: Vec<_> = several.iter().map(|(channel, _)| number(*channel).to_string()).collect();
+            Err(Failure::usage(format!(
+                "messages of several channels are called {text}: use more digits, or name one of the channels first, {}",
+                channels.join(", ")
+            )))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::chat::Waiting;
+use super::which::Which;
 
 /// The verbs about files.
 #[derive(Subcommand, Debug)]
@@ -55,11 +56,8 @@ pub(crate) struct AttachFile {
 /// `waxwing chat save`.
 #[derive(Args, Debug)]
 pub(crate) struct SaveFile {
-    /// The channel: its name, number or id
-    pub(crate) channel: String,
-
-    /// The message: its entry number, or its id, as `read --proofs` prints them
-    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
 
     /// A folder, the name of a new file, or `-` for standard output
     #[arg(long, value_name = "DIR|FILE|-", default_value = ".")]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::attach::FileVerb;
 use super::manners::MannerVerb;
+use super::which::{Which, WhichAndText};
 use super::who::WhoVerb;
 
 /// `waxwing chat`.
@@ -119,8 +120,8 @@ pub(crate) enum ChatVerb {
 
     /// List every check behind a message, and those that were not made
     Why {
-        /// The message, as `read` and `send` print it
-        message: String,
+        #[command(flatten)]
+        which: Which,
     },
 
     /// Write the evidence that this device has met, each piece as a file that anybody can check
@@ -135,8 +136,8 @@ pub(crate) enum ChatVerb {
 
     /// Fetch a message's receipt: it convinces anybody, offline, that it is final and where it stands
     Receipt {
-        /// The message, as `read` and `send` print it
-        message: String,
+        #[command(flatten)]
+        which: Which,
 
         /// Where to write it; `-` for standard output
         #[arg(long, value_name = "FILE")]
@@ -192,15 +193,8 @@ pub(crate) struct SendMessage {
 /// `waxwing chat reply`.
 #[derive(Args, Debug)]
 pub(crate) struct Reply {
-    /// The channel: its name, number or id
-    pub(crate) channel: String,
-
-    /// The message: its entry number, or its id, as `read --proofs` prints them
-    pub(crate) message: String,
-
-    /// The answer; `-` reads it from standard input
-    #[arg(required = true, num_args = 1..)]
-    pub(crate) text: Vec<String>,
+    #[command(flatten)]
+    pub(crate) said: WhichAndText,
 
     #[command(flatten)]
     pub(crate) waiting: Waiting,
@@ -209,11 +203,8 @@ pub(crate) struct Reply {
 /// `waxwing chat react`.
 #[derive(Args, Debug)]
 pub(crate) struct React {
-    /// The channel: its name, number or id
-    pub(crate) channel: String,
-
-    /// The message: its entry number, or its id, as `read --proofs` prints them
-    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
 
     /// An emoji, or a few letters
     pub(crate) emoji: String,
@@ -326,12 +317,8 @@ pub(crate) enum ExportFormat {
 /// `waxwing chat edit`.
 #[derive(Args, Debug)]
 pub(crate) struct EditMessage {
-    /// The message: CHANNEL#ENTRY, or its id, as `send` and `read --proofs` print them
-    pub(crate) message: String,
-
-    /// The new words, all of them; `-` reads them from standard input
-    #[arg(required = true, num_args = 1..)]
-    pub(crate) text: Vec<String>,
+    #[command(flatten)]
+    pub(crate) said: WhichAndText,
 
     #[command(flatten)]
     pub(crate) waiting: Waiting,
@@ -340,8 +327,8 @@ pub(crate) struct EditMessage {
 /// `waxwing chat retract`.
 #[derive(Args, Debug)]
 pub(crate) struct Retract {
-    /// The message: CHANNEL#ENTRY, or its id, as `send` and `read --proofs` print them
-    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) which: Which,
 
     /// Have the nodes drop its sealed body as well, and those of its edits
     #[arg(long)]

@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use waxwing_light::{
-    Attached, Attachment, AttachmentView, ChannelView, Client, Destination, Error, FileError, MessageId, Offer, Report,
+    Attached, Attachment, AttachmentView, Client, Destination, Error, FileError, MessageId, Offer, Report,
     Stage,
 };
 use waxwing_seal::display::display_safe;
 
 use super::sending::carry;
 use super::show::json_of;
-use super::{Session, fault, find_channel, find_message_in};
+use super::{Session, fault, find_channel, which};
 use crate::args::{AttachFile, FileVerb, SaveFile};
 use crate::failure::Failure;
 use crate::ids::{self, Kind};
@@ -187,8 +187,7 @@ async fn save(save: &SaveFile, session: &Session<'_>) -> Done {
         ));
     }
     let client = session.open().await?;
-    let channel = find_channel(&client, &save.channel).await?;
-    let message = found(&client, &channel, &save.message).await?;
+    let message = found(&client, &save.which.message).await?;
     let to = match save.to.as_path() {
         _ if is_stream => Destination::Stream(Box::new(std::io::stdout())),
         folder if folder.is_dir() => Destination::Folder(folder.to_owned()),
@@ -216,12 +215,12 @@ async fn save(save: &SaveFile, session: &Session<'_>) -> Done {
 }
 
 /// The message: here already, or after a look at the network.
-async fn found(client: &Client, channel: &ChannelView, text: &str) -> Result<MessageId, Failure> {
-    if let Ok(message) = find_message_in(client, channel, text).await {
-        return Ok(message);
+async fn found(client: &Client, words: &[String]) -> Result<MessageId, Failure> {
+    if let Ok(meant) = which::find(client, words).await {
+        return Ok(meant.message);
     }
     client.refresh().await.map_err(|error| fault(&error))?;
-    find_message_in(client, channel, text).await
+    Ok(which::find(client, words).await?.message)
 }
 
 /// The client does not name places on this device; whoever typed them may see them again.

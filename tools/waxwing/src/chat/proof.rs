@@ -8,16 +8,16 @@ use waxwing_seal::display::display_safe;
 
 use super::manners::member_says;
 use super::show::{self, Detail, json_of};
-use super::{Session, fault, find_message};
+use super::{Session, fault, which};
 use crate::files::{self, Readers};
 use crate::home::quoted;
 use crate::ids::{self, Kind};
 use crate::output::{self, Output, Tone};
 use crate::{Done, clock};
 
-pub(super) async fn why(message: &str, session: &Session<'_>) -> Done {
+pub(super) async fn why(words: &[String], session: &Session<'_>) -> Done {
     let client = session.open().await?;
-    let message = find_message(&client, message).await?;
+    let message = which::find(&client, words).await?.message;
     let why = client.why(message).await.map_err(|error| fault(&error))?;
     let output = session.output;
     let mut text = show::message(&why.message, Detail::Proofs, output);
@@ -73,9 +73,9 @@ pub(super) async fn evidence(out: Option<&Path>, session: &Session<'_>) -> Done 
     crate::audit::hand_out(&pieces, out, ("chat.evidence", object), "this device", session.output)
 }
 
-pub(super) async fn receipt(message: &str, out: Option<&Path>, session: &Session<'_>) -> Done {
+pub(super) async fn receipt(words: &[String], out: Option<&Path>, session: &Session<'_>) -> Done {
     let client = session.open().await?;
-    let message = find_message(&client, message).await?;
+    let message = which::find(&client, words).await?.message;
     let receipt = client.receipt(message).await.map_err(|error| fault(&error))?;
     let out = out.map_or_else(
         || PathBuf::from(format!("receipt-{}-{}.wxr", receipt.height, receipt.in_block)),

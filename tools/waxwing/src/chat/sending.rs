@@ -14,7 +14,7 @@ use waxwing_light::{ChannelId, ChannelView, Client, Draft, Erasure, Error, Ladde
 
 use super::messages::network;
 use super::show::{self, json_of, step};
-use super::{Session, fault, find_channel, find_message, find_message_in};
+use super::{Session, fault, find_channel, which};
 use crate::args::{EditMessage, React, Reply, Retract, SayVerb, SendMessage, Waiting};
 use crate::failure::Failure;
 use crate::ladder::{Step, arrow};
@@ -45,43 +45,40 @@ async fn send(send: &SendMessage, session: &Session<'_>) -> Done {
 }
 
 async fn reply(reply: &Reply, session: &Session<'_>) -> Done {
-    let text = words(&reply.text)?;
     let client = session.open().await?;
-    let channel = find_channel(&client, &reply.channel).await?;
-    let to = find_message_in(&client, &channel, &reply.message).await?;
-    let queue = client.reply(to, &text);
-    let carried = carry(&client, channel.id, &reply.waiting, session, queue).await?;
+    let (to, text) = which::find_before(&client, &reply.said.message, &reply.said.text).await?;
+    let text = words(text)?;
+    let queue = client.reply(to.message, &text);
+    let carried = carry(&client, to.channel, &reply.waiting, session, queue).await?;
     carried.tell("chat.reply", session.output)
 }
 
 async fn react(react: &React, session: &Session<'_>) -> Done {
     let client = session.open().await?;
-    let channel = find_channel(&client, &react.channel).await?;
-    let to = find_message_in(&client, &channel, &react.message).await?;
+    let to = which::find(&client, &react.which.message).await?;
     let queue = async {
         if react.take_back {
-            client.unreact(to, &react.emoji).await
+            client.unreact(to.message, &react.emoji).await
         } else {
-            client.react(to, &react.emoji).await
+            client.react(to.message, &react.emoji).await
         }
     };
-    let carried = carry(&client, channel.id, &react.waiting, session, queue).await?;
+    let carried = carry(&client, to.channel, &react.waiting, session, queue).await?;
     carried.tell("chat.react", session.output)
 }
 
 async fn edit(edit: &EditMessage, session: &Session<'_>) -> Done {
-    let text = words(&edit.text)?;
     let client = session.open().await?;
-    let of = find_message(&client, &edit.message).await?;
-    let channel = channel_of(&client, of).await?;
-    let queue = client.edit(of, &text);
-    let carried = carry(&client, channel, &edit.waiting, session, queue).await?;
+    let (of, text) = which::find_before(&client, &edit.said.message, &edit.said.text).await?;
+    let text = words(text)?;
+    let queue = client.edit(of.message, &text);
+    let carried = carry(&client, of.channel, &edit.waiting, session, queue).await?;
     carried.tell("chat.edit", session.output)
 }
 
 async fn retract(retract: &Retract, session: &Session<'_>) -> Done {
     let (client, output) = (session.open().await?, session.output);
-    let of = find_message(&client, &retract.message).await?;
+    let of = which::find(&client, &retract.which.message).await?.message;
     let view = client.message(of).await.map_err(|error| fault(&error))?;
     if !view.own {
         return Err(fault(&Error::NotOwn));
@@ -175,10 +172,6 @@ fn words(words: &[String]) -> Result<String, Failure> {
         ));
     }
     Ok(text)
-}
-
-async fn channel_of(client: &Client, message: MessageId) -> Result<ChannelId, Failure> {
-    Ok(client.message(message).await.map_err(|error| fault(&error))?.channel)
 }
 
 /// What became of something that was said.
