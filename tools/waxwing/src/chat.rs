@@ -260,7 +260,7 @@ async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure>
         several => {
             let channels: Vec<_> = several.iter().map(|(channel, _)| number(*channel).to_string()).collect();
             Err(Failure::usage(format!(
-                "messages of several channels are called {text}: use more digits, or name one of the channels first, {}",
+                "messages of several channels are called {text}: use more digits, or name a channel first, {}",
                 channels.join(", ")
             )))
         }

@@ -6,8 +6,8 @@
 //! | `msg1...`, or its hexadecimal digits | the message with this id, in whatever channel |
 //! | `den msg1...` | the same, if it is one of that channel |
 //!
-//! Where words of a text follow, a channel and a number could be a message and a text as well. If both readings lead to a
-//! message, neither is taken: words that were meant for one message must not go to another.
+//! Where words of a text follow, a channel and a number could be a message and a text as well. If both readings lead to
+//! a message, neither is taken: words that were meant for one message must not go to another.
 
 use waxwing_light::{ChannelId, Client, MessageId};
 
