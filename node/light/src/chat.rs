@@ -286,6 +286,7 @@ pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, 
             let outgoing = groups::send::seal(tx, &channel, &content, keep_for, now)?;
             (outgoing.sealed, Some(outgoing.id))
         }
+        ChannelKind::Archive => return Err(Error::Archived),
         ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Err(Error::UnknownChannel),
     };
     let message = messages::queue(tx, channel.id, own, &content, now)?;

@@ -18,6 +18,7 @@ use crate::mention::Candidate;
 use crate::message::ChannelId;
 use crate::nodes::Fault;
 use crate::store::StoreError;
+use crate::store::backup::BackupError;
 use crate::store::home::HomeError;
 
 /// Why something was not done.
@@ -79,6 +80,10 @@ pub enum Error {
     NotAnAdmin,
     /// No admin would be left.
     NoAdmin,
+    /// The conversation came out of a backup: nothing can be said in it.
+    Archived,
+    /// Something about a backup was not done.
+    Backup(BackupError),
     /// The message is not final yet.
     NotFinal,
     /// The message did not become final in the time that was given. It stays in the outbox.
@@ -178,6 +183,10 @@ impl fmt::Display for Error {
             Self::NotAMember => f.write_str("not in that group: ask one of its members to be added"),
             Self::NotAnAdmin => f.write_str("only an admin of the group can do that: ask one"),
             Self::NoAdmin => f.write_str("the group would have no admin any more: appoint somebody else first"),
+            Self::Archived => f.write_str(
+                "this conversation came out of a backup and can only be read: ask a member for an invitation to speak again",
+            ),
+            Self::Backup(error) => error.fmt(f),
             Self::NotFinal => f.write_str("the message is not final yet: wait for it, or look at why it is not"),
             Self::StillWaiting => f.write_str(
                 "the message is not final yet; it stays in the outbox and is sent whenever the client \

@@ -17,6 +17,7 @@
 
 mod about;
 mod account;
+mod backup;
 mod chance;
 mod chat;
 mod client;
@@ -55,7 +56,7 @@ mod worker;
 pub use about::Erasure;
 pub use account::{
     Account, AccountError, Consent, ContactDetail, ContactDevice, ContactError, ContactId, ContactKeys, ContactView,
-    KeyChange, OwnDevice, OwnDevices, Root, Standstill,
+    KeyChange, LinkingView, OfferView, OwnDevice, OwnDevices, Root, Standstill,
 };
 pub use chat::{Draft, Range};
 pub use client::{Client, Options, Served};
@@ -66,7 +67,6 @@ pub use files::{Attached, Attachment, AttachmentView, Destination, FileError, Of
 pub use forget::{Forgotten, UnderWay};
 pub use groups::event::{Event, MemberId};
 pub use groups::{GroupView, MemberView};
-pub use waxwing_seal::inbox::Uses;
 pub use inbox::{AskedView, Invited, Inviting, RequestView};
 pub use limits::Pace;
 pub use mention::{Candidate, MentionView};
@@ -79,11 +79,14 @@ pub use receipt::Receipted;
 pub use search::{Hit, Query};
 pub use status::{Age, FaultView, NetworkView, NodeView};
 pub use store::StoreError;
+pub use store::backup::{BackupError, Counts};
 pub use store::home::HomeError;
 pub use store::inboxes::{AskedState, RequestState};
 pub use store::key::{Cost, Passphrase};
+pub use store::linkings::LinkingState;
 pub use store::manners::Seen;
 pub use tail::{Change, Tail};
+pub use waxwing_seal::inbox::Uses;
 pub use why::{Check, Finding, Said, Why};
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ pub(crate) fn store(
         ChannelKind::Group => groups::open::store(tx, keys, channel, entries, now),
         ChannelKind::Inbox | ChannelKind::Post => inbox::open::store(tx, keys, channel, entries, now),
         ChannelKind::Card => cards::store(tx, keys, channel, entries, now),
+        // It is not followed.
+        ChannelKind::Archive => Ok(Read::Whole),
     }
 }
 
@@ -248,7 +250,7 @@ pub(crate) fn settle(
         }
         ChannelKind::Group => groups::open::settle(tx, &channel, &entry, now)?,
         // What was passed over there is passed over for good.
-        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Ok(()),
+        ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card | ChannelKind::Archive => return Ok(()),
     };
     messages::settle_body(tx, channel.id, row.id, number, &outcome, own)
 }

@@ -8,6 +8,7 @@ mod audit;
 mod chat;
 #[cfg(feature = "node")]
 mod dev;
+mod groups;
 mod manners;
 mod network;
 #[cfg(feature = "node")]
@@ -23,16 +24,17 @@ use clap_complete::Shell;
 pub(crate) use attach::{AttachFile, FileVerb, SaveFile};
 pub(crate) use audit::{Audit, PolicyVerb};
 pub(crate) use chat::{
-    ChangePassphrase, Chat, ChatVerb, EditMessage, ExportChannel, ExportFormat, ForgetChannel, KeepVerb, NewChannel,
-    React, Reply, Retract, SayVerb, SearchMessages, SendMessage, TailChannel, Waiting,
+    BackUp, ChangePassphrase, Chat, ChatVerb, EditMessage, ExportChannel, ExportFormat, ForgetChannel, KeepVerb,
+    NewChannel, React, Reply, Retract, SayVerb, SearchMessages, SendMessage, TailChannel, Waiting,
 };
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};
+pub(crate) use groups::{GroupVerb, Invite, Join, Leave, MemberRole, Remove, Rename, Role, Settling};
 pub(crate) use manners::{MannerVerb, Receipts, SeenSwitch, Switch, Timer, TimerTime};
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
-pub(crate) use who::{AccountVerb, ContactVerb, RecoverAccount, VerifyContact, WhoVerb, Words};
+pub(crate) use who::{AccountVerb, ContactVerb, Devices, DevicesVerb, RecoverAccount, VerifyContact, WhoVerb, Words};
 
 /// The messenger whose ledger lies open: sealed messages, one order, proofs for everything.
 #[derive(Parser, Debug)]

@@ -44,6 +44,8 @@ pub(crate) enum ChannelKind {
     Post,
     /// An account's card.
     Card,
+    /// A conversation out of a backup: it can be read, and nothing can be said in it.
+    Archive,
 }
 
 impl ChannelKind {
@@ -54,6 +56,7 @@ impl ChannelKind {
             Self::Inbox => 2,
             Self::Post => 3,
             Self::Card => 4,
+            Self::Archive => 5,
         }
     }
 
@@ -64,13 +67,14 @@ impl ChannelKind {
             2 => Some(Self::Inbox),
             3 => Some(Self::Post),
             4 => Some(Self::Card),
+            5 => Some(Self::Archive),
             _ => None,
         }
     }
 
     /// Whether people talk there.
     pub(crate) const fn is_conversation(self) -> bool {
-        matches!(self, Self::Link | Self::Group)
+        matches!(self, Self::Link | Self::Group | Self::Archive)
     }
 }
 

@@ -60,6 +60,13 @@ impl Passphrase {
     }
 }
 
+impl Passphrase {
+    /// As it was typed, if that is text.
+    pub(super) fn text(&self) -> Option<&str> {
+        core::str::from_utf8(&self.0).ok()
+    }
+}
+
 impl core::fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Passphrase(..)")

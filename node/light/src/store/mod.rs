@@ -19,6 +19,7 @@
 
 pub(crate) mod account;
 pub(crate) mod aftermath;
+pub(crate) mod backup;
 pub(crate) mod cards;
 pub(crate) mod channels;
 pub(crate) mod contacts;
@@ -30,6 +31,7 @@ pub(crate) mod gaps;
 pub(crate) mod home;
 pub(crate) mod inboxes;
 pub(crate) mod key;
+pub(crate) mod linkings;
 pub(crate) mod manners;
 pub(crate) mod members;
 pub(crate) mod messages;
@@ -43,7 +45,8 @@ pub(crate) mod unread;
 pub(crate) mod waiting;
 pub(crate) mod wanted;
 
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,9 +57,12 @@ use waxwing_seal::DeviceKey;
 use waxwing_seal::identity::Phrase;
 use zeroize::Zeroizing;
 
+use self::backup::{BackupError, Counts};
 use self::home::{Home, HomeError};
 use self::key::{Cost, DatabaseKey, Passphrase};
+use crate::backup::file_fault;
 use crate::chance;
+use crate::error::Error;
 use crate::limits::BUSY_MS;
 
 use self::transaction::Kept;
@@ -211,6 +217,63 @@ impl Store {
     pub(crate) fn change_passphrase(&self, old: &Passphrase, new: &Passphrase, cost: Cost) -> Result<(), HomeError> {
         let key = self.home.read_key()?.open(old)?;
         self.home.replace_key(&key::KeyFile::wrap(&key, new, cost)?)
+    }
+
+    /// Writes a backup: beside its place first, so that what has the name is whole.
+    pub(crate) fn back_up(&self, file: &Path, passphrase: &Passphrase, now: u64) -> Result<Counts, Error> {
+        let key = passphrase.text().ok_or(Error::Backup(BackupError::NoText))?;
+        if file.exists() {
+            return Err(Error::Backup(BackupError::Exists));
+        }
+        let mut name = file.as_os_str().to_owned();
+        name.push(".part");
+        let part = PathBuf::from(name);
+        // What an attempt that was interrupted has left, or the way there is blocked, which is said next.
+        let _ = std::fs::remove_file(&part);
+        let made = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part);
+        made.map_err(|error| file_fault(&error))?;
+        let written = backup::write(&self.lock(), &part, key, now);
+        let kept = written.map_err(Error::from).and_then(|counts| {
+            let synced = std::fs::File::open(&part).and_then(|file| file.sync_all());
+            synced
+                .and_then(|()| std::fs::rename(&part, file))
+                .map_err(|error| file_fault(&error))?;
+            Ok(counts)
+        });
+        if kept.is_err() {
+            let _ = std::fs::remove_file(&part);
+        }
+        kept
+    }
+
+    /// Takes what is not here yet out of a backup.
+    pub(crate) fn restore(&self, file: &Path, passphrase: &Passphrase) -> Result<Counts, Error> {
+        let key = passphrase.text().ok_or(Error::Backup(BackupError::NoText))?;
+        let is_file = std::fs::metadata(file).map_err(|error| file_fault(&error))?.is_file();
+        if !is_file {
+            return Err(Error::Backup(BackupError::NotOpened));
+        }
+        let mut connection = self.lock();
+        backup::attach(&connection, file, key).map_err(|error| match error {
+            StoreError::Damaged => Error::Backup(BackupError::NotOpened),
+            error => error.into(),
+        })?;
+        let taken = self.take_attached(&mut connection);
+        let detached = backup::detach(&connection);
+        let counts = taken?;
+        detached?;
+        Ok(counts)
+    }
+
+    fn take_attached(&self, connection: &mut Connection) -> Result<Counts, Error> {
+        backup::judge(connection).map_err(Error::Backup)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = Transaction::new(transaction.map_err(StoreError::from)?, &self.kept);
+        Ok(backup::take_all(transaction)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

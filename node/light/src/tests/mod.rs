@@ -1,6 +1,8 @@
 //! The whole client against nodes in this process: real QUIC, the real rules, ledgers in memory, lies on demand.
 
 mod about;
+mod backup;
+mod capture;
 mod chat;
 mod clock;
 mod files;
@@ -16,6 +18,7 @@ mod manners;
 mod mentions;
 mod node;
 mod once;
+mod schedules;
 mod search;
 mod terms;
 mod timers;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::attach::FileVerb;
+use super::groups::GroupVerb;
 use super::manners::MannerVerb;
 use super::which::{Which, WhichAndText};
 use super::who::WhoVerb;
@@ -46,27 +47,13 @@ pub(crate) struct Chat {
 #[derive(Subcommand, Debug)]
 pub(crate) enum ChatVerb {
     /// Open a new channel on a network
+    ///
+    /// Others come in by invitations. What is said is sealed for those who are in at that moment, with keys that are
+    /// forgotten once they were used.
     New(NewChannel),
 
-    /// Print the link that lets somebody join; whoever has it reads and writes
-    Invite {
-        /// The channel: its name, number or id
-        channel: String,
-
-        /// As a QR code to be scanned, above the link
-        #[arg(long)]
-        qr: bool,
-    },
-
-    /// Join a channel by its link
-    Join {
-        /// The link, in quotes; `-` reads it from standard input, where no list of processes shows it
-        link: String,
-
-        /// What members see as your name
-        #[arg(long = "as", value_name = "NAME")]
-        name: Option<String>,
-    },
+    #[command(flatten)]
+    Group(GroupVerb),
 
     /// List the channels of this device
     Channels,
@@ -79,8 +66,8 @@ pub(crate) enum ChatVerb {
 
     /// Fetch what is new, check it, and print the conversation
     Read {
-        /// The channel: its name, number or id
-        channel: String,
+        /// The channel: its name, number or id [default: the only one]
+        channel: Option<String>,
 
         /// The newest so many messages
         #[arg(long, value_name = "COUNT", default_value_t = 50)]
@@ -236,8 +223,8 @@ pub(crate) struct SearchMessages {
 /// `waxwing chat tail`.
 #[derive(Args, Debug)]
 pub(crate) struct TailChannel {
-    /// The channel: its name, number or id
-    pub(crate) channel: String,
+    /// The channel: its name, number or id [default: the only one]
+    pub(crate) channel: Option<String>,
 
     /// Begin with the newest so many messages
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
@@ -261,6 +248,12 @@ pub(crate) enum KeepVerb {
     /// Leave a channel and forget it: its secret, its messages, and what was not sent yet
     Forget(ForgetChannel),
 
+    /// Write what was said and who is known into one encrypted file; no key is in it
+    Backup(BackUp),
+
+    /// Take what is not here yet out of a backup: conversations can then be read, and joined anew
+    Restore(BackUp),
+
     /// Change the passphrase that opens this device's messages
     Passphrase(ChangePassphrase),
 
@@ -280,6 +273,17 @@ pub(crate) struct ForgetChannel {
     /// Even if own messages are not final yet: those that no node has will never be sent
     #[arg(long)]
     pub(crate) drop_waiting: bool,
+}
+
+/// `waxwing chat backup` and `waxwing chat restore`.
+#[derive(Args, Debug)]
+pub(crate) struct BackUp {
+    /// The file
+    pub(crate) file: PathBuf,
+
+    /// File with the passphrase of the backup; `-` for standard input [default: asked for on a terminal]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) backup_passphrase_file: Option<PathBuf>,
 }
 
 /// `waxwing chat passphrase`.
@@ -342,7 +346,16 @@ pub(crate) struct Retract {
 #[derive(Args, Debug)]
 pub(crate) struct NewChannel {
     /// What the channel is called
-    pub(crate) name: String,
+    #[arg(required_unless_present = "called")]
+    pub(crate) name: Option<String>,
+
+    /// The same, as an option
+    #[arg(long = "name", value_name = "NAME", conflicts_with = "name")]
+    pub(crate) called: Option<String>,
+
+    /// Without members: everybody with its link is in, from its beginning, and stays in; there is no forward secrecy
+    #[arg(long)]
+    pub(crate) by_link: bool,
 
     /// Genesis of the network [default: the one in --home]
     #[arg(long, value_name = "FILE")]

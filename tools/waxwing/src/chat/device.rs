@@ -1,11 +1,11 @@
 //! What concerns this device as a whole: leaving a channel for good, the passphrase, the name that members see.
 
 use serde_json::json;
-use waxwing_light::{Cost, Error, Passphrase, UnderWay};
+use waxwing_light::{Cost, Counts, Error, Passphrase, UnderWay};
 use waxwing_seal::display::display_safe_name;
 
 use super::{Session, export, fault, find_channel, number};
-use crate::args::{ChangePassphrase, ForgetChannel, KeepVerb};
+use crate::args::{BackUp, ChangePassphrase, ForgetChannel, KeepVerb};
 use crate::failure::Failure;
 use crate::ids::Kind;
 use crate::output::Tone;
@@ -17,6 +17,8 @@ pub(super) async fn act(verb: &KeepVerb, session: &Session<'_>) -> Done {
     match verb {
         KeepVerb::Export(channel) => export::export(channel, session).await,
         KeepVerb::Forget(channel) => forget(channel, session).await,
+        KeepVerb::Backup(backup) => back_up(backup, session).await,
+        KeepVerb::Restore(backup) => restore(backup, session).await,
         KeepVerb::Passphrase(change) => passphrase(change, session).await,
         KeepVerb::Name { name } => show_name(name.as_deref(), session).await,
     }
@@ -100,6 +102,78 @@ async fn passphrase(change: &ChangePassphrase, session: &Session<'_>) -> Done {
          old passphrase, begin anew on another home",
     );
     Ok(0)
+}
+
+/// The passphrase of a backup: it opens the file, not this home.
+fn passphrase_of(backup: &BackUp, purpose: Purpose, session: &Session<'_>) -> Result<Passphrase, Failure> {
+    let both_from_input = [session.file, backup.backup_passphrase_file.as_deref()]
+        .iter()
+        .all(|file| file.is_some_and(files::is_standard));
+    if both_from_input {
+        return Err(Failure::usage(
+            "one of the two passphrases can come from standard input: give the other one as a file",
+        ));
+    }
+    let typed = passphrase::read(backup.backup_passphrase_file.as_deref(), purpose)?;
+    Passphrase::new(&typed).map_err(|error| Failure::usage(error.to_string()))
+}
+
+async fn back_up(backup: &BackUp, session: &Session<'_>) -> Done {
+    let passphrase = passphrase_of(backup, Purpose::Choose, session)?;
+    let (client, output) = (session.open().await?, session.output);
+    let made = client
+        .back_up(&backup.file, passphrase)
+        .await
+        .map_err(|error| fault(&error))?;
+    let said = format!(
+        "{}: {} in {}, {}",
+        backup.file.display(),
+        count(made.messages, "message", "messages"),
+        count(made.channels, "conversation", "conversations"),
+        count(made.contacts, "contact", "contacts"),
+    );
+    output.result("chat.backup", counted(made), &said)?;
+    if made.left_out > 0 {
+        output.note(&format!(
+            "{} left out: on the way, or to disappear",
+            count(made.left_out, "message is", "messages are")
+        ));
+    }
+    output.note(
+        "no key is in it: keep the 24 words of `waxwing chat account phrase` as well, they make the account again. Whoever has \
+         file and passphrase reads what was said",
+    );
+    Ok(0)
+}
+
+async fn restore(backup: &BackUp, session: &Session<'_>) -> Done {
+    let passphrase = passphrase_of(backup, Purpose::Open, session)?;
+    let (client, output) = (session.open().await?, session.output);
+    let taken = client
+        .restore(&backup.file, passphrase)
+        .await
+        .map_err(|error| fault(&error))?;
+    let said = format!(
+        "took {} in {}, and {}",
+        count(taken.messages, "message", "messages"),
+        count(taken.channels, "conversation", "conversations"),
+        count(taken.contacts, "contact", "contacts"),
+    );
+    output.result("chat.restore", counted(taken), &said)?;
+    if taken.channels > 0 {
+        output.note("what came back can be read and searched; to speak there again, ask a member for an invitation");
+    }
+    Ok(0)
+}
+
+fn counted(counts: Counts) -> serde_json::Value {
+    json!({
+        "messages": counts.messages,
+        "channels": counts.channels,
+        "contacts": counts.contacts,
+        "networks": counts.networks,
+        "left_out": counts.left_out,
+    })
 }
 
 async fn show_name(name: Option<&str>, session: &Session<'_>) -> Done {
