@@ -20,7 +20,7 @@ use waxwing_seal::identity::statement::KeyPackage as Package;
 use waxwing_seal::identity::{Acceptance, AccountId, At, Card, CardAddress, CardSeed, Statement, Void, address};
 
 use super::plan::{Due, Facts, due, over};
-use super::{AccountError, Root, contacts};
+use super::{AccountError, Root, contacts, linking};
 use crate::error::{Error, Trouble};
 use crate::groups;
 use crate::groups::open::Read;
@@ -273,7 +273,7 @@ fn is_due(connection: &Connection, network: Hash, now: u64) -> Result<bool, Stor
         return Ok(account.began == Began::Elsewhere && own::has_phrase(connection)?);
     }
     for row in known {
-        if next_of(connection, &row, now)?.is_some() {
+        if next_of(connection, &row, now)?.is_some() || next_to_link(connection, &row)?.is_some() {
             return Ok(true);
         }
     }
@@ -321,6 +321,17 @@ fn next_of(connection: &Connection, row: &CardRow, now_ms: u64) -> Result<Option
     Ok(due(&facts))
 }
 
+/// What a device that agreed to be linked waits for, on a card on which this one may say something now.
+fn next_to_link(connection: &Connection, row: &CardRow) -> Result<Option<linking::Next>, StoreError> {
+    let channel = channels::load(connection, row.channel)?.ok_or(StoreError::Damaged)?;
+    let is_quiet = channel.is_live && channel.is_read() && outbox::of_channel(connection, row.channel)?.is_empty();
+    let card = rows::fold(connection, row)?;
+    if row.seed.is_none() || !is_quiet || card.number().is_none() || card.next().is_some() {
+        return Ok(None);
+    }
+    linking::next(connection, row, &card)
+}
+
 /// Whether the move to a card is final.
 fn was_moved_to(connection: &Connection, row: &CardRow) -> Result<bool, StoreError> {
     for other in rows::of(connection, row.account, row.network)? {
@@ -341,7 +352,12 @@ fn speak(tx: &mut Transaction<'_>, network: Hash, now: u64) -> Result<(), Error>
         for old in over(&rows::offered(tx, row.channel)?, now) {
             forget_secrets(tx, &row, old)?;
         }
-        let Some(due) = next_of(tx, &row, now)? else { continue };
+        let Some(due) = next_of(tx, &row, now)? else {
+            if let Some(next) = next_to_link(tx, &row)? {
+                linking::go_on(tx, &row, next, now)?;
+            }
+            continue;
+        };
         let statement = match due {
             Due::Open => opening(tx, &row, now)?,
             Due::Add => addition(tx, &row, now)?,
@@ -361,7 +377,7 @@ fn forget_secrets(tx: &Transaction<'_>, row: &CardRow, old: &Offered) -> Result<
 }
 
 /// The time of the newest head: statements are ordered then, or a little later.
-fn head_time(connection: &Connection, network: Hash) -> Result<u64, Error> {
+pub(super) fn head_time(connection: &Connection, network: Hash) -> Result<u64, Error> {
     let known = networks::load(connection, network)?.ok_or(Error::UnknownNetwork(network))?;
     Ok(known.held.header.time)
 }

@@ -103,11 +103,6 @@ fn root(tx: &Transaction<'_>) -> Result<AccountKey, Error> {
     Ok(own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?.account())
 }
 
-fn head_time(tx: &Transaction<'_>, network: Hash) -> Result<u64, Error> {
-    let known = networks::load(tx, network)?.ok_or(Error::UnknownNetwork(network))?;
-    Ok(known.held.header.time)
-}
-
 /// Devices.
 impl Client {
     /// Publishes the account on a ledger: its card begins, with this device on it. Goes out when a node is reached.
@@ -178,7 +173,7 @@ impl Client {
         self.say_on_card(move |tx| {
             let (row, card) = writable(tx, network)?;
             let (key, _) = store::device(tx)?;
-            let hand = DeviceHand::new(&key, network, head_time(tx, network)?);
+            let hand = DeviceHand::new(&key, network, cards::head_time(tx, network)?);
             let statement = hand.suspend(&card, device).map_err(AccountError::Void)?;
             cards::post(tx, &row, &statement, now)
         })
@@ -193,7 +188,7 @@ impl Client {
         let now = self.core.clock.now();
         self.say_on_card(move |tx| {
             let (root, (row, card)) = (root(tx)?, writable(tx, network)?);
-            let hand = RootHand::new(&root, network, head_time(tx, network)?);
+            let hand = RootHand::new(&root, network, cards::head_time(tx, network)?);
             let statement = hand.lift(&card, device).map_err(AccountError::Void)?;
             cards::post(tx, &row, &statement, now)
         })
@@ -212,7 +207,7 @@ impl Client {
                 return Err(AccountError::ThisDevice.into());
             }
             let (root, (row, card)) = (root(tx)?, writable(tx, network)?);
-            let hand = RootHand::new(&root, network, head_time(tx, network)?);
+            let hand = RootHand::new(&root, network, cards::head_time(tx, network)?);
             let moved = hand.move_on(&card, &[device], None);
             let (farewell, next) = moved.map_err(AccountError::Void)?;
             let address = next.seed.address(network);

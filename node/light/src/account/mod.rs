@@ -12,6 +12,7 @@
 pub(crate) mod cards;
 pub(crate) mod contacts;
 mod devices;
+pub(crate) mod linking;
 mod plan;
 
 use core::fmt;
@@ -28,6 +29,7 @@ pub use contacts::{
 };
 
 pub use devices::{OwnDevice, OwnDevices};
+pub use linking::{LinkingView, OfferView};
 
 use crate::client::{Client, Options};
 use crate::core::blocking;
@@ -73,6 +75,10 @@ pub enum AccountError {
     CardBusy,
     /// A device cannot revoke itself.
     ThisDevice,
+    /// Others know this home's account already: it cannot become another one.
+    InUse,
+    /// No device is on its way under that number, or nobody made that offer.
+    UnknownLinking,
     /// It would have no effect.
     Void(Void),
 }
@@ -93,6 +99,8 @@ impl fmt::Display for AccountError {
                 "the account went on without this device's knowing how: bring the 24 words here, or do it on another device"
             }
             Self::CardBusy => "a change of the account is on its way already: wait until it is final",
+            Self::InUse => "others know this home's account already: link from a home of its own, or from another profile",
+            Self::UnknownLinking => "no such device is on its way, or nobody made that offer: begin anew",
             Self::ThisDevice => "this is the device in front of you: revoke it from another one",
             Self::Void(void) => return void.fmt(f),
             Self::CardUnread => {

@@ -11,7 +11,7 @@
 pub(crate) mod admit;
 mod ask;
 pub(crate) mod open;
-mod post;
+pub(crate) mod post;
 
 use std::time::Duration;
 

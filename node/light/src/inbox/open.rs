@@ -6,6 +6,7 @@ use waxwing_core::envelope::Body;
 use waxwing_seal::inbox::{Event, Inbox, Opened, PersonLink};
 
 use super::{admit, ask};
+use crate::account::linking;
 use crate::groups::open::Read;
 use crate::open::{Checked, append};
 use crate::store::channels::{Channel, ChannelKind};
@@ -95,7 +96,9 @@ fn happened(tx: &mut Transaction<'_>, channel: &Channel, event: Event, time: u64
         Event::OpenedByAnother => channels::set_live(tx, channel.id, false),
         // What this version starts, it gives no occasion for.
         Event::Opened | Event::Part { .. } | Event::Greeting(..) => Ok(()),
-        Event::Offer(_) | Event::Accepted(_) | Event::HandOver(_) => Ok(()),
+        event @ (Event::Offer(_) | Event::Accepted(_) | Event::HandOver(_)) => {
+            linking::happened(tx, channel, event, now)
+        }
     }
 }
 
@@ -108,7 +111,7 @@ fn others(
 ) -> Result<Option<Outcome>, StoreError> {
     let asking = inboxes::asked_at(tx, channel.id)?.and_then(|asked| Some((asked.link.clone()?, asked)));
     let Some((link, asked)) = asking else {
-        return Ok(Some(Outcome::Unopened("it is for somebody else".to_owned())));
+        return linking::others(tx, channel, entry, now);
     };
     let door = PersonLink::from_link(&link).map_err(|_| StoreError::Damaged)?.door();
     let header = &entry.signed.header;
@@ -141,7 +144,7 @@ fn rest(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<(), StoreEr
         ChannelKind::Inbox => Inbox::from_bytes(&channels::engine(tx, channel.id)?)?.is_over(now),
         _ => {
             let is_asking = inboxes::asked_at(tx, channel.id)?.is_some_and(|asked| asked.link.is_some());
-            !is_asking && outbox::of_channel(tx, channel.id)?.is_empty()
+            !is_asking && !linking::is_looking(tx, channel)? && outbox::of_channel(tx, channel.id)?.is_empty()
         }
     };
     if is_over {

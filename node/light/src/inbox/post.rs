@@ -10,7 +10,7 @@ use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::{self, StoreError, Transaction, channels, messages, networks, outbox};
 
 /// Queues a body for the log of an inbox.
-pub(super) fn queue(tx: &Transaction<'_>, inbox: &Channel, sealed: &Sealed, now: u64) -> Result<MessageId, StoreError> {
+pub(crate) fn queue(tx: &Transaction<'_>, inbox: &Channel, sealed: &Sealed, now: u64) -> Result<MessageId, StoreError> {
     let own = store::device(tx)?.0.id();
     let keys = networks::load(tx, inbox.network)?
         .ok_or(StoreError::Damaged)?

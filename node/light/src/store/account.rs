@@ -64,6 +64,15 @@ fn insert(connection: &Connection, phrase: &Phrase, began: Began) -> Result<(), 
     Ok(())
 }
 
+/// This device speaks for another account from now on, which it was taken into.
+pub(crate) fn join(connection: &Connection, account: AccountId) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE account SET id = ?1, entropy = NULL, begun = 0",
+        [account.as_bytes()],
+    )?;
+    Ok(())
+}
+
 /// Whose device this is.
 pub(crate) fn load(connection: &Connection) -> Result<Account, StoreError> {
     let (id, begun): (Vec<u8>, bool) = connection.query_row("SELECT id, begun FROM account", [], |row| {

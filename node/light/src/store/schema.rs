@@ -7,12 +7,12 @@
 use rusqlite::Connection;
 
 use super::{
-    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, manners, members,
-    mls, search, unread,
+    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, linkings, manners,
+    members, mls, search, unread,
 };
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 12;
+pub(crate) const VERSION: i64 = 13;
 
 pub(super) const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -173,6 +173,7 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     make_manners(&transaction)?;
     transaction.execute_batch(inboxes::TABLES)?;
     transaction.execute_batch(cards::TABLES)?;
+    transaction.execute_batch(linkings::TABLES)?;
     transaction.execute_batch(super::transaction::COLUMNS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
@@ -234,6 +235,10 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             // Version 12: cards.
             if version < 12 {
                 transaction.execute_batch(cards::TABLES)?;
+            }
+            // Version 13: devices on their way into an account.
+            if version < 13 {
+                transaction.execute_batch(linkings::TABLES)?;
             }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
