@@ -13,7 +13,7 @@ use waxwing_core::merkle::Frontier;
 use waxwing_seal::{ChannelSecret, StandIn};
 use zeroize::Zeroizing;
 
-use super::forget::NEXT_CHANNEL;
+use super::forget::{NEXT_CHANNEL, NEXT_HIDDEN};
 use super::{StoreError, hash};
 use crate::limits::CHANNELS_MAX;
 use crate::message::ChannelId;
@@ -186,10 +186,15 @@ pub(crate) fn insert_any(
     if count >= i64::from(CHANNELS_MAX) {
         return Ok(Err(NotAdded::TooMany));
     }
+    let number = if new.kind.is_conversation() {
+        NEXT_CHANNEL
+    } else {
+        NEXT_HIDDEN
+    };
     connection.execute(
         &format!(
             "INSERT INTO channel (id, kind, network, log, secret, name, created, engine, last_height, frontier)
-             VALUES ({NEXT_CHANNEL}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)"
+             VALUES ({number}, ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)"
         ),
         (
             new.kind.number(),

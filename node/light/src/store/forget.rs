@@ -20,7 +20,10 @@ pub(super) const NEXT_MESSAGE: &str =
 
 /// The number of the next channel.
 pub(super) const NEXT_CHANNEL: &str =
-    "(SELECT max(channels_used, coalesce((SELECT max(id) FROM channel), 0)) + 1 FROM device)";
+    "(SELECT max(channels_used, coalesce((SELECT max(id) FROM channel WHERE id < 4294967296), 0)) + 1 FROM device)";
+
+/// The number of the next row that no list shows: people count their conversations, and nothing else.
+pub(super) const NEXT_HIDDEN: &str = "(SELECT max(4294967295, coalesce(max(id), 0)) + 1 FROM channel)";
 
 /// In an order in which nothing is referred to that is gone.
 const STATEMENTS: [&str; 19] = [
