@@ -35,6 +35,9 @@ use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::wanted::{self, Want};
 use crate::store::{StoreError, Transaction, channels, mls};
 
+/// What a conversation of two is called here before it is called after the other one.
+pub(crate) const NAMELESS: &str = "direct";
+
 /// A device in a group as a list shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct MemberView {
@@ -234,7 +237,7 @@ fn insert(tx: &Connection, network: Hash, group: &Group, old: Option<ChannelId>,
         network,
         log: keys.log(),
         secret: &ChannelSecret::from_bytes(*seed),
-        name: if name.is_empty() { "direct" } else { name },
+        name: if name.is_empty() { NAMELESS } else { name },
         engine: &group.record(),
     };
     match channels::insert_any(tx, &new, now)? {

@@ -129,6 +129,7 @@ pub(super) fn welcomed(
     match joined {
         Ok(channel) => {
             savepoint.commit()?;
+            call_by_person(tx, channel, &asked)?;
             inboxes::is_joined(tx, asked.id, channel)
         }
         Err(Error::Store(error)) => Err(error),
@@ -136,6 +137,15 @@ pub(super) fn welcomed(
             drop(savepoint);
             inboxes::is_over(tx, asked.id, AskedState::Failed, &error.to_string())
         }
+    }
+}
+
+/// A conversation of two has no name of its own: here it is called after the one who was asked.
+fn call_by_person(tx: &Transaction<'_>, channel: ChannelId, asked: &Asked) -> Result<(), StoreError> {
+    let row = channels::load(tx, channel)?.ok_or(StoreError::Damaged)?;
+    match &asked.name {
+        Some(name) if row.name == groups::NAMELESS => channels::rename(tx, channel, name),
+        _ => Ok(()),
     }
 }
 

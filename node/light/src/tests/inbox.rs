@@ -173,6 +173,7 @@ async fn a_link_to_a_person_leads_to_a_conversation_of_two_once_they_agree() {
     ben.say_finally(his, "just us").await;
     until("Ada reads it", async || said(&ada, hers).await == ["just us"]).await;
     assert_eq!(ada.client.channels().await.unwrap()[0].name, "Ben");
+    assert_eq!(ben.client.channels().await.unwrap()[0].name, "Ada");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
