@@ -34,7 +34,9 @@ pub(crate) use manners::{MannerVerb, Receipts, SeenSwitch, Switch, Timer, TimerT
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]
 pub(crate) use node::{ConfigVerb, InitNode, Node, Place, RunNode, Settings};
-pub(crate) use who::{AccountVerb, ContactVerb, Devices, DevicesVerb, RecoverAccount, VerifyContact, WhoVerb, Words};
+pub(crate) use who::{
+    AccountVerb, ContactVerb, Devices, DevicesVerb, LinkDevice, RecoverAccount, VerifyContact, WhoVerb, Words,
+};
 
 /// The messenger whose ledger lies open: sealed messages, one order, proofs for everything.
 #[derive(Parser, Debug)]

@@ -8,7 +8,11 @@ mod attach;
 mod channels;
 mod contacts;
 mod device;
+mod devices;
+mod events;
 mod export;
+mod groups;
+mod link;
 mod manners;
 mod mentions;
 mod messages;
@@ -28,6 +32,7 @@ mod which;
 pub(crate) use nodes::parse as parse_node;
 
 use std::cell::OnceCell;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, FileError, MessageId, Options, Passphrase};
@@ -70,8 +75,7 @@ async fn act(chat: &Chat, session: &Session<'_>) -> Done {
 async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
     match verb {
         ChatVerb::New(new) => channels::new(new, session).await,
-        ChatVerb::Invite { channel, qr } => channels::invite(channel, *qr, session).await,
-        ChatVerb::Join { link, name } => channels::join(link, name.as_deref(), session).await,
+        ChatVerb::Group(verb) => groups::act(verb, session).await,
         ChatVerb::Channels => channels::list(session).await,
         ChatVerb::Say(verb) => sending::act(verb, session).await,
         ChatVerb::File(verb) => attach::act(verb, session).await,
@@ -88,7 +92,7 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
                 offline: *offline,
                 peek: *peek,
             };
-            messages::read(channel, &wanted, session).await
+            messages::read(channel.as_deref(), &wanted, session).await
         }
         ChatVerb::Tail(tail) => tail::tail(tail, session).await,
         ChatVerb::Search(search) => search::search(search, session).await,
@@ -105,6 +109,8 @@ async fn act_on_people(verb: &WhoVerb, session: &Session<'_>) -> Done {
     match verb {
         WhoVerb::Account(verb) => account::act(verb, session).await,
         WhoVerb::Accounts => profiles::list(session),
+        WhoVerb::Devices(devices) => devices::act(devices, session).await,
+        WhoVerb::Link(link) => link::act(link, session).await,
         WhoVerb::Recover(recover) => account::recover(recover, session).await,
         WhoVerb::Contacts => contacts::list(session).await,
         WhoVerb::Contact(verb) => contacts::act(verb, session).await,
@@ -159,9 +165,7 @@ impl Session<'_> {
             }
             return Ok(client);
         }
-        let Some(name) = name else {
-            return Err(Failure::usage("say what members see as your name: --as NAME"));
-        };
+        let name = &name.map_or_else(ask_name, |name| Ok(name.to_owned()))?;
         let passphrase = self.passphrase(Purpose::Choose)?;
         let client = Client::create(Options::new(&folder, passphrase), name, Cost::RECOMMENDED)
             .await
@@ -175,6 +179,21 @@ impl Session<'_> {
     }
 }
 
+/// Asks what members see as this person's name.
+fn ask_name() -> Result<String, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("say what members see as your name: --as NAME"));
+    }
+    crate::output::to_stderr("Your name, as members see it: ");
+    let mut name = String::new();
+    let read = std::io::stdin().read_line(&mut name);
+    match name.trim() {
+        "" => Err(Failure::usage("say what members see as your name: --as NAME")),
+        name if read.is_ok() => Ok(name.to_owned()),
+        _ => Err(Failure::failed("the name cannot be read from the terminal")),
+    }
+}
+
 /// What the client says is wrong, by whose turn it is.
 fn fault(error: &Error) -> Failure {
     let text = error.to_string();
@@ -183,6 +202,7 @@ fn fault(error: &Error) -> Failure {
         | Error::NobodyServed(_)
         | Error::NoSocket(_)
         | Error::StillWaiting
+        | Error::StillAsking
         | Error::Forked { .. }
         | Error::NotFinal
         | Error::File(
@@ -235,6 +255,21 @@ async fn find_channel(client: &Client, text: &str) -> Result<ChannelView, Failur
     }
 }
 
+/// The same; the only one there is, where none is named.
+async fn find_channel_or_only(client: &Client, text: Option<&str>) -> Result<ChannelView, Failure> {
+    if let Some(text) = text {
+        return find_channel(client, text).await;
+    }
+    let views = client.channels().await.map_err(|error| fault(&error))?;
+    match views.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => find_channel(client, "").await,
+        _ => Err(Failure::usage(
+            "which channel? There are several in this home: `waxwing chat channels` lists them",
+        )),
+    }
+}
+
 /// The message that somebody means: `CHANNEL#ENTRY`, or its id, short or in hexadecimal.
 async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure> {
     if let Some((channel, entry)) = text.rsplit_once('#') {
@@ -258,7 +293,10 @@ async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure>
         [] => Err(fault(&Error::UnknownMessage)),
         [(_, only)] => Ok(*only),
         several => {
-            let channels: Vec<_> = several.iter().map(|(channel, _)| number(*channel).to_string()).collect();
+            let channels: Vec<_> = several
+                .iter()
+                .map(|(channel, _)| number(*channel).to_string())
+                .collect();
             Err(Failure::usage(format!(
                 "messages of several channels are called {text}: use more digits, or name a channel first, {}",
                 channels.join(", ")

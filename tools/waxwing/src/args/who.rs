@@ -17,6 +17,12 @@ pub(crate) enum WhoVerb {
     /// List the devices that speak for this account on a network, or change which ones do
     Devices(Devices),
 
+    /// Take a further device into this account; or, without a link, show one to be taken into an account
+    ///
+    /// The new device shows a link and then who offers; a device of the account, with its 24 words, takes the link. The words
+    /// never leave it.
+    Link(LinkDevice),
+
     /// Make a new device of an account that there was before, from its 24 words
     ///
     /// The device is new: it reads what is said from now on, once members let it in. Channels and messages of the old
@@ -112,6 +118,42 @@ pub(crate) enum DevicesVerb {
         /// The device: its name or id
         device: String,
     },
+}
+
+/// `waxwing chat link`.
+#[derive(Args, Debug)]
+pub(crate) struct LinkDevice {
+    /// On a device of the account: the link that the new one shows; `-` reads it from standard input
+    #[arg(conflicts_with_all = ["genesis", "node", "name", "account", "qr"])]
+    pub(crate) link: Option<String>,
+
+    /// On the new device: genesis of the network [default: the one in --home, or the only one it knows]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+
+    /// On the new device: a node of the network, as it prints its address; may stand several times
+    #[arg(long, value_name = "KEY@HOST:PORT")]
+    pub(crate) node: Vec<String>,
+
+    /// On the new device: what members see as your name
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// On the new device: what to call it among your devices; all members of your channels see that
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) device: String,
+
+    /// On the new device: the account that it is for; agrees to its offer without asking
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) account: Option<String>,
+
+    /// On the new device: the link as a QR code as well
+    #[arg(long)]
+    pub(crate) qr: bool,
+
+    /// Give up waiting for the other device after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) timeout: u64,
 }
 
 /// Where 24 words come from.

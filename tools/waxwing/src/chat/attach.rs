@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use waxwing_light::{
-    Attached, Attachment, AttachmentView, Client, Destination, Error, FileError, MessageId, Offer, Report,
-    Stage,
+    Attached, Attachment, AttachmentView, Client, Destination, Error, FileError, MessageId, Offer, Report, Stage,
 };
 use waxwing_seal::display::display_safe;
 

@@ -1,23 +1,19 @@
-//! Opening, joining and listing channels.
+//! Opening and listing channels.
 
 use serde_json::json;
 use waxwing_core::Hash;
-use waxwing_light::{ChannelView, Client, Joined};
+use waxwing_light::{ChannelView, Client};
 use waxwing_seal::display::display_safe_name;
 
 use super::manners::timer_says;
-use super::{Session, fault, find_channel, nodes, number, qr};
+use super::{Session, fault, find_channel, nodes, number};
 use crate::Done;
 use crate::args::NewChannel;
 use crate::failure::Failure;
-use crate::files;
 use crate::home::quoted;
 use crate::ids::{self, Kind};
 use crate::network::{genesis_in, read_genesis};
 use crate::words::grouped;
-
-/// A link with eight nodes takes less than 1 kB.
-const LINK_MAX: u64 = 64 << 10;
 
 pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
     let genesis = match &new.genesis {
@@ -32,13 +28,15 @@ pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
             read_genesis(folder)?
         }
     };
+    let name = new.name.as_ref().or(new.called.as_ref());
+    let name = name.ok_or_else(|| Failure::usage("say what the channel is to be called"))?;
     let nodes = nodes::wanted(&new.node, session)?;
     let client = session.open_or_create(new.member.as_deref()).await?;
     let channels = client.channels().await.map_err(|error| fault(&error))?;
-    if channels.iter().any(|channel| channel.name == new.name) {
+    if channels.iter().any(|channel| channel.name == *name) {
         return Err(Failure::usage(format!(
             "there is a channel {} in this home: choose another name",
-            new.name
+            display_safe_name(name)
         )));
     }
     let network = client
@@ -51,10 +49,12 @@ pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
             "no node of this network is known: name one with --node KEY@HOST:PORT, as it prints its address",
         ));
     }
-    let id = client
-        .create_channel(network, &new.name)
-        .await
-        .map_err(|error| fault(&error))?;
+    let id = if new.by_link {
+        client.create_channel(network, name).await
+    } else {
+        client.found_group(network, name).await
+    };
+    let id = id.map_err(|error| fault(&error))?;
     let channel = find_channel(&client, &id.0.to_string()).await?;
     tell(&client, &channel, &genesis.name, "chat.new", "channel open", session).await?;
     let option = session.home.as_option();
@@ -64,7 +64,7 @@ pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
     Ok(0)
 }
 
-async fn tell(
+pub(super) async fn tell(
     client: &Client,
     channel: &ChannelView,
     network: &str,
@@ -91,70 +91,14 @@ async fn tell(
         "channel": number(channel.id),
         "name": channel.name,
         "log": channel.log,
+        "group": channel.group,
         "network": channel.network,
         "device": device.to_string(),
     });
     output.result(schema, object, &output.facts(heading, &facts))
 }
 
-pub(super) async fn invite(channel: &str, as_qr: bool, session: &Session<'_>) -> Done {
-    let client = session.open().await?;
-    let channel = find_channel(&client, channel).await?;
-    let link = client.invite(channel.id).await.map_err(|error| fault(&error))?;
-    if as_qr {
-        match qr::picture(&link, session.output)? {
-            Some(picture) => session.output.text(&picture)?,
-            None => session
-                .output
-                .note("the QR code needs a wider terminal; the link alone:"),
-        }
-    }
-    session.output.result(
-        "chat.invite",
-        json!({ "channel": number(channel.id), "link": link.as_str() }),
-        &link,
-    )?;
-    session
-        .output
-        .note("whoever has this link reads and writes the channel, from its beginning: hand it over in private");
-    Ok(0)
-}
-
-pub(super) async fn join(link: &str, name: Option<&str>, session: &Session<'_>) -> Done {
-    let link = if link == "-" {
-        zeroize::Zeroizing::new(files::read_text(std::path::Path::new("-"), "link", LINK_MAX)?)
-    } else {
-        zeroize::Zeroizing::new(link.to_owned())
-    };
-    // Looked at before a home is made for it.
-    if let Err(error) = waxwing_seal::Invitation::from_link(&link) {
-        return Err(Failure::usage(error.to_string()));
-    }
-    let client = session.open_or_create(name).await?;
-    let joined = client.join(&link).await.map_err(|error| fault(&error))?;
-    let (id, heading) = match joined {
-        Joined::New(id) => (id, "joined"),
-        Joined::Known(id) => (id, "this channel is here already"),
-        Joined::Asked(request) => {
-            let text = "asked to be let in: the channel is listed here once somebody has answered";
-            session.output.result("chat.join", json!({ "request": request }), text)?;
-            return Ok(0);
-        }
-    };
-    let channel = find_channel(&client, &id.0.to_string()).await?;
-    let network = network_name(&client, &channel).await?;
-    tell(&client, &channel, &network, "chat.join", heading, session).await?;
-    let option = session.home.as_option();
-    let meant = if channel.name.is_empty() {
-        id.0.to_string()
-    } else {
-        quoted(&channel.name)
-    };
-    session.output.next(&format!("waxwing chat read {meant}{option}"))?;
-    Ok(0)
-}
-
-async fn network_name(client: &Client, channel: &ChannelView) -> Result<String, Failure> {
+pub(super) async fn network_name(client: &Client, channel: &ChannelView) -> Result<String, Failure> {
     let Some(id) = ids::hex_32(&channel.network) else {
         return Ok(channel.network.clone());
     };
@@ -172,6 +116,9 @@ pub(super) async fn list(session: &Session<'_>) -> Done {
             display_safe_name(&channel.name),
             grouped(channel.entries)
         );
+        if channel.closed {
+            row.push_str(", closed");
+        }
         if new > 0 {
             row.push_str(&format!(", {} more to fetch", grouped(new)));
         }

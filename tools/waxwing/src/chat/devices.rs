@@ -104,7 +104,7 @@ fn find(known: &OwnDevices, text: &str) -> Result<DeviceId, Failure> {
     }
 }
 
-async fn tell(known: &OwnDevices, client: &Client, schema: &str, output: &Output) -> Result<(), Failure> {
+pub(super) async fn tell(known: &OwnDevices, client: &Client, schema: &str, output: &Output) -> Result<(), Failure> {
     let account = client.account().await.map_err(|error| fault(&error))?;
     let network = ids::hex_32(&known.network).map_or_else(|| known.network.clone(), |id| output.id(Kind::Network, &id));
     let heading = match known.card {

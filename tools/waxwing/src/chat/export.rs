@@ -7,7 +7,7 @@
 mod page;
 
 use serde_json::{Value, json};
-use waxwing_light::{ChannelView, Client, Ladder, MessageView, NetworkView, Range};
+use waxwing_light::{ChannelView, Client, MessageView, NetworkView, Range};
 
 use super::messages::network;
 use super::show::json_of;

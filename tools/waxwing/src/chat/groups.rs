@@ -12,6 +12,8 @@ mod join;
 mod members;
 pub(crate) mod who;
 
+pub(crate) use members::standing;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -80,7 +82,7 @@ fn account(hex: &str, output: &Output) -> String {
     ids::hex_32(hex).map_or_else(|| hex.to_owned(), |id| output.id(Kind::Account, &id))
 }
 
-const fn word_of_request(state: RequestState) -> &'static str {
+pub(super) const fn word_of_request(state: RequestState) -> &'static str {
     match state {
         RequestState::Waiting => "waits for your answer",
         RequestState::BeingLetIn => "is being let in",

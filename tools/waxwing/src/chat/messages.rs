@@ -7,7 +7,7 @@ use waxwing_seal::display::display_safe_name;
 
 use super::manners::timer_says;
 use super::show::{self, Detail, json_of};
-use super::{Session, fault, find_channel};
+use super::{Session, fault, find_channel_or_only};
 use crate::Done;
 use crate::failure::Failure;
 use crate::ids;
@@ -26,7 +26,7 @@ pub(super) struct Wanted {
     pub(super) peek: bool,
 }
 
-pub(super) async fn read(channel: &str, wanted: &Wanted, session: &Session<'_>) -> Done {
+pub(super) async fn read(channel: Option<&str>, wanted: &Wanted, session: &Session<'_>) -> Done {
     let (client, output) = (session.open().await?, session.output);
     // What is on this device is worth showing even when nobody can be reached; the fault is said below it.
     let refreshed = if wanted.offline {
@@ -34,7 +34,7 @@ pub(super) async fn read(channel: &str, wanted: &Wanted, session: &Session<'_>) 
     } else {
         client.refresh().await
     };
-    let channel = find_channel(&client, channel).await?;
+    let channel = find_channel_or_only(&client, channel).await?;
     let views = client
         .read(channel.id, Range::Last(wanted.last))
         .await
@@ -50,6 +50,10 @@ pub(super) async fn read(channel: &str, wanted: &Wanted, session: &Session<'_>) 
     if channel.timer_days > 0 {
         let says = timer_says(channel.timer_days);
         text.push_str(&format!("{}\n", output.paint(Tone::Faint, &says)));
+    }
+    if channel.closed {
+        let says = "! this device is out: nothing new is read here, and nothing can be written";
+        text.push_str(&format!("{}\n", output.paint(Tone::Bad, says)));
     }
     if let Some(trouble) = worth_saying(&network) {
         text.push_str(&format!("{}\n", output.paint(Tone::Bad, &format!("! {trouble}"))));

@@ -8,10 +8,12 @@
 mod act;
 mod draw;
 mod files;
+mod groups;
 mod keys;
 mod model;
 mod names;
 mod on;
+mod people;
 mod plain;
 mod run;
 mod search;

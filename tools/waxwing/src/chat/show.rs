@@ -11,7 +11,7 @@ use waxwing_light::{AttachmentView, BodyKind, Exception, Ladder, MessageView};
 use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
 
 use super::manners::timer_says;
-use super::mentions;
+use super::{events, mentions};
 use crate::clock;
 use crate::ids::{self, Kind};
 use crate::ladder::Step;
@@ -40,29 +40,10 @@ pub(crate) const fn step(state: Ladder) -> Step {
 
 /// A message, in one line or several.
 pub(crate) fn message(view: &MessageView, detail: Detail, output: &Output) -> String {
-    let step = step(view.state);
-    let symbol = output.paint(step.tone(), step.symbol(output.ascii));
-    let time = view
-        .ordered_ms
-        .or(view.written_ms)
-        .map_or_else(|| "--:--".to_owned(), clock::minute);
-    let name = match &view.author {
-        Some(author) => output.paint(Tone::Strong, &display_safe_name(&author.name)),
-        None => output.paint(Tone::Doubtful, "unknown"),
-    };
-    let words = if is_said(view) {
-        mentions::marked(view, |name| output.mark(name))
-    } else {
-        said(view)
-    };
-    let mut text = format!("{symbol} {} {name}  {words}", output.paint(Tone::Faint, &time));
-    if view.edited {
-        text.push_str(&output.paint(Tone::Faint, " (edited)"));
+    if events::is_hidden(view) {
+        return String::new();
     }
-    if !step.is_final() {
-        text.push_str(&format!("  {}", output.paint(step.tone(), step.word())));
-    }
-    let mut lines = wrapped(&text, output);
+    let mut lines = wrapped(&head(view, output), output);
     for reaction in &view.reactions {
         let who = display_safe_name(&reaction.author.name);
         lines.push_str(&format!("  {} {who}\n", display_safe(&reaction.emoji)));
@@ -86,6 +67,37 @@ pub(crate) fn message(view: &MessageView, detail: Detail, output: &Output) -> St
     lines
 }
 
+/// Who, when, what; or what a change of the group says.
+fn head(view: &MessageView, output: &Output) -> String {
+    let step = step(view.state);
+    let symbol = output.paint(step.tone(), step.symbol(output.ascii));
+    let time = view
+        .ordered_ms
+        .or(view.written_ms)
+        .map_or_else(|| "--:--".to_owned(), clock::minute);
+    let begin = format!("{symbol} {}", output.paint(Tone::Faint, &time));
+    if let Some(says) = events::sentence(view) {
+        return format!("{begin} {}", output.paint(Tone::Faint, &says));
+    }
+    let name = match &view.author {
+        Some(author) => output.paint(Tone::Strong, &display_safe_name(&author.name)),
+        None => output.paint(Tone::Doubtful, "unknown"),
+    };
+    let words = if is_said(view) {
+        mentions::marked(view, |name| output.mark(name))
+    } else {
+        said(view)
+    };
+    let mut text = format!("{begin} {name}  {words}");
+    if view.edited {
+        text.push_str(&output.paint(Tone::Faint, " (edited)"));
+    }
+    if !step.is_final() {
+        text.push_str(&format!("  {}", output.paint(step.tone(), step.word())));
+    }
+    text
+}
+
 /// Whether its words are shown as they are.
 pub(crate) fn is_said(view: &MessageView) -> bool {
     view.body == BodyKind::Here && !view.retracted && view.kind == Some("text") && view.text.is_some()
@@ -93,6 +105,9 @@ pub(crate) fn is_said(view: &MessageView) -> bool {
 
 /// What it says, made harmless, or why there is nothing to read.
 pub(crate) fn said(view: &MessageView) -> String {
+    if let Some(says) = events::sentence(view) {
+        return says;
+    }
     let words = view.text.as_deref().map(display_safe_lines).unwrap_or_default();
     if let (BodyKind::Here, Some(days)) = (view.body, view.timer_days) {
         return format!("(from here on {}; that binds honest members only)", timer_says(days));

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use waxwing_light::{Change, Client, Ladder, MessageId, MessageView, Range};
 
 use super::show::{self, Detail, json_of};
-use super::{Session, fault, find_channel};
+use super::{Session, fault, find_channel_or_only};
 use crate::Done;
 use crate::args::TailChannel;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ use crate::signals::Signals;
 
 pub(super) async fn tail(tail: &TailChannel, session: &Session<'_>) -> Done {
     let (client, output) = (session.open().await?, session.output);
-    let channel = find_channel(&client, &tail.channel).await?.id;
+    let channel = find_channel_or_only(&client, tail.channel.as_deref()).await?.id;
     let mut people = ForPeople {
         detail: if tail.proofs { Detail::Proofs } else { Detail::Calm },
         shown: BTreeMap::new(),
@@ -84,6 +84,10 @@ impl ForPeople<'_> {
 
     fn show(&self, view: &MessageView) -> Result<(), Failure> {
         let output = self.session.output;
-        output.text(&show::message(view, self.detail, output))
+        match show::message(view, self.detail, output) {
+            // A change of the group that nobody has anything to see in.
+            hidden if hidden.is_empty() => Ok(()),
+            shown => output.text(&shown),
+        }
     }
 }

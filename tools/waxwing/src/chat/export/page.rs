@@ -9,6 +9,7 @@ use waxwing_light::MessageView;
 use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
 
 use super::{Transcript, not_proven, proven};
+use crate::chat::events;
 use crate::chat::show::{against, file_facts, said, step};
 use crate::clock;
 use crate::ids::{self, Kind};
@@ -84,7 +85,24 @@ fn limits(heading: &str, says: &[String]) -> Markup {
     }
 }
 
+/// A change of the group: a sentence, and no speaker.
+fn event(view: &MessageView, says: &str) -> Markup {
+    html! {
+        li id=[view.log_index.map(|index| format!("entry-{index}"))] {
+            p.gone { bdi { (says) } }
+            p.meta { (place(view)) }
+        }
+    }
+}
+
 fn message(view: &MessageView) -> Markup {
+    if let Some(says) = events::sentence(view) {
+        return if says.is_empty() {
+            html! {}
+        } else {
+            event(view, &says)
+        };
+    }
     let name = view
         .author
         .as_ref()

@@ -35,6 +35,7 @@ impl Model {
         }
         match found {
             Some(action) if place == Place::Page => self.turn_page(action, effects),
+            Some(action) if place == Place::Requests && !is_of_all(action) => self.act_on_requests(action, effects),
             Some(action) => self.act(action, effects),
             None => self.typed(key, effects),
         }
@@ -109,6 +110,8 @@ impl Model {
     fn act_on_text(&mut self, action: Action, effects: &mut Vec<Effect>) {
         match action {
             Action::Search => self.open_search(),
+            Action::Members => self.show_members(effects),
+            Action::Requests => self.show_requests(effects),
             Action::Up | Action::Down if self.place() == Place::Search => self.walk_hits(action),
             Action::Send => self.send(effects),
             Action::NewLine => self.writing.new_line(),
@@ -328,6 +331,12 @@ impl Model {
         if self.writing.is_empty() {
             return;
         }
+        if self.open().is_some_and(|open| open.closed) {
+            return self.tell(
+                Tone::Bad,
+                "this device is out of the channel: nothing can be written here",
+            );
+        }
         if let Some(height) = self.forked_at() {
             return self.tell(
                 Tone::Bad,
@@ -459,6 +468,11 @@ impl Model {
         }
         .min(last);
     }
+}
+
+/// What works wherever somebody is.
+const fn is_of_all(action: Action) -> bool {
+    matches!(action, Action::Quit | Action::Suspend | Action::Redraw)
 }
 
 /// Whether a message says something that can be answered.

@@ -26,6 +26,8 @@ pub(super) enum Place {
     Line,
     /// Looking for messages.
     Search,
+    /// In the list of those who ask to be let in.
+    Requests,
 }
 
 impl Place {
@@ -41,17 +43,19 @@ impl Place {
             Self::Reaction => "Choosing a reaction",
             Self::Line => "In a line to be filled",
             Self::Search => "While searching",
+            Self::Requests => "Among those who ask to be let in",
         }
     }
 
     /// All places, in the order of the help.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Writing,
         Self::Messages,
         Self::Channels,
         Self::Anywhere,
         Self::Page,
         Self::Search,
+        Self::Requests,
         Self::Reaction,
         Self::Question,
         Self::Line,
@@ -68,6 +72,10 @@ pub(super) enum Action {
     Why,
     Network,
     Invite,
+    Members,
+    Requests,
+    Accept,
+    Decline,
     Density,
     Join,
     Attach,
@@ -154,7 +162,7 @@ const LAST: &[Chord] = &[plain(KeyCode::End), letter('G')];
 pub(super) const BINDINGS: &[Binding] = {
     use Action as A;
     use KeyCode::{BackTab, Delete, Down, Enter, Esc, F, Tab, Up};
-    use Place::{Anywhere, Channels, Line, Messages, Page, Question, Reaction, Search, Writing};
+    use Place::{Anywhere, Channels, Line, Messages, Page, Question, Reaction, Requests, Search, Writing};
     &[
         bind(Writing, &[plain(Enter)], A::Send, "send"),
         bind(
@@ -190,6 +198,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Messages, &[letter('w')], A::Why, "every check behind it"),
         bind(Messages, &[letter('n')], A::Network, "the network and its nodes"),
         bind(Messages, &[letter('i')], A::Invite, "invite to this channel"),
+        bind(Messages, &[letter('m')], A::Members, "who is in"),
         bind(Messages, &[letter('v')], A::Density, "calm, detailed, auditor"),
         bind(Messages, &[letter('/')], A::Search, "search all channels"),
         bind(Messages, &[letter('?')], A::Help, "these keys"),
@@ -200,6 +209,7 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Channels, LAST, A::Last, "the last"),
         bind(Channels, &[plain(Enter)], A::Open, "write there"),
         bind(Channels, &[letter('i')], A::Invite, "invite to it"),
+        bind(Channels, &[letter('m')], A::Members, "who is in"),
         bind(Channels, &[letter('o')], A::Join, "join by a link"),
         bind(Channels, &[letter('n')], A::Network, "the network and its nodes"),
         bind(Channels, &[letter('?')], A::Help, "these keys"),
@@ -223,6 +233,8 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Anywhere, &[plain(F(6))], A::Join, "join by a link"),
         bind(Anywhere, &[plain(F(7))], A::Search, "search all channels"),
         bind(Anywhere, &[plain(F(8))], A::Attach, "attach a file"),
+        bind(Anywhere, &[plain(F(9))], A::Members, "who is in this channel"),
+        bind(Anywhere, &[plain(F(10))], A::Requests, "who asks to be let in"),
         bind(Page, UP, A::Up, "a line up"),
         bind(Page, DOWN, A::Down, "a line down"),
         bind(Page, PAGE_UP, A::PageUp, "a page up"),
@@ -245,6 +257,11 @@ pub(super) const BINDINGS: &[Binding] = {
             "the one typed; 1 to 8 choose at once",
         ),
         bind(Reaction, &[plain(Esc)], A::Close, "close"),
+        bind(Requests, UP, A::Up, "the one above"),
+        bind(Requests, DOWN, A::Down, "the one below"),
+        bind(Requests, &[letter('y')], A::Accept, "let in"),
+        bind(Requests, &[letter('n')], A::Decline, "say no"),
+        bind(Requests, &[plain(Esc), letter('q'), plain(Enter)], A::Close, "close"),
         bind(Search, &[plain(Enter)], A::Choose, "look for it; then go there"),
         bind(Search, &[plain(Up)], A::Up, "the one above"),
         bind(Search, &[plain(Down)], A::Down, "the one below"),
@@ -264,7 +281,7 @@ const ALWAYS: [Action; 3] = [Action::Quit, Action::Suspend, Action::Redraw];
 pub(super) fn action(place: Place, key: &KeyEvent) -> Option<Action> {
     let is_over = matches!(
         place,
-        Place::Page | Place::Question | Place::Reaction | Place::Line | Place::Search
+        Place::Page | Place::Question | Place::Reaction | Place::Line | Place::Search | Place::Requests
     );
     let chord = chord(key);
     let found = |wanted: Place| {

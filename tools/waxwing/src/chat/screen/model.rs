@@ -12,7 +12,9 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui_textarea::TextArea;
-use waxwing_light::{ChannelId, ChannelView, Hit, MessageId, MessageView, NetworkView, Range, Why};
+use waxwing_light::{
+    ChannelId, ChannelView, GroupView, Hit, MessageId, MessageView, NetworkView, Range, RequestView, Why,
+};
 use zeroize::Zeroizing;
 
 use super::keys::Place;
@@ -22,6 +24,7 @@ use super::theme::Look;
 use super::when::Zone;
 use super::window::Window;
 use super::writing::{Purpose, Writing};
+use crate::chat::groups::who::Someone;
 use crate::output::Tone;
 
 /// Smaller than this, nothing is shown but that it is too small.
@@ -125,6 +128,10 @@ pub(super) enum Event {
     Why(Box<Why>),
     /// All of a message.
     Whole(Box<MessageView>),
+    /// Who is in a channel.
+    Members(ChannelId, Box<GroupView>, Vec<Someone>),
+    /// Who asked to be let in.
+    Requests(Vec<RequestView>),
     /// An invitation.
     Invited(ChannelId, Zeroizing<String>),
     /// A channel was joined, or was here before.
@@ -162,6 +169,14 @@ pub(super) enum Effect {
     Whole(MessageId),
     /// Make an invitation.
     Invite(ChannelId),
+    /// List the people of a channel.
+    Members(ChannelId),
+    /// List who asked to be let in.
+    Requests,
+    /// Let somebody in.
+    Accept(i64),
+    /// Tell somebody no.
+    Decline(i64),
     /// Join by a link.
     Join(Zeroizing<String>),
     /// Send a file, with these words.
@@ -198,6 +213,10 @@ pub(super) enum Over {
     Network(String),
     /// An invitation.
     Invite(ChannelId, Zeroizing<String>),
+    /// Who is in a channel.
+    Members(ChannelId, Box<GroupView>, Vec<Someone>),
+    /// Who asks to be let in; the one that the keys act on, by its place in the list.
+    Requests(usize),
     /// All of a message.
     Whole(Box<MessageView>),
     /// Two histories of one ledger.
@@ -246,6 +265,10 @@ pub(super) struct Model {
     pub(super) networks: BTreeMap<String, Known>,
     /// Forks that an alarm was shown for.
     pub(super) alarmed: BTreeSet<String>,
+    /// Who asked to be let in, as it was when it was last looked up.
+    pub(super) requests: Vec<RequestView>,
+    /// Those of them that this person was told of.
+    pub(super) asking: BTreeSet<i64>,
     pub(super) over: Option<Over>,
     /// Lines of the page over the screen that are above its first one.
     pub(super) scroll: usize,
@@ -285,6 +308,8 @@ impl Model {
             drafts: BTreeMap::new(),
             networks: BTreeMap::new(),
             alarmed: BTreeSet::new(),
+            requests: Vec::new(),
+            asking: BTreeSet::new(),
             over: None,
             scroll: 0,
             notice: None,
@@ -301,6 +326,7 @@ impl Model {
             (Some(Over::React(..)), _) => Place::Reaction,
             (Some(Over::Join(_) | Over::Attach(_)), _) => Place::Line,
             (Some(Over::Search(_)), _) => Place::Search,
+            (Some(Over::Requests(_)), _) => Place::Requests,
             (Some(_), _) => Place::Page,
             (None, Focus::Writing) => Place::Writing,
             (None, Focus::Messages) => Place::Messages,

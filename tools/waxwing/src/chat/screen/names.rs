@@ -55,6 +55,10 @@ impl Names {
 
     /// Remembers a name that a device claims.
     pub(super) fn learn(&mut self, device: &str, name: &str) {
+        // Whoever has not written, but changed the group, may have none here.
+        if name.is_empty() {
+            return;
+        }
         let is_known = self.met.get(device).is_some_and(|names| names.contains(name));
         if is_known {
             return;

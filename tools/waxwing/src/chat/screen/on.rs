@@ -1,6 +1,6 @@
 //! What the screen does with what reaches it: news of the client here, keys in `act.rs`. Pure: effects are returned.
 
-use waxwing_light::{ChannelId, ChannelView, Ladder, MessageView, NetworkView, Range};
+use waxwing_light::{ChannelId, ChannelView, MessageView, NetworkView, Range};
 
 use super::model::{Effect, Event, Focus, Known, Model, Over, Say};
 use super::window::{Change, Window, is_about};
@@ -28,6 +28,8 @@ impl Model {
             Event::Refused(say, why) => self.on_refused(say, why),
             Event::Why(why) => self.cover(Over::Why(why)),
             Event::Whole(view) => self.cover(Over::Whole(view)),
+            Event::Members(channel, group, people) => self.cover(Over::Members(channel, group, people)),
+            Event::Requests(requests) => self.on_requests(requests),
             Event::Invited(channel, link) => self.cover(Over::Invite(channel, link)),
             Event::Joined(channel) => {
                 self.over = None;
@@ -63,7 +65,7 @@ impl Model {
         if self.is_outdated || is_due {
             self.is_outdated = false;
             self.listed_at = now;
-            effects.extend([Effect::Channels, Effect::Networks]);
+            effects.extend([Effect::Channels, Effect::Networks, Effect::Requests]);
         }
     }
 
@@ -81,8 +83,14 @@ impl Model {
 
     /// What the store counts, but for the channel whose end is on the screen.
     fn count_unread(&mut self) {
-        let open = self.is_at_end().then(|| self.window.as_ref().map(|window| window.channel)).flatten();
-        let unread = self.channels.iter().filter(|channel| channel.unread > 0 && Some(channel.id) != open);
+        let open = self
+            .is_at_end()
+            .then(|| self.window.as_ref().map(|window| window.channel))
+            .flatten();
+        let unread = self
+            .channels
+            .iter()
+            .filter(|channel| channel.unread > 0 && Some(channel.id) != open);
         self.unread = unread.map(|channel| (channel.id, channel.unread)).collect();
     }
 
@@ -208,7 +216,7 @@ impl Model {
             self.names.learn(&author.device, &author.name);
         }
         let (channel, index) = (view.channel, view.log_index);
-        let is_news = !view.own && view.state.is_final() && !is_about(&view);
+        let is_news = !view.own && view.state.is_final() && !is_about(&view) && view.event.is_none();
         let is_open = self.window.as_ref().is_some_and(|window| window.channel == channel);
         let was_here = self
             .window

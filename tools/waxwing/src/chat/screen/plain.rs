@@ -3,6 +3,7 @@
 //! A line in is a message or a command, a line out is said once and never changed. Nothing is drawn, nothing moves a
 //! cursor, no sign stands for a word.
 
+mod people;
 mod speak;
 mod typed;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, Receiver};
 use waxwing_core::Hash;
-use waxwing_light::{ChannelView, Client, Error, Joined, Ladder, MessageId, MessageView, Range};
+use waxwing_light::{ChannelView, Client, Error, Joined, MessageId, MessageView, Range};
 use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::draw::facts;
@@ -23,7 +24,7 @@ use super::window::is_about;
 use super::work::said;
 use super::writing::Purpose;
 use crate::chat::manners::timer_says;
-use crate::chat::{Session, fault, find_channel};
+use crate::chat::{Session, events, fault, find_channel};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::signals::Signals;
@@ -143,10 +144,8 @@ impl Room<'_> {
             Typed::Read(most) => self.read(Range::Last(most)).await?,
             Typed::Before(index) => self.read(Range::Before(index, FIRST)).await?,
             Typed::Status => self.status().await?,
-            Typed::Invite => {
-                let link = self.client.invite(self.channel()?.id).await?;
-                self.say("Whoever has this link reads and writes the channel: hand it over in private.")?;
-                self.say(&link)?;
+            Typed::Invite | Typed::Members | Typed::Requests | Typed::Accept(_) | Typed::Decline(_) => {
+                self.about_people(typed).await?;
             }
             Typed::Attach(path) => {
                 self.say("sending; this takes a while, and can be gone on with")?;
@@ -217,7 +216,7 @@ impl Room<'_> {
         if views.is_empty() {
             self.say("no messages there")?;
         }
-        for view in &views {
+        for view in views.iter().filter(|view| !events::is_hidden(view)) {
             self.learn(view);
             self.output.text(&speak::message(view, &self.names, &self.zone))?;
         }
@@ -300,7 +299,13 @@ impl Room<'_> {
     /// What changed: messages of the open channel as they come, own ones along their ladder, others by a word.
     fn news(&mut self, view: &MessageView) -> Result<(), Failure> {
         self.learn(view);
+        if events::is_hidden(view) {
+            return Ok(());
+        }
         let is_here = self.open.as_ref().is_some_and(|open| open.id == view.channel);
+        if is_here && view.event.is_some() {
+            return self.output.text(&speak::message(view, &self.names, &self.zone));
+        }
         if view.own && !is_about(view) {
             return self.output.text(&speak::progress(view));
         }

@@ -2,6 +2,7 @@
 
 mod files;
 mod fixtures;
+mod groups;
 mod keys;
 mod length;
 mod looks;

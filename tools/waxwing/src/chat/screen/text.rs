@@ -70,7 +70,10 @@ fn cut_at(line: &str, begin: usize, marked: &[std::ops::Range<usize>]) -> Marked
     let pairs = cuts.iter().zip(cuts.iter().skip(1));
     let piece = |(from, to): (&usize, &usize)| {
         let is_marked = marked.iter().any(|range| range.contains(from));
-        (line.get(from - begin..to - begin).unwrap_or_default().to_owned(), is_marked)
+        (
+            line.get(from - begin..to - begin).unwrap_or_default().to_owned(),
+            is_marked,
+        )
     };
     pairs.map(piece).filter(|(text, _)| !text.is_empty()).collect()
 }
@@ -149,7 +152,10 @@ mod tests {
     #[test]
     fn what_is_marked_stays_marked_wherever_its_line_is_broken() {
         let pieces = |texts: &[(&str, bool)]| -> Vec<(String, bool)> {
-            texts.iter().map(|(text, is_marked)| ((*text).to_owned(), *is_marked)).collect()
+            texts
+                .iter()
+                .map(|(text, is_marked)| ((*text).to_owned(), *is_marked))
+                .collect()
         };
         let text = pieces(&[("@Ada is no name; ", false), ("@Ada Lovelace", true), (" is", false)]);
         let (lines, is_cut) = folded_pieces(&text, 12, 9);

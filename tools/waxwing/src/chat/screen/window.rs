@@ -10,6 +10,8 @@
 
 use waxwing_light::{ChannelId, MessageId, MessageView, Range};
 
+use crate::chat::events;
+
 /// Entries asked for at once: several screens of the largest terminal that is meant.
 pub(super) const PAGE: u32 = 100;
 
@@ -176,6 +178,10 @@ impl Window {
     }
 
     fn put(&mut self, view: MessageView) {
+        // A change of the group that nobody has anything to see in takes no line.
+        if events::is_hidden(&view) {
+            return;
+        }
         if let Some(old) = self.position(view.id) {
             self.rows.remove(old);
         }

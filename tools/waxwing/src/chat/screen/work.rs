@@ -9,6 +9,7 @@ use waxwing_light::{Client, Draft, Error, Joined, MessageId, Query, Tail};
 
 use super::files;
 use super::model::{Effect, Event, Say};
+use super::people;
 use super::search::HITS_MAX;
 use super::writing::Purpose;
 use crate::ids;
@@ -74,11 +75,24 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         }
         Effect::Why(message) => Event::Why(Box::new(client.why(message).await?)),
         Effect::Whole(message) => Event::Whole(Box::new(client.message(message).await?)),
-        Effect::Invite(channel) => Event::Invited(channel, client.invite(channel).await?),
+        Effect::Invite(channel) => Event::Invited(channel, people::invite(client, channel).await?),
         Effect::Join(link) => match client.join(&link).await? {
             Joined::New(channel) | Joined::Known(channel) => Event::Joined(channel),
-            Joined::Asked(_) => Event::Failed(ASKED.to_owned()),
+            Joined::Asked(asked) => {
+                send(events, Event::Told(Tone::Faint, people::ASKED.to_owned())).await;
+                people::answered(client, asked).await?
+            }
         },
+        Effect::Members(channel) => people::members(client, channel).await?,
+        Effect::Requests => Event::Requests(client.requests().await?),
+        Effect::Accept(request) => {
+            client.accept_request(request).await?;
+            Event::Requests(client.requests().await?)
+        }
+        Effect::Decline(request) => {
+            client.decline_request(request).await?;
+            Event::Requests(client.requests().await?)
+        }
         Effect::Attach(channel, path, words) => {
             let kept = files::attach(client, channel, &path, &words, files::telling(events)).await?;
             send(events, Event::Told(Tone::Good, kept)).await;
@@ -99,9 +113,6 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
     };
     Ok(Some(event))
 }
-
-/// The screen cannot open what is not there yet.
-const ASKED: &str = "asked to be let in: the channel is listed once somebody has answered";
 
 async fn networks(client: &Client, events: &Sender<Event>) -> Result<Option<Event>, Error> {
     for network in client.networks().await? {

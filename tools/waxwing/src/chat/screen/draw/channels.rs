@@ -52,6 +52,9 @@ fn line(model: &Model, channel: &ChannelView, is_open: bool, width: usize) -> Li
     if is_forked {
         marks.push((Tone::Bad, "!fork".to_owned()));
     }
+    if channel.closed {
+        marks.push((Tone::Faint, "out".to_owned()));
+    }
     if unread > 0 && channel.mentioned > 0 {
         marks.push((Tone::Doubtful, format!("@{}", grouped(channel.mentioned.min(999)))));
     }

@@ -32,6 +32,9 @@ pub(super) fn draw(model: &Model, areas: &Areas, frame: &mut Frame<'_>) {
 
 /// Why nothing can be written here, if so.
 fn paused(model: &Model) -> Option<String> {
+    if model.open().is_some_and(|open| open.closed) && model.writing.is_empty() {
+        return Some("closed: this device is out of the channel, nothing can be written here".to_owned());
+    }
     let height = model.forked_at()?;
     model
         .writing

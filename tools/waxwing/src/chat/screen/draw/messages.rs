@@ -194,7 +194,9 @@ fn block(model: &Model, window: &Window, at: usize, width: u16) -> Vec<Line<'sta
             Tone::Doubtful,
         ));
     }
-    let is_named = is_new_day || is_marked || before.is_none_or(|before| !is_together(model, before, view));
+    let is_spoken = view.event.is_none();
+    let is_named =
+        is_spoken && (is_new_day || is_marked || before.is_none_or(|before| !is_together(model, before, view)));
     let has_room = model.density == Density::Calm && model.size.1 >= ROOMY;
     if is_named && has_room && lines.is_empty() {
         lines.push(Line::default());
@@ -242,7 +244,7 @@ fn is_together(model: &Model, before: &MessageView, view: &MessageView) -> bool 
         .zip(time(before))
         .map(|(later, earlier)| later.saturating_sub(earlier));
     let is_close = gap.is_some_and(|gap| gap < TOGETHER_MS);
-    is_same && is_close && model.density == Density::Calm && view.quotes.is_none()
+    is_same && is_close && before.event.is_none() && model.density == Density::Calm && view.quotes.is_none()
 }
 
 /// Who and when.

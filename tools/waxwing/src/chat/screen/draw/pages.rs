@@ -1,6 +1,7 @@
 //! What lies over the screen: one box in the middle, its lines made here and scrolled, and what is asked for in it.
 
 mod alarm;
+mod groups;
 mod network;
 mod search;
 mod why;
@@ -138,6 +139,14 @@ fn page(model: &Model) -> Option<Page> {
             ..Page::new("FORK".to_owned(), alarm::lines(model, network, width))
         },
         Over::Invite(channel, link) => invite(model, *channel, link),
+        Over::Members(channel, group, people) => {
+            let name = model.channel(*channel).map_or("", |channel| channel.name.as_str());
+            Page::new(
+                format!("in {}", display_safe_name(name)),
+                groups::members(model, group, people, width),
+            )
+        }
+        Over::Requests(at) => Page::new("who asks to be let in".to_owned(), groups::requests(model, *at, width)),
         Over::Whole(view) => {
             let name = view
                 .author
@@ -251,7 +260,12 @@ fn invite(model: &Model, channel: ChannelId, link: &str) -> Page {
         .and_then(|lines| lines.first())
         .map_or(0, |line| line.chars().count());
     let text_width = usize::from(width).max(1);
-    let warning = "Whoever has this link reads and writes the channel, from its beginning: hand it over in private.";
+    let warning = if model.channel(channel).is_some_and(|channel| channel.group) {
+        "Whoever uses this link first can come in, for seven days, while a member is connected: this device is, as long as \
+         the screen is open. Hand it over in private."
+    } else {
+        "Whoever has this link reads and writes the channel, from its beginning: hand it over in private."
+    };
     let mut lines: Vec<Line<'static>> = wrapped(warning, text_width)
         .into_iter()
         .map(|line| Line::from(toned(model, Tone::Doubtful, line)))

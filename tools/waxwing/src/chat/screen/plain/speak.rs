@@ -5,8 +5,8 @@ use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::super::names::Names;
 use super::super::when::Zone;
-use crate::chat::mentions;
 use crate::chat::show::{against, said, step};
+use crate::chat::{events, mentions};
 
 /// Characters of one message that are spoken without being asked.
 const CHARACTERS_MAX: usize = 2_000;
@@ -16,6 +16,12 @@ pub(super) fn message(view: &MessageView, names: &Names, zone: &Zone) -> String 
     let mut text = String::new();
     if let Some(index) = view.log_index {
         text.push_str(&format!("{index}. "));
+    }
+    if let Some(says) = events::sentence(view) {
+        let time = view
+            .ordered_ms
+            .map_or_else(String::new, |time| format!("{}: ", zone.minute(time)));
+        return format!("{text}{time}{says}\n");
     }
     text.push_str(&who(view, names));
     if let Some(time) = view.ordered_ms.or(view.queued_ms).or(view.written_ms) {

@@ -29,6 +29,14 @@ pub(super) enum Typed {
     Why(u64),
     /// Print an invitation.
     Invite,
+    /// Say who is in.
+    Members,
+    /// Say who asked to be let in.
+    Requests,
+    /// Let somebody in: the number of the request.
+    Accept(i64),
+    /// Tell somebody no.
+    Decline(i64),
     /// Send a file.
     Attach(String),
     /// Save the file of an entry.
@@ -62,7 +70,10 @@ with one. Messages are named by the number in front of them.
 /why NUMBER           every check behind a message
 /status               what is proven, and how old that is
 /invite               the link that lets somebody in
-/join LINK            join a channel
+/join LINK            join a channel, or ask to be let in
+/members              who is in the channel
+/requests             who asks to be let in
+/accept NUMBER        let somebody in who asks; /decline says no
 /quit                 leave; the end of the input does so too
 ";
 
@@ -111,6 +122,10 @@ pub(super) fn typed(line: &str) -> Typed {
         "attach" => wrong("/attach FILE"),
         "save" => number(rest).map_or_else(|| wrong("/save NUMBER"), Typed::Save),
         "invite" => Typed::Invite,
+        "members" => Typed::Members,
+        "requests" => Typed::Requests,
+        "accept" => rest.parse().map_or_else(|_| wrong("/accept NUMBER"), Typed::Accept),
+        "decline" => rest.parse().map_or_else(|_| wrong("/decline NUMBER"), Typed::Decline),
         "join" if !rest.is_empty() => Typed::Join(rest.to_owned()),
         "status" => Typed::Status,
         "help" | "?" => Typed::Help,
@@ -191,6 +206,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 15);
+        assert_eq!(count, 18);
     }
 }

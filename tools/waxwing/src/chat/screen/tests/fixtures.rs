@@ -99,6 +99,8 @@ pub(super) fn channel(number: i64, name: &str, entries: u64) -> ChannelView {
         created_ms: NOON,
         network: network_id(),
         log: ids::hex(&[u8::try_from(number).unwrap(); 32]),
+        group: false,
+        closed: false,
         entries,
         proven: Some(entries),
         waiting: 0,

@@ -44,6 +44,7 @@ fn at(place: Place) -> Screen {
         }
         Place::Line => screen.press("F6"),
         Place::Search => screen.press("F7"),
+        Place::Requests => screen.press("F10"),
     }
     let wanted = if place == Place::Anywhere {
         Place::Writing
