@@ -27,7 +27,7 @@ pub enum FileError {
     NobodyKeeps(Vec<(NodeId, Fault)>),
     /// The message hands over no file.
     NoAttachment,
-    /// The sender took it back, or it was erased.
+    /// The sender took it back, it was erased, or the message has had its time.
     TakenBack,
     /// No node that is known has it any more, or says so.
     NobodyHas {
@@ -70,7 +70,7 @@ impl fmt::Display for FileError {
                 f.write_str(". Add a node that keeps attachments, or send something smaller")
             }
             Self::NoAttachment => f.write_str("that message hands over no file"),
-            Self::TakenBack => f.write_str("the file was taken back by its sender, or erased"),
+            Self::TakenBack => f.write_str("the file was taken back by its sender, or its message has had its time"),
             Self::NobodyHas { is_over, faults, .. } => {
                 f.write_str(if *is_over {
                     "the file was to be kept until a time that has passed, and no known node has it any more: ask its sender \

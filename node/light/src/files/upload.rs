@@ -38,7 +38,7 @@ use crate::error::Error;
 use crate::limits::{CHUNK_KEPT_ENOUGH_MS, CHUNKS_SENT_AT_ONCE, COPIES, PLANS_MAX, UPLOAD_KEPT_MS};
 use crate::message::{ChannelId, MessageId};
 use crate::nodes::Fault;
-use crate::store::{channels, files, networks};
+use crate::store::{channels, files, manners, networks};
 
 /// A file to be sent.
 #[derive(Clone, Debug)]
@@ -98,8 +98,8 @@ impl Client {
     /// [`Error::File`] with the reason; else as [`Client::send`].
     pub async fn attach(&self, channel: ChannelId, attachment: Attachment, report: Report) -> Result<Attached, Error> {
         let network = self.network_of(channel).await?;
-        let Attachment { path, days, .. } = &attachment;
-        let path = std::fs::canonicalize(path).map_err(|error| FileError::reading(&error))?;
+        let days = self.days_of(channel, attachment.days).await?;
+        let path = std::fs::canonicalize(&attachment.path).map_err(|error| FileError::reading(&error))?;
         let about = about(&attachment, &path)?;
         let wanted = Wanted::default();
         let transfer = Transfer {
@@ -112,7 +112,7 @@ impl Client {
         };
         for _ in 0..PLANS_MAX {
             let plan = transfer.plan(channel).await?;
-            match transfer.carry(&plan, *days).await {
+            match transfer.carry(&plan, days).await {
                 Ok(carried) => return self.hand_over(channel, &path, plan, carried, about).await,
                 // What was planned can not be sent any more, and never will be.
                 Err(Error::File(FileError::Changes)) => transfer.give_up(channel, plan.hash).await?,
@@ -136,6 +136,13 @@ impl Client {
                 }
             })
             .await
+    }
+
+    /// For how long nodes are asked to keep a file: not longer than the message with its key lives, where a timer ends that.
+    async fn days_of(&self, channel: ChannelId, wanted: NonZeroU32) -> Result<NonZeroU32, Error> {
+        let timer = self.core.read(move |tx| manners::load(tx, channel)).await?.timer;
+        // For ever is no days at all.
+        Ok(NonZeroU32::new(timer.days()).map_or(wanted, |days| days.min(wanted)))
     }
 
     /// Queues the message, and forgets the upload with the same write: a crash sends it once or goes on with it.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use core::num::NonZeroU32;
 
+use waxwing_core::envelope::KeepFor;
 use waxwing_core::limits::DAY_MS;
 use waxwing_net::wire::{Kind as Asked, Refusal};
 use waxwing_seal::Kind;
@@ -16,7 +17,7 @@ use waxwing_seal::file::Manifest;
 use super::*;
 use crate::error::Error;
 use crate::files::{Attached, Attachment, Destination, FileError, Report};
-use crate::store::StoreError;
+use crate::store::{Side, StoreError};
 use crate::store::{files, messages};
 
 fn silent() -> Report {
@@ -191,6 +192,52 @@ async fn an_upload_that_was_broken_off_goes_on_with_the_same_chunks() {
     assert_eq!(std::fs::read(saved).unwrap(), sent);
 }
 
+/// Messages with a file that a conversation has.
+async fn files_said(client: &Client, channel: ChannelId) -> usize {
+    let views = client.read(channel, Range::Last(100)).await.unwrap();
+    views.iter().filter(|view| view.attachment.is_some()).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_at_any_commit_says_the_file_once_and_never_before_it_is_kept() {
+    let Pair {
+        node,
+        ada,
+        ben,
+        channel,
+        ..
+    } = pair().await;
+    let out = tempfile::tempdir().unwrap();
+    let mut said = 0;
+    for side in [Side::Before, Side::After] {
+        for number in 1.. {
+            let sent = bytes(300_000, u8::try_from(said).unwrap());
+            let path = file_of(out.path(), "cat.jpg", &sent);
+            let client = ada.again().await;
+            client.core.store().fuse.set(number, side);
+            let went = attach(&client, channel.0, &path).await;
+            let is_burnt = client.core.store().fuse.is_burnt();
+            assert_eq!(went.is_err(), is_burnt, "{went:?}");
+            // The power is back.
+            let again = ada.again().await;
+            if files_said(&again, channel.0).await == said {
+                attach(&again, channel.0, &path).await.unwrap();
+            }
+            said += 1;
+            assert_eq!(files_said(&again, channel.0).await, said, "commit {number}, {side:?}");
+            assert_eq!(node.kept().ids().len(), 2 * said, "no chunk that no message names");
+            again.refresh().await.unwrap();
+            let view = newest_file(&ben.client, channel.1).await;
+            let saved = save(&ben.client, view.id, out.path()).await.unwrap();
+            assert_eq!(std::fs::read(saved).unwrap(), sent);
+            if !is_burnt {
+                assert!(number > 3, "an upload is three commits at least");
+                break;
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_changed_meanwhile_begins_anew_with_another_key() {
     let Pair {
@@ -284,6 +331,23 @@ async fn when_a_node_fails_another_takes_its_place() {
     let holders = manifest_of(&ada.client, attached.message).await.holders;
     assert!(!holders.contains(&node.address().id()), "it does not have everything");
     assert_eq!(second.kept().ids(), third.kept().ids());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_not_kept_for_longer_than_its_message() {
+    let Pair {
+        node: _node,
+        ada,
+        channel,
+        ..
+    } = pair().await;
+    let timer = ada.client.send(channel.0, Draft::timer(KeepFor::Week)).await.unwrap();
+    ada.client.settle(timer, PATIENCE).await.unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let path = file_of(out.path(), "cat.jpg", b"meow");
+    let attached = attach_finally(&ada, channel.0, &path).await;
+    let now = ada.client.clock().now();
+    assert!(attached.kept_until_ms <= now + 7 * DAY_MS, "{attached:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,5 @@
 //! Saving what others sent: believed by nobody's word, written over nothing, opened by nobody once it was taken back.
 
-use waxwing_core::envelope::KeepFor;
 use waxwing_net::wire::Response;
 use waxwing_seal::file::FileName;
 
