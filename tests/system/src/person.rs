@@ -55,8 +55,18 @@ impl Person {
         command
     }
 
-    /// Opens a channel on a network by these nodes.
+    /// Opens a channel by link on a network by these nodes: whoever has its link is in at once.
     pub fn open(&self, channel: &str, genesis: &Path, nodes: &[&str]) -> Value {
+        let mut command = self.chat(&["new", channel, "--by-link", "--as", &self.name, "--genesis"]);
+        command.arg(genesis);
+        for node in nodes {
+            command.args(["--node", node]);
+        }
+        json(&mut command)
+    }
+
+    /// Founds a channel with members on a network by these nodes.
+    pub fn found(&self, channel: &str, genesis: &Path, nodes: &[&str]) -> Value {
         let mut command = self.chat(&["new", channel, "--as", &self.name, "--genesis"]);
         command.arg(genesis);
         for node in nodes {

@@ -25,7 +25,7 @@ impl World {
                     .args(["node", "run", "--listen", "127.0.0.1:0", "--http", "off"]),
             );
         node.line_with("next: waxwing chat new");
-        world.says(&["chat", "new", "garden", "--as", "alice"]);
+        world.says(&["chat", "new", "garden", "--by-link", "--as", "alice"]);
         for words in ["the roses are out", "so are the slugs", "and the hedgehog"] {
             world.says(&["chat", "send", "garden", words]);
         }

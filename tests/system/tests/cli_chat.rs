@@ -66,7 +66,7 @@ impl World {
     /// Opens a channel for alice, in the node's own home, and lets bob in.
     fn with_channel() -> Self {
         let world = Self::new();
-        world.says("node", &["chat", "new", "garden", "--as", "alice"]);
+        world.says("node", &["chat", "new", "garden", "--by-link", "--as", "alice"]);
         let invite = world.json("node", &["chat", "invite", "garden"]);
         let link = invite
             .get("link")
@@ -343,8 +343,8 @@ fn schemas_of_chat_and_of_a_running_node_are_stable() {
         assert_eq!(fields(&value), expected, "{schema}");
         value
     };
-    let channel = ["channel", "device", "log", "name", "network"];
-    check("node", &["chat", "new", "second"], "waxwing.chat.new/1", &channel);
+    let channel = ["channel", "device", "group", "log", "name", "network"];
+    check("node", &["chat", "new", "second", "--by-link"], "waxwing.chat.new/1", &channel);
     let invited = check(
         "node",
         &["chat", "invite", "second"],
