@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use waxwing_system::command::{done, json, list, refusal, run, text, waxwing};
 use waxwing_system::den::Den;
 use waxwing_system::person::Person;
+use waxwing_system::process::Running;
 
 /// The words of a person's account, in a file.
 fn words_of(person: &Person) -> PathBuf {
@@ -308,4 +309,46 @@ fn devices_are_published_recovered_suspended_and_revoked() {
     );
     let (_, line) = refusal(&mut new.chat(&["devices", "revoke", "nobody", "--yes"]));
     assert!(line.contains("lists their ids"), "{line}");
+}
+
+#[test]
+fn a_second_device_is_linked_by_the_link_that_it_shows() {
+    let Den {
+        ann,
+        network,
+        node,
+        folder,
+        ..
+    } = &Den::new();
+    let laptop = Person::new(folder.path(), "laptop");
+    let mut show = laptop.chat(&["link", "--as", "ann", "--device", "laptop", "--json", "--account"]);
+    show.arg(text(&account(ann), "/account"))
+        .args(["--node", &node.address(), "--genesis"]);
+    show.arg(network.genesis_file());
+    let mut showing = Running::start(&mut show);
+    let line: Value = serde_json::from_str(&showing.line_with("\"link\"")).unwrap();
+    let (_, refused) = refusal(&mut ann.chat(&["link", "waxwing:nonsense"]));
+    assert!(refused.contains("link"), "{refused}");
+    let taken = json(&mut ann.chat(&["link", text(&line, "/link")]));
+    assert_eq!(text(&taken, "/state"), "done");
+    let (status, said) = showing.end();
+    assert!(status.success(), "{said}");
+    let its = account(&laptop);
+    assert_eq!(
+        (&its["account"], text(&its, "/root")),
+        (&account(ann)["account"], "on-paper")
+    );
+    assert_eq!(its["device"], taken["device"]);
+    let devices = json(&mut laptop.chat(&["devices"]));
+    assert_eq!(standings(&devices), ["active", "active"]);
+    assert!(
+        list(&devices, "/devices")
+            .iter()
+            .any(|device| text(device, "/name") == "laptop")
+    );
+    let (_, line) = refusal(&mut laptop.chat(&["link"]));
+    assert!(
+        line.contains("--profile") || line.contains("profile"),
+        "it is somebody's by now: {line}"
+    );
 }
