@@ -1,3 +1,5 @@
+//! Files come back as they were, whatever their length, and no piece opens where it does not belong.
+
 use proptest::prelude::*;
 use waxwing_core::Hash;
 use waxwing_core::chunk::ChunkId;

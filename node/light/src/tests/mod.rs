@@ -8,6 +8,7 @@ mod clock;
 mod files;
 mod forget;
 mod forks;
+mod garble;
 mod groups;
 mod home;
 mod inbox;
