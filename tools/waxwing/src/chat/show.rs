@@ -75,10 +75,12 @@ fn head(view: &MessageView, output: &Output) -> String {
         .ordered_ms
         .or(view.written_ms)
         .map_or_else(|| "--:--".to_owned(), clock::minute);
-    let begin = format!("{symbol} {}", output.paint(Tone::Faint, &time));
     if let Some(says) = events::sentence(view) {
-        return format!("{begin} {}", output.paint(Tone::Faint, &says));
+        // In the column of the signs nothing stands that somebody wrote: no name and no text looks like this line.
+        let sign = if output.ascii { "*" } else { "·" };
+        return output.paint(Tone::Faint, &format!("{sign} {time} {says}"));
     }
+    let begin = format!("{symbol} {}", output.paint(Tone::Faint, &time));
     let name = match &view.author {
         Some(author) => output.paint(Tone::Strong, &display_safe_name(&author.name)),
         None => output.paint(Tone::Doubtful, "unknown"),

@@ -93,6 +93,11 @@ impl Look {
         self.sign(" · ", " - ")
     }
 
+    /// In front of a change of the group, where nothing that somebody wrote can stand.
+    pub(super) const fn change(self) -> &'static str {
+        self.sign("·", "*")
+    }
+
     /// Beside what the keys act on.
     pub(super) const fn bar(self) -> &'static str {
         self.sign("▌", ">")

@@ -5,6 +5,7 @@
 //!    alice  14:05
 //!      the roses are out                        text begins further in than any name: nobody writes a name
 //!      👍 bob
+//!  ·   alice added carol                         a change of the group: nobody writes in the column of its sign
 //!    bob (you)  14:06
 //!      ↳ alice: the roses are out
 //!  ◔   coming over now                 sent     the ladder: a sign and its word
@@ -401,6 +402,12 @@ fn words(model: &Model, view: &MessageView, room: usize) -> Vec<Line<'static>> {
 
 /// How far an own message is, by a sign in front and a word behind; of others only what is final is ever seen.
 fn ladder(model: &Model, view: &MessageView, lines: &mut [Line<'static>], first: usize, width: usize) {
+    if view.event.is_some() {
+        if let Some(sign) = lines.get_mut(first).and_then(|line| line.spans.get_mut(1)) {
+            *sign = toned(model, Tone::Faint, model.look.change());
+        }
+        return;
+    }
     let step = step(view.state);
     if !view.own && step == Step::Final && model.density == Density::Calm {
         return;

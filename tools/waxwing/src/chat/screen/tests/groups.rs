@@ -89,6 +89,22 @@ fn changes_of_the_group_stand_between_the_messages_and_renewals_do_not() {
 }
 
 #[test]
+fn nobody_writes_what_looks_like_a_change_of_the_group() {
+    let forged = vec![
+        message(0, 2, "bob", "carol left"),
+        message(1, 2, "· carol left", "\u{200b}"),
+        life().swap_remove(5),
+    ];
+    for look in [COLORED, super::super::theme::Look { ascii: true, color: false }] {
+        let screen = Screen::with(forged.clone(), look, 60, 15);
+        let picture = screen.picture();
+        let sign = if look.ascii { " *   carol left" } else { " ·   carol left" };
+        let real = picture.lines().filter(|line| line.starts_with(sign)).count();
+        assert_eq!(real, 1, "{picture}");
+    }
+}
+
+#[test]
 fn a_change_is_nothing_to_be_read_and_counts_as_nothing_new() {
     let mut screen = in_group(life(), 100, 24);
     let mut elsewhere = change(
@@ -159,22 +175,26 @@ fn request(id: i64, name: &str, state: RequestState) -> RequestView {
     }
 }
 
-#[test]
-fn whoever_asks_is_announced_once_and_answered_by_a_key() {
-    let mut screen = in_group(life(), 100, 24);
-    let asked = vec![
+/// One was let in, two wait.
+pub(super) fn asked() -> Vec<RequestView> {
+    vec![
         request(1, "dora", RequestState::LetIn),
         request(2, "eve", RequestState::Waiting),
         request(3, "frank", RequestState::Waiting),
-    ];
-    screen.on(Event::Requests(asked.clone()));
+    ]
+}
+
+#[test]
+fn whoever_asks_is_announced_once_and_answered_by_a_key() {
+    let mut screen = in_group(life(), 100, 24);
+    screen.on(Event::Requests(asked()));
     assert!(
         screen.picture().contains("frank asks to be let in: F10"),
         "{}",
         screen.picture()
     );
     screen.model.notice = None;
-    screen.on(Event::Requests(asked));
+    screen.on(Event::Requests(asked()));
     assert!(screen.model.notice.is_none(), "nobody is told twice");
     screen.press("F10");
     let picture = screen.picture();

@@ -91,6 +91,12 @@ fn prepare(binding: &Binding, screen: &mut Screen) {
     if (binding.place, binding.action) == (Place::Anywhere, Action::PageDown) {
         screen.press("PgUp");
     }
+    if binding.place == Place::Requests {
+        screen.on(Event::Requests(super::groups::asked()));
+        if binding.action == Action::Up {
+            screen.press("Down");
+        }
+    }
     match binding.action {
         Action::Send => screen.write("hello"),
         Action::Compare => {
