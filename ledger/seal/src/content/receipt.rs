@@ -132,7 +132,11 @@ mod tests {
             vec![mark(1, 0, 0)],
         ];
         for broken in broken {
-            assert_eq!(Receipt::from_bytes(&bytes(&broken)), Err(CodecError::BadValue), "{broken:?}");
+            assert_eq!(
+                Receipt::from_bytes(&bytes(&broken)),
+                Err(CodecError::BadValue),
+                "{broken:?}"
+            );
         }
     }
 }

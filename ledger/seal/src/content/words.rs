@@ -189,7 +189,12 @@ mod tests {
     #[test]
     fn ranges_lie_in_the_text_between_whole_characters_and_one_behind_the_other() {
         let words = || Words::new("hé @Ada, @Ben").unwrap();
-        for sound in [vec![], vec![mention(4, 4)], vec![mention(4, 4), mention(10, 4)], vec![mention(0, 1), mention(1, 2)]] {
+        for sound in [
+            vec![],
+            vec![mention(4, 4)],
+            vec![mention(4, 4), mention(10, 4)],
+            vec![mention(0, 1), mention(1, 2)],
+        ] {
             let count = sound.len();
             assert_eq!(words().meaning(sound).unwrap().mentions().len(), count);
         }
