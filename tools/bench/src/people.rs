@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use waxwing_core::genesis::Genesis;
 use waxwing_core::{Hash, limits::DAY_MS};
-use waxwing_light::{AskedState, ChannelId, Client, Cost, Inviting, Joined, Options, Passphrase, Uses};
+use waxwing_light::{AskedState, ChannelId, Client, Cost, Error, Inviting, Joined, Options, Passphrase, Uses};
 use waxwing_seal::NodeAddress;
 
 use crate::clock::now;
@@ -21,6 +21,9 @@ const CHEAP: Cost = match Cost::new(8, 1, 1) {
 
 /// Between two looks: a node makes at most ten blocks a second while it has little to do.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Before a node that was asked too often is asked again.
+const LATER: Duration = Duration::from_millis(200);
 
 /// Somebody with a home.
 pub(crate) struct Person {
@@ -57,11 +60,18 @@ impl Person {
         Ok(self.client.add_network(genesis, &[node]).await?)
     }
 
-    /// One round with the node, and no connection afterwards: a node has room for some from one address.
+    /// One round with the node, and no connection afterwards: a node has room for some from one address. Where it says that
+    /// this address connects too often, it is asked again a little later.
     pub(crate) async fn round(&self) -> anyhow::Result<()> {
-        self.client.refresh().await?;
+        let start = now();
+        let outcome = loop {
+            match self.client.refresh().await {
+                Err(Error::NobodyServed(_)) if start.elapsed() < PATIENCE => tokio::time::sleep(LATER).await,
+                other => break other,
+            }
+        };
         self.client.stop();
-        Ok(())
+        outcome.map(drop).map_err(anyhow::Error::from)
     }
 }
 
