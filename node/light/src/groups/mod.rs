@@ -33,7 +33,7 @@ use crate::limits::{KEY_PACKAGE_LIFE_MS, NEWCOMER_RENEWS_MS};
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::wanted::{self, Want};
-use crate::store::{StoreError, Transaction, channels, mls};
+use crate::store::{StoreError, Transaction, channels, members, mls};
 
 /// What a conversation of two is called here before it is called after the other one.
 pub(crate) const NAMELESS: &str = "direct";
@@ -223,6 +223,19 @@ fn group_channel(tx: &Transaction<'_>, channel: ChannelId) -> Result<Channel, Er
 
 /// Adds a group as a conversation; `old` is the one that it takes the place of, when this device was added afresh.
 fn insert(tx: &Connection, network: Hash, group: &Group, old: Option<ChannelId>, now: u64) -> Result<ChannelId, Error> {
+    let channel = insert_row(tx, network, group, old, now)?;
+    let devices: Vec<_> = group.members().iter().map(|member| member.device).collect();
+    members::enter(tx, channel, &devices)?;
+    Ok(channel)
+}
+
+fn insert_row(
+    tx: &Connection,
+    network: Hash,
+    group: &Group,
+    old: Option<ChannelId>,
+    now: u64,
+) -> Result<ChannelId, Error> {
     let keys = group.keys().ok_or(Error::NotAMember)?;
     let name = group.charter().name().as_str();
     if let Some(old) = old {
@@ -279,9 +292,10 @@ pub(crate) fn join(tx: &Connection, network: Hash, welcome: &Welcome, now: u64) 
     for channel in channels::all(tx)? {
         if channel.kind == ChannelKind::Group && channel.network == network && !channel.is_live {
             let old = state::read(tx, &channel)?;
-            let joined = mls::lend(tx, |provider| {
+            // An attempt uses the key package up, and it may be meant for another group.
+            let joined = mls::attempt(tx, |provider| {
                 Group::join(provider, network, &myself, welcome, Some(&old))
-            });
+            })?;
             if let Ok(Joined { group, by }) = joined {
                 return Ok((finish(tx, network, &group, Some(channel.id), now)?, by));
             }

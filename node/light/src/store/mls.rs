@@ -43,6 +43,20 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         })
 }
 
+/// The same for a step that may fail: then nothing of it is left.
+pub(crate) fn attempt<R, E>(
+    connection: &Connection,
+    step: impl FnOnce(&Provider<'_, Storage<'_>>) -> Result<R, E>,
+) -> Result<Result<R, E>, StoreError> {
+    connection.execute_batch("SAVEPOINT attempt")?;
+    let outcome = lend(connection, step);
+    if outcome.is_err() {
+        connection.execute_batch("ROLLBACK TO attempt")?;
+    }
+    connection.execute_batch("RELEASE attempt")?;
+    Ok(outcome)
+}
+
 /// Lends storage and chance to one step of a group, inside of the transaction that the connection is in.
 pub(crate) fn lend<R>(connection: &Connection, step: impl FnOnce(&Provider<'_, Storage<'_>>) -> R) -> R {
     let storage = Storage::new(connection);

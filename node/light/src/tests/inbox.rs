@@ -7,7 +7,7 @@ use waxwing_seal::inbox::Uses;
 
 use super::*;
 use crate::conversations::Joined;
-use crate::error::Error;
+use crate::error::{AskError, Error};
 use crate::inbox::Inviting;
 use crate::store::Side;
 use crate::store::inboxes::{AskedState, RequestState};
@@ -102,7 +102,7 @@ async fn seven_come_in_by_one_link_and_an_eighth_does_not() {
     let late = Person::new("Eve").await;
     let asked = ask(&late, &link, "me too").await;
     let never = late.client.answered(asked, Duration::from_millis(1500)).await;
-    assert_eq!(never, Err(Error::StillAsking));
+    assert_eq!(never, Err(Error::Ask(AskError::StillAsking)));
     assert_eq!(ada.client.requests().await.unwrap().len(), 3);
 }
 
@@ -132,7 +132,7 @@ async fn where_consent_is_asked_for_nobody_comes_in_without_and_no_is_told() {
     ada.client.decline_request(of("Cleo").id).await.unwrap();
     assert_eq!(
         ada.client.accept_request(of("Cleo").id).await,
-        Err(Error::UnknownRequest)
+        Err(Error::Ask(AskError::UnknownRequest))
     );
     assert_eq!(
         ben.client.answered(bens, PATIENCE).await.unwrap().state,
@@ -181,12 +181,12 @@ async fn an_invitation_that_is_over_or_revoked_lets_nobody_in() {
     let world = World::new("test");
     let node = TestNode::honest(&world);
     let (ada, hers, link) = founded(&world, &node, for_people(5)).await;
-    assert_eq!(ada.client.join(&link).await, Err(Error::OwnInvitation));
+    assert_eq!(ada.client.join(&link).await, Err(Error::Ask(AskError::OwnInvitation)));
     assert_eq!(ada.client.revoke_invitations(Some(hers)).await, Ok(1));
     let ben = Person::new("Ben").await;
     let asked = ask(&ben, &link, "").await;
     let never = ben.client.answered(asked, Duration::from_millis(1500)).await;
-    assert_eq!(never, Err(Error::StillAsking));
+    assert_eq!(never, Err(Error::Ask(AskError::StillAsking)));
 
     let late = ada.client.invite_to_group(hers, OPEN).await.unwrap();
     ada.client.settle(late.opening, PATIENCE).await.unwrap();
@@ -196,6 +196,33 @@ async fn an_invitation_that_is_over_or_revoked_lets_nobody_in() {
     let answered = cleo.client.answered(asked, PATIENCE).await.unwrap();
     assert_eq!(answered.state, AskedState::Failed);
     assert!(answered.reason.unwrap().contains("time of this invitation has passed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_taken_out_of_one_group_comes_into_another_and_back_into_the_first() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let (ada, first, link) = founded(&world, &node, OPEN).await;
+    let ben = Person::new("Ben").await;
+    let asked = ask(&ben, &link, "").await;
+    let was = ben.client.answered(asked, PATIENCE).await.unwrap().channel.unwrap();
+    let account = ben.client.account().await.unwrap().id;
+    ada.client.remove_member(first, account).await.unwrap();
+    until("Ben is out", async || {
+        ben.client.group(was).await.unwrap().unwrap().standing == "removed"
+    })
+    .await;
+    let second = ada.client.found_group(world.network(), "other plans").await.unwrap();
+    for (channel, expected) in [(second, None), (first, Some(was))] {
+        let invited = ada.client.invite_to_group(channel, OPEN).await.unwrap();
+        ada.client.settle(invited.opening, PATIENCE).await.unwrap();
+        let asked = ask(&ben, &invited.link, "").await;
+        let answered = ben.client.answered(asked, PATIENCE).await.unwrap();
+        let joined = answered.channel.unwrap_or_else(|| panic!("{:?}", answered.reason));
+        assert!(expected.is_none_or(|expected| expected == joined), "back in, it is the same conversation");
+        ben.say_finally(joined, "here I am").await;
+    }
+    assert_eq!(ben.client.channels().await.unwrap().len(), 2);
 }
 
 /// Everything that writes when somebody is let in.
