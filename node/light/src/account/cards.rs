@@ -12,18 +12,20 @@
 use rusqlite::Connection;
 use waxwing_core::envelope::Body;
 use waxwing_core::{Hash, HashKeys};
-use waxwing_seal::ChannelSecret;
 use waxwing_seal::group::KeyPackage;
+use waxwing_seal::identity::card::Device;
 use waxwing_seal::identity::certificate::{DeviceName, Validity};
 use waxwing_seal::identity::hand::{DeviceHand, NewDevice, RootHand};
-use waxwing_seal::identity::statement::KeyPackage as Package;
+use waxwing_seal::identity::statement::{KeyPackage as Package, Standing};
 use waxwing_seal::identity::{Acceptance, AccountId, At, Card, CardAddress, CardSeed, Statement, Void, address};
+use waxwing_seal::{ChannelSecret, DeviceId};
 
 use super::plan::{Due, Facts, due, over};
 use super::{AccountError, Root, contacts, linking};
 use crate::error::{Error, Trouble};
 use crate::groups;
 use crate::groups::open::Read;
+use crate::limits::LEAVER_WAIT_MS;
 use crate::message::ChannelId;
 use crate::open::{Checked, append};
 use crate::store::account::{self as own, Began};
@@ -31,6 +33,7 @@ use crate::store::cards::{self as rows, CardRow, Offered};
 use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::contacts as people;
 use crate::store::messages::{Outcome, Proved};
+use crate::store::wanted::{self, Want};
 use crate::store::{self, StoreError, Transaction, channels, messages, mls, networks, outbox};
 use crate::sync::Reading;
 use crate::{chance, deliver};
@@ -153,6 +156,7 @@ pub(crate) fn store(
     let row = rows::load(tx, channel.id)?.ok_or(StoreError::Damaged)?;
     let this_device = store::device(tx)?.0.id();
     let mut card = rows::fold(tx, &row)?;
+    let before = revoked(&card);
     let mut state = channel.state.clone();
     let mut end = Read::WithMore;
     for entry in entries {
@@ -173,7 +177,34 @@ pub(crate) fn store(
     }
     channels::set_state(tx, channel.id, &state)?;
     learn(tx, &row, &card, now).map_err(stored)?;
+    let mut gone = revoked(&card);
+    gone.retain(|device| *device != this_device && !before.contains(device));
+    cast_out(tx, row.network, &gone, now)?;
     Ok(end)
+}
+
+fn revoked(card: &Card) -> Vec<DeviceId> {
+    let is_revoked = |device: &&Device| device.standing() == Standing::Revoked;
+    let devices = card.devices().filter(is_revoked);
+    devices.map(|device| device.certificate().device).collect()
+}
+
+/// Devices that were revoked go from the groups in which this device may take them out, after a random wait: other members
+/// have read the same. Where they are no members the wish comes to nothing.
+fn cast_out(tx: &Transaction<'_>, network: Hash, devices: &[DeviceId], now: u64) -> Result<(), StoreError> {
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let not_before = now.saturating_add(chance::below(LEAVER_WAIT_MS));
+    for channel in channels::all(tx)? {
+        if channel.kind == ChannelKind::Group && channel.network == network && channel.is_live {
+            for device in devices {
+                let want = Want::Remove { device: device.0 };
+                wanted::insert(tx, channel.id, &want, not_before)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What one entry leads to; `None` if its body has to be here first.

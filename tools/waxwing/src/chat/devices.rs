@@ -73,7 +73,7 @@ async fn change(
             confirm::ask(
                 &format!(
                     "{} is revoked for ever: it speaks for the account no more, and the account goes on with a new card, \
-                     which contacts follow. It keeps what it has read, and stays in groups until a member takes it out",
+                     which contacts follow. It keeps what it has read; admins of the groups that it is in take it out when they connect",
                     output.id(Kind::Device, &device.0)
                 ),
                 output,

@@ -1,14 +1,20 @@
 //! Cards on a ledger: published, kept fresh, moved on, recovered, and read by contacts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use waxwing_core::limits::DAY_MS;
+use waxwing_seal::inbox::Uses;
 
 use super::*;
 use crate::account::OwnDevices;
 use crate::client::Client;
+use crate::conversations::Joined;
+use crate::inbox::Inviting;
 use crate::tests::{CHEAP, Person, TestNode, World, options, until};
+
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One round after another until nothing of the account is on its way.
 async fn settle(client: &Client, network: Hash, what: &str, holds: impl Fn(&OwnDevices) -> bool) -> OwnDevices {
@@ -252,4 +258,49 @@ async fn contacts_read_the_card_and_follow_it_when_it_moves() {
         0,
         "a card is no conversation"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_device_is_taken_out_of_the_groups_that_it_is_in() {
+    let world = World::new("test");
+    let network = world.network();
+    let node = TestNode::honest(&world);
+    let ada = Person::on("Ada", &world, &[&node]).await;
+    let channel = ada.client.found_group(network, "plans").await.unwrap();
+    let inviting = Inviting {
+        uses: Uses::ONE,
+        valid_ms: DAY_MS,
+        asks: false,
+    };
+    let invited = ada.client.invite_to_group(channel, inviting).await.unwrap();
+    ada.client.start();
+    ada.client.settle(invited.opening, PATIENCE).await.unwrap();
+    let ben = Person::on("Ben", &world, &[&node]).await;
+    let Joined::Asked(asked) = ben.client.join_with(&invited.link, "").await.unwrap() else {
+        panic!("a link to a group is asked by");
+    };
+    ben.client.answered(asked, PATIENCE).await.unwrap();
+    let lost = ben.client.account().await.unwrap();
+    let is_member = || async {
+        let group = ada.client.group(channel).await.unwrap().unwrap();
+        group
+            .members
+            .iter()
+            .any(|member| member.device == lost.device.to_string())
+    };
+    assert!(is_member().await);
+    ben.client.settle_account(network, PATIENCE).await.unwrap();
+    ben.client.stop();
+
+    let (_home, new) = recovered(&ben, &world, &node).await;
+    settle(&new, network, "the new device is on the card", offers).await;
+    new.revoke_device(network, lost.device).await.unwrap();
+    settle(&new, network, "the card has moved", |devices| devices.card == Some(1)).await;
+    // Members wait a random while, lest all of them commit at once.
+    ada.client.clock().shift(i64::try_from(LEAVER_WAIT_MS).unwrap());
+    until("the lost device is out", || async {
+        let _ = ada.client.refresh().await;
+        !is_member().await
+    })
+    .await;
 }
