@@ -7,7 +7,7 @@ use waxwing_seal::{ChannelSecret, Invitation};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{AskError, Error};
 use crate::message::{ChannelId, ChannelView, begins, log_name};
 use crate::store::channels::{Channel, ChannelKind, NotAdded};
 use crate::store::{channels, manners, networks, unread, waiting};
@@ -104,7 +104,7 @@ impl Client {
                 join::trust_told(&self.core, &told).await?;
                 return Ok(Joined::Asked(self.ask(link, note).await?));
             }
-            Link::Device(_) => return Err(Error::DeviceLink),
+            Link::Device(_) => return Err(Error::Ask(AskError::DeviceLink)),
         };
         let told = join::Told {
             network: invitation.network,

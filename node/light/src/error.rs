@@ -60,18 +60,8 @@ pub enum Error {
     Welcome(JoinError),
     /// Nothing can be put into that inbox.
     Post(PostError),
-    /// The link takes in a new device, and is no invitation.
-    DeviceLink,
-    /// The invitation is this person's own.
-    OwnInvitation,
-    /// The time of the invitation has passed.
-    InvitationOver,
-    /// Somebody else than the one who was asked let this device in.
-    WelcomedByAnother,
-    /// There is no such request that waits.
-    UnknownRequest,
-    /// The request was not answered in the time that was given. It stays.
-    StillAsking,
+    /// Nobody was asked, or nobody answered as hoped.
+    Ask(AskError),
     /// The conversation has no group: everybody with its link is in.
     NoGroup,
     /// That account, or this device, is not in the group.
@@ -134,6 +124,18 @@ pub enum Error {
     NoSocket(std::io::ErrorKind),
 }
 
+// The longer sentences stand by themselves, so that the table below stays one: a fault, and what is said about it.
+
+const UNKNOWN_CHANNEL: &str = "no conversation is called that: list them, and use the name, number or id of one";
+const UNKNOWN_MESSAGE: &str = "no message is called that: read the conversation, and use the index or id of one";
+const TOO_MANY_CHANNELS: &str = "this home has as many conversations as it can follow: make another home";
+const ARCHIVED: &str = "this conversation came out of a backup and can only be read: ask a member for an invitation to \
+                        speak again";
+const STILL_WAITING: &str = "the message is not final yet; it stays in the outbox and is sent whenever the client runs";
+const NEEDS_PIN: &str = "the last checked block is more than 30 days old, or this device's clock is far ahead: check the \
+                         clock, else ask a member for a new invitation";
+const NEEDS_UPDATE: &str = "the network has changed its rules since its founding: update this program to send";
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,53 +147,25 @@ impl fmt::Display for Error {
             Self::Link(error) => error.fmt(f),
             Self::TooLong(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),
-            Self::UnknownNetwork(network) => write!(
-                f,
-                "this home does not know the network {network}: join it by an invitation, or name its \
-                genesis and a node"
-            ),
-            Self::UnknownChannel => {
-                f.write_str("no conversation is called that: list them, and use the name, number or id of one")
-            }
-            Self::SeveralChannels(channels) => {
-                f.write_str("several conversations are called that: use the number of one, ")?;
-                one_of(f, channels.iter().map(|channel| channel.0))
-            }
-            Self::UnknownMessage => {
-                f.write_str("no message is called that: read the conversation, and use the index or id of one")
-            }
+            Self::UnknownNetwork(network) => unknown_network(f, *network),
+            Self::UnknownChannel => f.write_str(UNKNOWN_CHANNEL),
+            Self::SeveralChannels(channels) => several_channels(f, channels),
+            Self::UnknownMessage => f.write_str(UNKNOWN_MESSAGE),
             Self::SeveralMessages(indices) => several_messages(f, indices),
-            Self::TooManyChannels => {
-                f.write_str("this home has as many conversations as it can follow: make another home")
-            }
+            Self::TooManyChannels => f.write_str(TOO_MANY_CHANNELS),
             Self::Group(error) => error.fmt(f),
             Self::KeyPackage(error) => error.fmt(f),
             Self::Welcome(error) => error.fmt(f),
             Self::Post(error) => error.fmt(f),
-            Self::DeviceLink => f.write_str("this link takes a new device into an account: use it where devices are linked"),
-            Self::OwnInvitation => f.write_str("this invitation is your own: hand it to somebody else"),
-            Self::InvitationOver => f.write_str("the time of this invitation has passed: ask for a new one"),
-            Self::WelcomedByAnother => {
-                f.write_str("somebody else than who sent the invitation answered it: ask for a new one")
-            }
-            Self::UnknownRequest => f.write_str("no such request waits for an answer: list them"),
-            Self::StillAsking => f.write_str(
-                "the request is not answered yet; it stays, and the answer is taken whenever the client runs: the other has \
-                to be connected, or to say yes",
-            ),
+            Self::Ask(error) => error.fmt(f),
             Self::NoGroup => f.write_str("that conversation has no members: everybody with its link is in"),
             Self::NotAMember => f.write_str("not in that group: ask one of its members to be added"),
             Self::NotAnAdmin => f.write_str("only an admin of the group can do that: ask one"),
             Self::NoAdmin => f.write_str("the group would have no admin any more: appoint somebody else first"),
-            Self::Archived => f.write_str(
-                "this conversation came out of a backup and can only be read: ask a member for an invitation to speak again",
-            ),
+            Self::Archived => f.write_str(ARCHIVED),
             Self::Backup(error) => error.fmt(f),
             Self::NotFinal => f.write_str("the message is not final yet: wait for it, or look at why it is not"),
-            Self::StillWaiting => f.write_str(
-                "the message is not final yet; it stays in the outbox and is sent whenever the client \
-                runs",
-            ),
+            Self::StillWaiting => f.write_str(STILL_WAITING),
             Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
             Self::NotSaid(refusal) => refusal.fmt(f),
@@ -200,28 +174,43 @@ impl fmt::Display for Error {
             Self::NoSuchChange { newest } => no_such_change(f, *newest),
             Self::UnderWay { messages, erasures } => under_way(f, *messages, *erasures),
             Self::NotFailed => f.write_str("the message did not fail: it is on its way, or final"),
-            Self::Forked { height } => write!(
-                f,
-                "two final blocks at height {height} were seen: nothing is sent or believed on this \
-                network any more; keep the evidence and talk to its operators"
-            ),
-            Self::NeedsPin => f.write_str(
-                "the last checked block is more than 30 days old, or this device's clock is far \
-                ahead: check the clock, else ask a member for a new invitation",
-            ),
-            Self::NeedsUpdate => {
-                f.write_str("the network has changed its rules since its founding: update this program to send")
-            }
-            Self::OtherHistory { height } => write!(
-                f,
-                "the invitation names a block at height {height} that is not in the history this home \
-                has checked: one of you was shown a fork; compare with the inviter in person"
-            ),
+            Self::Forked { height } => forked(f, *height),
+            Self::NeedsPin => f.write_str(NEEDS_PIN),
+            Self::NeedsUpdate => f.write_str(NEEDS_UPDATE),
+            Self::OtherHistory { height } => other_history(f, *height),
             Self::NoNodes => f.write_str("no node of this network is known: add one by its address and key"),
             Self::NobodyServed(faults) => nobody_served(f, faults),
             Self::NoSocket(kind) => write!(f, "no network socket can be opened ({kind}): check the system's limits"),
         }
     }
+}
+
+fn unknown_network(f: &mut fmt::Formatter<'_>, network: Hash) -> fmt::Result {
+    write!(
+        f,
+        "this home does not know the network {network}: join it by an invitation, or name its genesis and a node"
+    )
+}
+
+fn forked(f: &mut fmt::Formatter<'_>, height: u64) -> fmt::Result {
+    write!(
+        f,
+        "two final blocks at height {height} were seen: nothing is sent or believed on this network any more; keep the \
+         evidence and talk to its operators"
+    )
+}
+
+fn other_history(f: &mut fmt::Formatter<'_>, height: u64) -> fmt::Result {
+    write!(
+        f,
+        "the invitation names a block at height {height} that is not in the history this home has checked: one of you was \
+         shown a fork; compare with the inviter in person"
+    )
+}
+
+fn several_channels(f: &mut fmt::Formatter<'_>, channels: &[ChannelId]) -> fmt::Result {
+    f.write_str("several conversations are called that: use the number of one, ")?;
+    one_of(f, channels.iter().map(|channel| channel.0))
 }
 
 fn ambiguous(f: &mut fmt::Formatter<'_>, candidates: &[Candidate]) -> fmt::Result {
@@ -317,6 +306,41 @@ impl fmt::Display for NotSaid {
     }
 }
 
+/// Why nobody was asked to let this person in, or nobody answered as hoped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AskError {
+    /// The link takes in a new device, and is no invitation.
+    DeviceLink,
+    /// The invitation is this person's own.
+    OwnInvitation,
+    /// The time of the invitation has passed.
+    InvitationOver,
+    /// Somebody else than the one who was asked let this device in.
+    WelcomedByAnother,
+    /// There is no such request that waits.
+    UnknownRequest,
+    /// The request was not answered in the time that was given. It stays.
+    StillAsking,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeviceLink => "this link takes a new device into an account: use it where devices are linked",
+            Self::OwnInvitation => "this invitation is your own: hand it to somebody else",
+            Self::InvitationOver => "the time of this invitation has passed: ask for a new one",
+            Self::WelcomedByAnother => {
+                "somebody else than who sent the invitation answered it: ask for a new one"
+            }
+            Self::UnknownRequest => "no such request waits for an answer: list them",
+            Self::StillAsking => {
+                "the request is not answered yet; it stays, and the answer is taken whenever the client runs: the other has \
+                 to be connected, or to say yes"
+            }
+        })
+    }
+}
+
 macro_rules! wraps {
     ($($from:ty => $variant:ident),+ $(,)?) => {$(
         impl From<$from> for Error {
@@ -337,6 +361,7 @@ wraps! {
     TooLong => TooLong,
     SealError => Seal,
     NotSaid => NotSaid,
+    AskError => Ask,
 }
 
 /// What stops work with one node: the node, or this client.

@@ -62,7 +62,7 @@ pub use chat::{Draft, Range};
 pub use client::{Client, Options, Served};
 pub use clock::{Clock, ClockVerdict};
 pub use conversations::Joined;
-pub use error::{Error, NotSaid};
+pub use error::{AskError, Error, NotSaid};
 pub use files::{Attached, Attachment, AttachmentView, Destination, FileError, Offer, Progress, Report, Stage};
 pub use forget::{Forgotten, UnderWay};
 pub use groups::event::{Event, MemberId};

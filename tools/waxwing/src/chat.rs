@@ -35,7 +35,7 @@ use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use waxwing_light::{ChannelId, ChannelView, Client, Cost, Error, FileError, MessageId, Options, Passphrase};
+use waxwing_light::{AskError, ChannelId, ChannelView, Client, Cost, Error, FileError, MessageId, Options, Passphrase};
 
 use crate::Done;
 use crate::args::{Chat, ChatVerb, WhoVerb};
@@ -202,7 +202,7 @@ fn fault(error: &Error) -> Failure {
         | Error::NobodyServed(_)
         | Error::NoSocket(_)
         | Error::StillWaiting
-        | Error::StillAsking
+        | Error::Ask(AskError::StillAsking)
         | Error::Forked { .. }
         | Error::NotFinal
         | Error::File(

@@ -92,7 +92,9 @@ impl Client {
                 let channel = channels::load(tx, row.channel)?.ok_or(Error::UnknownChannel)?;
                 let content = match row.content {
                     Some(content) => content,
-                    None if matches!(row.body, BodyState::Erased | BodyState::Expired) => return Err(FileError::TakenBack.into()),
+                    None if matches!(row.body, BodyState::Erased | BodyState::Expired) => {
+                        return Err(FileError::TakenBack.into());
+                    }
                     None => return Err(FileError::NoAttachment.into()),
                 };
                 let Kind::Attachment(manifest) = content.kind else {

@@ -8,7 +8,7 @@ use waxwing_seal::identity::statement::KeyPackage;
 use waxwing_seal::inbox::{Asking, Note, OpenInbox, PersonLink, Purpose, Reason, WholeWelcome};
 
 use super::post;
-use crate::error::Error;
+use crate::error::{AskError, Error};
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::inboxes::{self, Asked, AskedState};
@@ -37,7 +37,7 @@ pub(super) fn begin(tx: &Transaction<'_>, link: &PersonLink, note: &str, now: u6
         Err(NotAdded::TooMany) => return Err(Error::TooManyChannels),
         Err(NotAdded::Known(channel)) => {
             let before = inboxes::asked_at(tx, channel)?;
-            return before.map(|asked| asked.id).ok_or(Error::OwnInvitation);
+            return before.map(|asked| asked.id).ok_or(Error::Ask(AskError::OwnInvitation));
         }
     };
     let text = link.link();
@@ -68,11 +68,11 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
     let terms = &open.opening().terms;
     let network = door.network;
     if terms.expires_ms <= now {
-        return Err(Error::InvitationOver);
+        return Err(Error::Ask(AskError::InvitationOver));
     }
     let myself = account::myself(tx, network, now)?;
     if myself.member().account == asked.account {
-        return Err(Error::OwnInvitation);
+        return Err(Error::Ask(AskError::OwnInvitation));
     }
     let (_, name) = store::device(tx)?;
     let offered = groups::offer(tx, network, now)?;
@@ -161,7 +161,7 @@ fn join(
     if by.account == asked.account {
         Ok(channel)
     } else {
-        Err(Error::WelcomedByAnother)
+        Err(Error::Ask(AskError::WelcomedByAnother))
     }
 }
 

@@ -26,7 +26,7 @@ use waxwing_seal::invitation::{ChannelName, Pin};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{AskError, Error};
 use crate::limits::NOTICE_MS;
 use crate::message::{ChannelId, MessageId};
 use crate::store::channels::{ChannelKind, New};
@@ -277,7 +277,7 @@ impl Client {
         self.core
             .write::<_, Error>(move |tx| {
                 let found = inboxes::request(tx, request)?.filter(|found| found.state == RequestState::Waiting);
-                answer(tx, &found.ok_or(Error::UnknownRequest)?)
+                answer(tx, &found.ok_or(Error::Ask(AskError::UnknownRequest))?)
             })
             .await?;
         self.core.lists_changed();
@@ -309,21 +309,23 @@ impl Client {
     /// Waits until a request is answered, following its ledger meanwhile.
     ///
     /// # Errors
-    /// [`Error::StillAsking`] when the time is over; the request stays.
+    /// [`AskError::StillAsking`] when the time is over; the request stays.
     pub async fn answered(&self, asked: i64, within: Duration) -> Result<AskedView, Error> {
         self.start();
         let answered = async {
             let mut writes = self.core.writes();
             loop {
                 let found = self.core.read(move |tx| inboxes::asked(tx, asked)).await?;
-                let view = view_of_asked(found.ok_or(Error::UnknownRequest)?);
+                let view = view_of_asked(found.ok_or(Error::Ask(AskError::UnknownRequest))?);
                 if !matches!(view.state, AskedState::Asking | AskedState::Asked) {
                     return Ok(view);
                 }
                 let _ = timeout(Duration::from_millis(NOTICE_MS), writes.changed()).await;
             }
         };
-        timeout(within, answered).await.unwrap_or(Err(Error::StillAsking))
+        timeout(within, answered)
+            .await
+            .unwrap_or(Err(Error::Ask(AskError::StillAsking)))
     }
 }
 

@@ -219,7 +219,10 @@ async fn who_was_taken_out_of_one_group_comes_into_another_and_back_into_the_fir
         let asked = ask(&ben, &invited.link, "").await;
         let answered = ben.client.answered(asked, PATIENCE).await.unwrap();
         let joined = answered.channel.unwrap_or_else(|| panic!("{:?}", answered.reason));
-        assert!(expected.is_none_or(|expected| expected == joined), "back in, it is the same conversation");
+        assert!(
+            expected.is_none_or(|expected| expected == joined),
+            "back in, it is the same conversation"
+        );
         ben.say_finally(joined, "here I am").await;
     }
     assert_eq!(ben.client.channels().await.unwrap().len(), 2);

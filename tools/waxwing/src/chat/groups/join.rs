@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use waxwing_light::{AskedState, AskedView, ChannelId, Client, Error, Joined};
+use waxwing_light::{AskError, AskedState, AskedView, ChannelId, Client, Error, Joined};
 use waxwing_seal::display::{display_safe, display_safe_name};
 use waxwing_seal::inbox::Link;
 use zeroize::Zeroizing;
@@ -69,7 +69,7 @@ async fn answered(asked: i64, join: &Join, client: &Client, session: &Session<'_
     ));
     match client.answered(asked, Duration::from_secs(join.wait)).await {
         Ok(view) => outcome(&view, client, session).await,
-        Err(Error::StillAsking) => Err(Failure::failed(format!(
+        Err(Error::Ask(AskError::StillAsking)) => Err(Failure::failed(format!(
             "not let in yet, after {} s: whoever invited you has to be connected, or to say yes. The request stays: `waxwing \
              chat asked` lists it, and any later command that connects takes the answer",
             join.wait
