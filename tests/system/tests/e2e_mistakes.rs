@@ -8,7 +8,7 @@ use std::path::Path;
 
 use waxwing_store::rows::meta;
 use waxwing_store::{Family, Options, RocksTables, SCHEMA, Store};
-use waxwing_system::command::{list, number, refusal, run, text, verdict, waxwing};
+use waxwing_system::command::{done, list, number, refusal, run, text, verdict, waxwing};
 use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
 use waxwing_system::until::until;
@@ -85,6 +85,8 @@ fn a_node_that_is_away_keeps_nobody_from_reading_and_queueing() {
     let (_network, mut node, ann) = begun(folder.path());
     ann.send("den", "before");
     let address = node.address();
+    let health = done(waxwing(ann.home()).args(["node", "health", "--node", &address]));
+    assert!(health.contains("ready: verified to its head"), "{health}");
     node.kill();
     let said = run(&mut ann.chat(&["read", "den"]));
     assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
