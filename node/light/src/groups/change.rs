@@ -6,10 +6,12 @@
 //!   └────────────────────────┘ another member's came first: looked at again, in the epoch that it began
 //! ```
 
+use std::collections::BTreeSet;
+
 use waxwing_seal::DeviceId;
 use waxwing_seal::group::limits::ADDS_MAX;
 use waxwing_seal::group::{
-    Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, KeyPackage, Member, Myself,
+    BadCharter, Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, KeyPackage, Member, Myself, Proposed,
 };
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::inbox::CommitPlace;
@@ -54,12 +56,52 @@ fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), 
         return Ok(tx.keep_group(channel.id, group)?);
     }
     let myself = account::myself(tx, channel.network, now)?;
-    let due = wanted::due(tx, channel.id, now)?;
-    let wishes: Vec<Wanted> = due.into_iter().filter(|wanted| wanted.message.is_none()).collect();
+    let mut wishes = due(tx, channel, now)?;
     if let Some(leave) = wishes.iter().find(|wanted| wanted.want == Want::Leave) {
         return say_leaving(tx, channel, &mut group, &myself, leave, now);
     }
-    let mut plan = Plan::new(&group, &myself);
+    while !wishes.is_empty() {
+        let Some((change, bound)) = planned(tx, channel, &group, &myself, &wishes, now)? else {
+            break;
+        };
+        match staged(tx, &mut group, &myself, change, now)? {
+            Ok(proposed) => return queue(tx, channel, group, &myself, (proposed, bound), now),
+            Err(refusal) => wishes = fewer(tx, channel, wishes, (&bound, refusal), now)?,
+        }
+    }
+    Ok(tx.keep_group(channel.id, group)?)
+}
+
+/// What is due and not on its way. Of several wishes about one device the last one counts: a request that came later offers the
+/// keys that the device has now, and to be added it is taken out if it is in.
+fn due(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<Vec<Wanted>, StoreError> {
+    let device = |want: &Want| match want {
+        Want::Add { device, .. } | Want::Remove { device } => Some(*device),
+        Want::Leave | Want::Name(_) | Want::Admin { .. } | Want::Renew => None,
+    };
+    let mut wishes = wanted::due(tx, channel.id, now)?;
+    wishes.retain(|wanted| wanted.message.is_none());
+    let (mut last, mut kept) = (BTreeSet::new(), Vec::new());
+    for wanted in wishes.into_iter().rev() {
+        match device(&wanted.want) {
+            Some(device) if !last.insert(device) => wanted::remove(tx, wanted.id)?,
+            _ => kept.push(wanted),
+        }
+    }
+    kept.reverse();
+    Ok(kept)
+}
+
+/// One commit's worth of wishes, and which they are; `None` if nothing is left to do. What is moot is dropped.
+fn planned(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    group: &Group,
+    myself: &Myself,
+    wishes: &[Wanted],
+    now: u64,
+) -> Result<Option<(Result<Change, BadCharter>, Vec<i64>)>, StoreError> {
+    let mut plan = Plan::new(group, myself);
     for wanted in wishes {
         match plan.take(&wanted.want, channel, now) {
             Fate::InThis => plan.bound.push(wanted.id),
@@ -67,27 +109,63 @@ fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), 
             Fate::Moot => wanted::remove(tx, wanted.id)?,
         }
     }
-    if plan.bound.is_empty() {
-        return Ok(tx.keep_group(channel.id, group)?);
-    }
-    let (change, bound) = (plan.change()?, plan.bound);
-    let savepoint = tx.savepoint().map_err(StoreError::from)?;
-    let proposed = mls::lend(&savepoint, |provider| group.propose(provider, &myself, &change, now));
-    let proposed = match proposed {
-        Ok(proposed) => {
-            savepoint.commit().map_err(StoreError::from)?;
-            proposed
-        }
-        Err(error @ (GroupError::Refused(_) | GroupError::TooLong | GroupError::UnknownMember)) => {
-            drop(savepoint);
-            tracing::warn!("a change of a group was dropped: {error}");
-            for id in bound {
-                wanted::remove(tx, id)?;
-            }
-            return Ok(());
-        }
-        Err(error) => return Err(failed(&error).into()),
+    Ok((!plan.bound.is_empty()).then(|| (plan.change(), core::mem::take(&mut plan.bound))))
+}
+
+/// Has the group make the commit. What it refuses leaves no trace but the reason.
+fn staged(
+    tx: &mut Transaction<'_>,
+    group: &mut Group,
+    myself: &Myself,
+    change: Result<Change, BadCharter>,
+    now: u64,
+) -> Result<Result<Proposed, String>, StoreError> {
+    let change = match change {
+        Ok(change) => change,
+        Err(bad) => return Ok(Err(format!("{bad:?}"))),
     };
+    let savepoint = tx.savepoint()?;
+    match mls::lend(&savepoint, |provider| group.propose(provider, myself, &change, now)) {
+        Ok(proposed) => {
+            savepoint.commit()?;
+            Ok(Ok(proposed))
+        }
+        Err(error @ GroupError::Storage) => Err(failed(&error)),
+        Err(error) => {
+            drop(savepoint);
+            mls::lend(tx, |provider| group.restore(provider)).map_err(|error| failed(&error))?;
+            Ok(Err(error.to_string()))
+        }
+    }
+}
+
+/// What was refused together is tried one by one, so that one wish that cannot be takes no other with it; and what was refused
+/// alone is dropped, or it would keep all others waiting for ever.
+fn fewer(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    mut wishes: Vec<Wanted>,
+    (bound, refusal): (&[i64], String),
+    now: u64,
+) -> Result<Vec<Wanted>, StoreError> {
+    if let [alone] = bound {
+        tracing::warn!("a change of a group was dropped: {refusal}");
+        wanted::remove(tx, *alone)?;
+        return due(tx, channel, now);
+    }
+    wishes.retain(|wanted| bound.first() == Some(&wanted.id));
+    Ok(wishes)
+}
+
+/// Puts a commit into the outbox.
+fn queue(
+    tx: &Transaction<'_>,
+    channel: &Channel,
+    group: Group,
+    myself: &Myself,
+    (proposed, bound): (Proposed, Vec<i64>),
+    now: u64,
+) -> Result<(), Error> {
     let event = Event::proposed(group.epoch().saturating_add(1));
     let message = messages::queue_event(tx, channel.id, myself.key().id(), &event, now)?;
     send::put(tx, channel, message, &proposed.outgoing)?;
@@ -234,12 +312,12 @@ impl<'a> Plan<'a> {
         Fate::InThis
     }
 
-    fn change(&mut self) -> Result<Change, Error> {
+    fn change(&mut self) -> Result<Change, BadCharter> {
         let before = self.group.charter();
         let is_changed = self.name.is_some() || self.admins != before.admins();
         let charter = if is_changed && before.kind() == GroupKind::Channel {
             let name = self.name.take().unwrap_or_else(|| before.name().clone());
-            Some(Charter::channel(name, core::mem::take(&mut self.admins)).map_err(|_| Error::NoAdmin)?)
+            Some(Charter::channel(name, core::mem::take(&mut self.admins))?)
         } else {
             None
         };
