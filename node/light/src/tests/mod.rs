@@ -1,6 +1,7 @@
 //! The whole client against nodes in this process: real QUIC, the real rules, ledgers in memory, lies on demand.
 
 mod about;
+mod afresh;
 mod backup;
 mod capture;
 mod chat;

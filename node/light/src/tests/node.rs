@@ -84,11 +84,15 @@ pub(crate) enum Lie {
 /// Makes another answer of an honest one.
 pub(crate) type Forgery = Arc<dyn Fn(&World, &Request, Reply) -> Reply + Send + Sync>;
 
+/// Is told every request as the node reads it.
+pub(crate) type Ear = Arc<dyn Fn(&Request) + Send + Sync>;
+
 /// What a node and its server share.
 struct Inner {
     world: Mutex<Arc<World>>,
     lies: Mutex<Vec<Lie>>,
     forgery: Mutex<Option<Forgery>>,
+    ear: Mutex<Option<Ear>>,
     key: NodeKey,
     kept: Kept,
     peers: Mutex<Vec<Peer>>,
@@ -114,6 +118,7 @@ impl TestNode {
             world: Mutex::new(Arc::clone(world)),
             lies: Mutex::default(),
             forgery: Mutex::default(),
+            ear: Mutex::default(),
             key: key.clone(),
             kept: Kept::default(),
             peers: Mutex::default(),
@@ -140,6 +145,11 @@ impl TestNode {
     /// Answers everything in another way than an honest node from now on.
     pub(crate) fn forges(&self, forgery: impl Fn(&World, &Request, Reply) -> Reply + Send + Sync + 'static) {
         *self.inner.forgery.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(forgery));
+    }
+
+    /// Tells somebody every request from now on, before it is answered.
+    pub(crate) fn tells(&self, ear: impl Fn(&Request) + Send + Sync + 'static) {
+        *self.inner.ear.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ear));
     }
 
     pub(crate) fn repent(&self) {
@@ -200,6 +210,10 @@ impl Service for Answering {
     async fn call(&self, _: PeerInfo, request: Request, responder: Responder) {
         let inner = Arc::clone(&self.0);
         inner.asked.fetch_add(1, Ordering::Relaxed);
+        let ear = inner.ear.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(ear) = ear {
+            ear(&request);
+        }
         let kind = request.kind();
         while inner.lies(&Lie::Holds(kind)) {
             inner.holding.store(true, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use waxwing_core::certificate::{Beacon, Certificate, Head};
 use waxwing_core::change::CommitteeChange;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::committee::Committee;
-use waxwing_core::envelope::{Body, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
+use waxwing_core::envelope::{Anchor, Body, Carried, Envelope, EnvelopeHeader, ErasureSecret, KeepFor};
 use waxwing_core::evidence::Evidence;
 use waxwing_core::follow::{HeadProof, HeadUpdate, LadderStep, LogProof};
 use waxwing_core::genesis::{Genesis, Parameters};
@@ -263,6 +263,16 @@ impl World {
     /// Whether envelopes are ordered when they come.
     pub(crate) fn set_ordering(&self, is_ordering: bool) {
         self.lock().is_ordering = is_ordering;
+    }
+
+    /// Does with what waits whatever nodes and lines can do: order it otherwise, keep some for later, lose some.
+    pub(crate) fn with_pool<R>(&self, change: impl FnOnce(&mut Vec<Arc<Verified<Carried>>>) -> R) -> R {
+        change(&mut self.lock().pool)
+    }
+
+    /// What an envelope that is signed now would name.
+    pub(crate) fn anchor(&self) -> Anchor {
+        self.lock().ledger.anchors().newest().unwrap()
     }
 
     /// Forgets everything that waits: nodes that crashed.
