@@ -1,7 +1,7 @@
 //! `waxwing chat contacts|contact|report`: the people this device knows. Nobody else ever sees this list.
 
 use serde_json::json;
-use waxwing_light::{Client, Consent, ContactDetail, ContactView, Standstill};
+use waxwing_light::{Client, Consent, ContactDetail, ContactId, ContactView, Standstill};
 use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
 use waxwing_seal::identity::AccountId;
 
@@ -17,56 +17,53 @@ use crate::{Done, clock, confirm, files};
 const WHY_MAX: u64 = 64 << 10;
 
 pub(super) async fn act(verb: &ContactVerb, session: &Session<'_>) -> Done {
-    let client = session.open().await?;
-    match verb {
-        ContactVerb::Add { account, name } => add(account, name, &client, session.output).await,
-        ContactVerb::Show { contact } => show(contact, &client, session.output).await,
-        ContactVerb::Forget { contact } => forget(contact, &client, session.output).await,
-        ContactVerb::Rename { contact, name } => {
-            let view = find(&client, contact).await?;
-            let done = client.rename_contact(view.id, name).await;
-            done.map_err(|error| fault(&error))?;
-            tell(&client, &view, "chat.contact.rename", "now called so", session.output).await
-        }
-        ContactVerb::Accept { contact } => {
-            let view = find(&client, contact).await?;
-            let done = client.accept_contact(view.id).await;
-            done.map_err(|error| fault(&error))?;
-            tell(
-                &client,
-                &view,
-                "chat.contact.accept",
-                "may write to you",
-                session.output,
-            )
-            .await
-        }
-        ContactVerb::Block { contact } => {
-            let view = find(&client, contact).await?;
-            let done = client.block_contact(view.id).await;
-            done.map_err(|error| fault(&error))?;
-            tell(
-                &client,
-                &view,
-                "chat.contact.block",
-                "is blocked on this device, and not told",
-                session.output,
-            )
-            .await
-        }
-        ContactVerb::Unblock { contact } => {
-            let view = find(&client, contact).await?;
-            let done = client.unblock_contact(view.id).await;
-            done.map_err(|error| fault(&error))?;
-            tell(
-                &client,
-                &view,
-                "chat.contact.unblock",
-                "is blocked no more",
-                session.output,
-            )
-            .await
-        }
+    let (client, output) = (session.open().await?, session.output);
+    let (text, change) = match verb {
+        ContactVerb::Add { account, name } => return add(account, name, &client, output).await,
+        ContactVerb::Show { contact } => return show(contact, &client, output).await,
+        ContactVerb::Forget { contact } => return forget(contact, &client, output).await,
+        ContactVerb::Rename { contact, name } => (contact, Change::Name(name)),
+        ContactVerb::Accept { contact } => (contact, Change::Accepted),
+        ContactVerb::Block { contact } => (contact, Change::Blocked),
+        ContactVerb::Unblock { contact } => (contact, Change::Unblocked),
+    };
+    let view = find(&client, text).await?;
+    let (schema, done) = change.make(&client, view.id).await?;
+    tell(&client, &view, schema, done, output).await
+}
+
+/// What becomes of a person on this device.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    Name(&'a str),
+    Accepted,
+    Blocked,
+    Unblocked,
+}
+
+impl Change<'_> {
+    /// Makes it; returns its schema and what to say.
+    async fn make(self, client: &Client, id: ContactId) -> Result<(&'static str, &'static str), Failure> {
+        let (made, said) = match self {
+            Self::Name(name) => {
+                let said = ("chat.contact.rename", "is what they are called here now");
+                (client.rename_contact(id, name).await, said)
+            }
+            Self::Accepted => {
+                let said = ("chat.contact.accept", "may write to you");
+                (client.accept_contact(id).await, said)
+            }
+            Self::Blocked => {
+                let said = ("chat.contact.block", "is blocked on this device, and not told");
+                (client.block_contact(id).await, said)
+            }
+            Self::Unblocked => {
+                let said = ("chat.contact.unblock", "is blocked no more");
+                (client.unblock_contact(id).await, said)
+            }
+        };
+        made.map_err(|error| fault(&error))?;
+        Ok(said)
     }
 }
 
@@ -174,8 +171,7 @@ fn detailed(detail: &ContactDetail, output: &Output) -> String {
 }
 
 fn compared(view: &ContactView) -> String {
-    view.compared_ms
-        .map_or_else(|| "not yet".to_owned(), |time| clock::local(time))
+    view.compared_ms.map_or_else(|| "not yet".to_owned(), clock::local)
 }
 
 /// What speaks against a person, below them: nothing for almost all.
