@@ -154,18 +154,26 @@ async fn tell(core: &Core, channel: ChannelId) -> Result<bool, Error> {
             let Some(kind) = receipt(tx, channel, manner.has_receipts)?.filter(|_| is_wanted) else {
                 return Ok(false);
             };
-            match queue(tx, channel, Draft::of(kind), now) {
-                Ok(_) => Ok(true),
-                // Nothing is said on a forked ledger, or by who is out; nobody asked for this either.
-                Err(Error::Store(error)) => Err(error.into()),
-                Err(_) => Ok(false),
-            }
+            queue(tx, channel, Draft::of(kind), now)?;
+            Ok(true)
         })
-        .await?;
-    if told {
-        core.outbox_changed();
+        .await;
+    match told {
+        Err(Error::Store(error)) => Err(error.into()),
+        // Nothing is said on a forked ledger, or by who is out. Nobody asked for this either, so it is let be; what it began is
+        // undone with its transaction.
+        Err(_) => {
+            core.write::<_, StoreError>(move |tx| manners::set_owed(tx, channel, false))
+                .await?;
+            Ok(false)
+        }
+        Ok(told) => {
+            if told {
+                core.outbox_changed();
+            }
+            Ok(told)
+        }
     }
-    Ok(told)
 }
 
 /// What there is to tell: with or without watermarks. `None` before anything of the log was read.

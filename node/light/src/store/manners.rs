@@ -103,6 +103,12 @@ pub(crate) fn set_owed(connection: &Connection, channel: ChannelId, owed: bool) 
     set(connection, channel, "owed", i64::from(owed))
 }
 
+/// Nothing is to be told anywhere.
+pub(super) fn owes_nothing(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("UPDATE manner SET owed = 0", [])?;
+    Ok(())
+}
+
 /// The conversations in which something is to be told.
 pub(crate) fn owing(connection: &Connection) -> Result<Vec<ChannelId>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT channel FROM manner WHERE owed ORDER BY channel")?;

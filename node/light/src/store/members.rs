@@ -330,8 +330,30 @@ pub(crate) fn compared(connection: &Connection, theirs: &HeadToCompare, agrees: 
     }
 }
 
-/// A group's change: who is in from here on, and who is not.
+/// This device has come into a group: who else is in, is expected to hold what is said from now on.
+pub(crate) fn enter(connection: &Connection, channel: ChannelId, devices: &[DeviceId]) -> Result<(), StoreError> {
+    let (own, _) = super::device(connection)?;
+    let since: u64 = connection.query_row(
+        "SELECT coalesce(max(log_index) + 1, 0) FROM message WHERE channel = ?1",
+        [channel.0],
+        |row| row.get(0),
+    )?;
+    connection.execute("DELETE FROM member WHERE channel = ?1", [channel.0])?;
+    for device in devices {
+        let member = Member {
+            since,
+            held: since,
+            ..Member::new(*device, own.id() == *device)
+        };
+        save(connection, channel, &member)?;
+    }
+    Ok(())
+}
+
+/// A group's change: who is in from here on, and who is not. What is left out of account with somebody who went may now be seen
+/// by all.
 fn changed(connection: &Connection, channel: ChannelId, event: &Event, number: u64) -> Result<(), StoreError> {
+    let before = floor(connection, channel)?;
     for added in &event.added {
         let Some(device) = device_of(&added.device) else {
             continue;
@@ -355,7 +377,8 @@ fn changed(connection: &Connection, channel: ChannelId, event: &Event, number: u
             )?;
         }
     }
-    Ok(())
+    let (from, to) = (before.unwrap_or(0), floor(connection, channel)?.unwrap_or(0));
+    touch(connection, channel, from, to)
 }
 
 /// A device from its 64 digits.

@@ -8,6 +8,7 @@ use waxwing_core::envelope::{Anchor, Envelope, KeepFor};
 use waxwing_seal::content::{Name, Receipt, View, Watermark, Words};
 use waxwing_seal::{Content, DeviceKey, Keeping, Kind, Sealer, StandIn};
 
+use super::groups::group;
 use super::*;
 use crate::chance;
 use crate::message::Exception;
@@ -408,4 +409,68 @@ async fn a_head_that_is_not_in_the_own_history_is_shown_with_its_message() {
     );
     let evidence = ada.client.evidence(world.network()).await.unwrap();
     assert!(evidence.is_empty(), "a member's word alone proves nothing to others");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_group_all_are_those_who_are_in_whether_they_write_or_not() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let members = group(&world, &node, &["Ada", "Ben", "Cleo"]).await;
+    let [ada, ben, cleo] = &members[..] else {
+        panic!("three of them")
+    };
+    for member in &members {
+        member.refresh().await;
+    }
+    for member in &members {
+        let known = member.client().manners(member.channel).await.unwrap().members;
+        assert_eq!(known.len(), 3, "from the beginning, for who came last as well");
+    }
+    let said = ada.person.say_finally(ada.channel, "who has this?").await;
+    let reach = said.reach.unwrap();
+    assert_eq!((reach.others, reach.held), (2, 0), "known by the group alone");
+    for (member, state) in [(ben, Ladder::Final), (cleo, Ladder::SeenByAll)] {
+        member.refresh().await;
+        assert_eq!(member.client().tell_now().await, Ok(1));
+        member.refresh().await;
+        ada.refresh().await;
+        assert_eq!(ada.person.sees(said.id).await.state, state);
+    }
+    let other = ada.person.say_finally(ada.channel, "and this?").await;
+    ben.refresh().await;
+    assert_eq!(ben.client().tell_now().await, Ok(1));
+    ben.refresh().await;
+    ada.refresh().await;
+    assert_eq!(
+        ada.person.sees(other.id).await.state,
+        Ladder::Final,
+        "Cleo has not shown it"
+    );
+    let account = cleo.client().account().await.unwrap().id;
+    ada.client().remove_member(ada.channel, account).await.unwrap();
+    while ada.client().group(ada.channel).await.unwrap().unwrap().members.len() > 2 {
+        ada.refresh().await;
+    }
+    assert_eq!(
+        ada.person.sees(other.id).await.state,
+        Ladder::SeenByAll,
+        "she is none of all any more"
+    );
+    assert_eq!(ada.client().manners(ada.channel).await.unwrap().members.len(), 2);
+    // Receipts name the log of an epoch: those of the next one count from its beginning.
+    ben.refresh().await;
+    ben.client().set_receipts(ben.channel, true).await.unwrap();
+    let last = ada.person.say_finally(ada.channel, "in the next epoch").await;
+    ben.refresh().await;
+    ben.person.has_read().await;
+    assert_eq!(ben.client().tell_now().await, Ok(1));
+    ben.refresh().await;
+    ada.refresh().await;
+    let reach = ada.person.sees(last.id).await.reach.unwrap();
+    assert_eq!((reach.others, reach.delivered, reach.read), (1, 1, 1));
+    assert_eq!(
+        ada.person.sees(said.id).await.reach.unwrap().read,
+        1,
+        "what was before is covered as well"
+    );
 }

@@ -13,8 +13,6 @@ pub(crate) struct Piece {
     pub(crate) text: String,
     /// Whether it stands for somebody.
     pub(crate) is_mention: bool,
-    /// Whether that is this device or its person.
-    pub(crate) means_me: bool,
 }
 
 /// The text of a message in pieces.
@@ -34,7 +32,6 @@ pub(crate) fn pieces(view: &MessageView) -> Vec<Piece> {
         pieces.push(Piece {
             text: label(mention, &part(mention.begin, mention.end)),
             is_mention: true,
-            means_me: mention.me,
         });
         at = mention.end;
     }
@@ -47,7 +44,6 @@ fn plain(text: &str) -> Piece {
     Piece {
         text: display_safe_lines(text).into_owned(),
         is_mention: false,
-        means_me: false,
     }
 }
 

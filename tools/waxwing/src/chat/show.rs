@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 use waxwing_light::{AttachmentView, BodyKind, Exception, Ladder, MessageView};
-use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
+use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::manners::timer_says;
 use super::{events, mentions};
@@ -85,11 +85,7 @@ fn head(view: &MessageView, output: &Output) -> String {
         Some(author) => output.paint(Tone::Strong, &display_safe_name(&author.name)),
         None => output.paint(Tone::Doubtful, "unknown"),
     };
-    let words = if is_said(view) {
-        mentions::marked(view, |name| output.mark(name))
-    } else {
-        said(view)
-    };
+    let words = said_marking(view, |name| output.mark(name));
     let mut text = format!("{begin} {name}  {words}");
     if view.edited {
         text.push_str(&output.paint(Tone::Faint, " (edited)"));
@@ -100,17 +96,17 @@ fn head(view: &MessageView, output: &Output) -> String {
     text
 }
 
-/// Whether its words are shown as they are.
-pub(crate) fn is_said(view: &MessageView) -> bool {
-    view.body == BodyKind::Here && !view.retracted && view.kind == Some("text") && view.text.is_some()
-}
-
 /// What it says, made harmless, or why there is nothing to read.
 pub(crate) fn said(view: &MessageView) -> String {
+    said_marking(view, str::to_owned)
+}
+
+/// The same, with a mark on whom the words mean.
+fn said_marking(view: &MessageView, mark: impl Fn(&str) -> String) -> String {
     if let Some(says) = events::sentence(view) {
         return says;
     }
-    let words = view.text.as_deref().map(display_safe_lines).unwrap_or_default();
+    let words = mentions::marked(view, mark);
     if let (BodyKind::Here, Some(days)) = (view.body, view.timer_days) {
         return format!("(from here on {}; that binds honest members only)", timer_says(days));
     }
@@ -122,7 +118,7 @@ pub(crate) fn said(view: &MessageView) -> String {
         (BodyKind::Here, Some("edit")) => format!("edits {}: {}", quoted(view, ""), left(&words)),
         (BodyKind::Here, Some("reply")) => format!("({}) {words}", quoted(view, "to")),
         (BodyKind::Here, _) if view.text.is_none() => "(of a kind that this version cannot show: update)".to_owned(),
-        (BodyKind::Here, _) => words.into_owned(),
+        (BodyKind::Here, _) => words,
         (BodyKind::Unopened, _) => "(does not open)".to_owned(),
         (BodyKind::Withheld, _) => "(withheld)".to_owned(),
         (BodyKind::Erased, _) => "(erased by its author)".to_owned(),

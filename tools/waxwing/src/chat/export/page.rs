@@ -6,10 +6,11 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use waxwing_light::MessageView;
-use waxwing_seal::display::{display_safe, display_safe_lines, display_safe_name};
+use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::{Transcript, not_proven, proven};
 use crate::chat::events;
+use crate::chat::mentions::pieces;
 use crate::chat::show::{against, file_facts, said, step};
 use crate::clock;
 use crate::ids::{self, Kind};
@@ -135,6 +136,15 @@ fn message(view: &MessageView) -> Markup {
     }
 }
 
+/// The words, with whom they mean by the names that the exporting home knows.
+fn meaning(view: &MessageView) -> Markup {
+    html! {
+        @for piece in pieces(view) {
+            @if piece.is_mention { strong { bdi { (piece.text) } } } @else { (piece.text) }
+        }
+    }
+}
+
 /// What it says; or, told apart from any text, why there is nothing.
 fn words(view: &MessageView) -> Markup {
     html! {
@@ -147,9 +157,9 @@ fn words(view: &MessageView) -> Markup {
                     },
                     None => p.gone { (said(view)) },
                 }
-                @if let Some(text) = text { p.text dir="auto" { (display_safe_lines(text)) } }
+                @if text.is_some() { p.text dir="auto" { (meaning(view)) } }
             },
-            (Some(text), Some("text" | "reply")) => p.text dir="auto" { (display_safe_lines(text)) },
+            (Some(_), Some("text" | "reply")) => p.text dir="auto" { (meaning(view)) },
             _ => p.gone { (said(view)) },
         }
         @if view.edited { p.meta { "edited by its author" } }
