@@ -73,6 +73,11 @@ fn every_figure_is_listed_with_what_it_must_reach() {
         "audit",
         "disk",
         "memory",
+        "send",
+        "receive",
+        "members",
+        "start",
+        "waits",
     ] {
         assert!(list.lines().any(|line| line.starts_with(name)), "{name} in {list}");
     }
@@ -167,4 +172,20 @@ fn committees_at_rest_and_committees_of_many_are_measured() {
     within(&lines, "fifty.certificate", 201.0, 201.0);
     within(&lines, "fifty.ladder_step", 1_000.0, 1_600.0);
     within(&lines, "fifty.wire_per_block", 1.0, 1e7);
+}
+
+#[test]
+fn people_who_talk_are_measured() {
+    let lines = measured(&["send", "receive", "members", "start", "waits"]);
+    for name in [
+        "send.2.p50",
+        "send.3.p99",
+        "receive.each",
+        "members.process",
+        "start.shown",
+    ] {
+        within(&lines, name, 0.001, 60_000_000.0);
+    }
+    // A client holds something, and no gigabyte.
+    within(&lines, "waits.memory", 1.0, 1000.0);
 }
