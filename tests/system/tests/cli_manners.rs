@@ -198,6 +198,7 @@ fn a_timer_is_one_of_five_and_says_whom_it_binds() {
     let (ordered, expires) = (text(&sent, "/message/ordered"), text(&sent, "/message/expires"));
     assert!(expires > ordered, "{sent}");
     world.says("bob", &["chat", "timer", "garden", "off"]);
+    world.says("node", &["chat", "read", "garden"]);
     let sent = world.json("node", &["chat", "send", "garden", "for ever"]);
     assert_eq!(sent.pointer("/message/expires"), Some(&Value::Null), "{sent}");
     for wrong in ["2d", "7", "never"] {
