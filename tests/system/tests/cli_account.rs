@@ -1,5 +1,6 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 //! Whose device this is, and who the others are: `chat account`, `chat recover`, `chat contact`, `chat verify`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::path::PathBuf;
