@@ -58,15 +58,22 @@ fn part(folder: &Path) -> Option<PathBuf> {
 #[test]
 fn a_file_survives_the_death_of_its_sender_and_of_its_reader() {
     let den = Den::new();
-    let Den { node, ann, ben, folder, .. } = &den;
+    let Den {
+        node, ann, ben, folder, ..
+    } = &den;
     let sent = film(folder.path(), 1);
     let sender = Running::start(&mut attach(ann, &sent));
-    until("a quarter of the file is on the node", || (kept(node) >= CHUNKS / 4).then_some(()));
+    until("a quarter of the file is on the node", || {
+        (kept(node) >= CHUNKS / 4).then_some(())
+    });
     // Without a chance to save anything.
     drop(sender);
     let before = kept(node);
     assert!(before < CHUNKS, "it was over before it could be killed");
-    assert!(list(&ann.read("den"), "/messages").is_empty(), "nothing is said of half a file");
+    assert!(
+        list(&ann.read("den"), "/messages").is_empty(),
+        "nothing is said of half a file"
+    );
 
     let attached = json(attach(ann, &sent).args(["--text", "at last"]));
     assert_eq!(text(&attached, "/schema"), "waxwing.chat.attach/1");
@@ -74,7 +81,10 @@ fn a_file_survives_the_death_of_its_sender_and_of_its_reader() {
     assert_eq!(number(&attached, "/copies"), 1);
     assert_eq!(kept(node), CHUNKS, "the same chunks, not others");
     // A put that was on its way when the sender died may have been counted before it was answered.
-    assert!(number(&attached, "/put_bytes") <= (CHUNKS - before) * 262_160, "{attached}");
+    assert!(
+        number(&attached, "/put_bytes") <= (CHUNKS - before) * 262_160,
+        "{attached}"
+    );
 
     let to = folder.path().join("there");
     fs::create_dir(&to).unwrap();
@@ -121,10 +131,13 @@ fn a_file_is_shown_for_what_it_is_and_saved_under_a_harmless_name() {
     assert!(said.out.contains("kept by 1 node until 20"), "{}", said.out);
 
     let seen = reads(ben, "den");
-    assert!(seen.contains("[../../home⟨202E⟩gpj.exe, 4 B, kept by nodes until 20"), "{seen}");
+    assert!(
+        seen.contains("[../../home⟨202E⟩gpj.exe, 4 B, kept by nodes until 20"),
+        "{seen}"
+    );
     assert!(seen.contains("not saved here] look at her"), "{seen}");
     assert!(!seen.contains('\u{202e}'));
-    let message = list(&ben.read("den"), "/messages")[0].clone();
+    let message = ben.read("den").pointer("/messages/0").unwrap().clone();
     assert_eq!(text(&message, "/kind"), "attachment");
     assert_eq!(text(&message, "/attachment/name"), hostile);
     assert_eq!(text(&message, "/attachment/safe_name"), "home⟨202E⟩gpj.exe");
@@ -132,8 +145,13 @@ fn a_file_is_shown_for_what_it_is_and_saved_under_a_harmless_name() {
     assert_eq!(number(&message, "/attachment/size"), 4);
     assert_eq!(text(&message, "/attachment/hash").len(), 64);
     assert!(text(&message, "/attachment/kept_until").starts_with("20"));
+    is_saved(ben, folder.path());
+    is_exported(ben, folder.path());
+}
 
-    let inner = folder.path().join("a/b/c");
+/// Saves the file of the first message in every way there is.
+fn is_saved(ben: &Person, folder: &Path) {
+    let inner = folder.join("a/b/c");
     fs::create_dir_all(&inner).unwrap();
     let said = done(&mut save(ben, "0", &inner));
     assert!(said.contains("checked and saved"), "{said}");
@@ -146,17 +164,29 @@ fn a_file_is_shown_for_what_it_is_and_saved_under_a_harmless_name() {
     assert_eq!(run(&mut save(ben, "0", Path::new("-"))).out, "meow");
     let found = json(&mut ben.chat(&["search", "home"]));
     assert_eq!(list(&found, "/hits").len(), 1, "found by its name: {found}");
+}
 
-    let page = folder.path().join("page.html");
+/// A file in both forms of an export: what it is, and not where it lies here.
+fn is_exported(ben: &Person, folder: &Path) {
+    let page = folder.join("page.html");
     done(ben.chat(&["export", "den", "--format", "html", "--out"]).arg(&page));
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.contains("home⟨202E⟩gpj.exe") && page.contains("look at her"), "{page}");
-    let transcript = folder.path().join("transcript.json");
-    done(ben.chat(&["export", "den", "--format", "json", "--out"]).arg(&transcript));
+    assert!(
+        page.contains("home⟨202E⟩gpj.exe") && page.contains("look at her"),
+        "{page}"
+    );
+    let transcript = folder.join("transcript.json");
+    done(
+        ben.chat(&["export", "den", "--format", "json", "--out"])
+            .arg(&transcript),
+    );
     let transcript: Value = serde_json::from_str(&fs::read_to_string(transcript).unwrap()).unwrap();
-    let file = &list(&transcript, "/messages")[0]["attachment"];
-    assert_eq!(file["size"], 4);
-    assert!(file.get("saved").is_none(), "where it lies here is nobody's business: {file}");
+    assert_eq!(number(&transcript, "/messages/0/attachment/size"), 4);
+    let file = transcript.pointer("/messages/0/attachment").unwrap();
+    assert!(
+        file.get("saved").is_none(),
+        "where it lies here is nobody's business: {file}"
+    );
 }
 
 #[test]
@@ -193,6 +223,9 @@ fn a_node_that_keeps_no_files_says_so_before_anything_is_sent() {
     fs::write(&sent, b"meow").unwrap();
     let (code, line) = refusal(&mut attach(&den.ann, &sent));
     assert_eq!(code, 1);
-    assert!(line.contains("keeps no attachments") && line.contains("Add a node"), "{line}");
+    assert!(
+        line.contains("keeps no attachments") && line.contains("Add a node"),
+        "{line}"
+    );
     assert!(list(&den.ann.read("den"), "/messages").is_empty());
 }

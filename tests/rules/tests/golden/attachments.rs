@@ -147,11 +147,15 @@ fn manifests(cases: &mut Cases) {
         "file manifest",
         json!({"bytes": hex(forgotten)}),
     );
+    refused_manifests(cases, &good);
+}
+
+fn refused_manifests(cases: &mut Cases, good: &[u8]) {
     let mut refuse = |rule: &str, name: &str, bytes: &[u8]| {
         cases.refuse(rule, name, "file manifest", json!({"bytes": hex(bytes)}));
     };
     let altered = |place: usize, with: &[u8]| {
-        let mut other = good.clone();
+        let mut other = good.to_vec();
         other[place..place + with.len()].copy_from_slice(with);
         other
     };
@@ -200,7 +204,7 @@ fn manifests(cases: &mut Cases) {
         "a manifest has all its fields",
         &good[..good.len() - 1],
     );
-    let longer = [&good[..], &[0]].concat();
+    let longer = [good, &[0]].concat();
     refuse("Codec(Truncated)", "a manifest ends with its words", &longer);
 }
 
