@@ -180,6 +180,38 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What one version brought to homes that were older.
+type Step = fn(&Connection) -> Result<(), StoreError>;
+
+/// The steps with the version that brought each, in the order in which they are taken. Not the order of the versions: tables
+/// and columns that this version reads with every row have to be there before rows are read.
+const STEPS: [(i64, Step); 13] = [
+    (2, know_committees),
+    (4, |connection| make(connection, forget::COLUMNS)),
+    // Logs of groups.
+    (5, |connection| make(connection, epochs::TABLES)),
+    // How far members have come, what was read, what disappears: before anything is forgotten.
+    (9, make_manners),
+    (3, know_words),
+    (6, know_account),
+    // People met.
+    (7, |connection| make(connection, contacts::TABLES)),
+    // Files on their way, and where others were saved.
+    (8, |connection| make(connection, files::TABLES)),
+    (9, aftermath::learn_all),
+    // Inboxes, and who asked.
+    (10, |connection| make(connection, inboxes::TABLES)),
+    // Which state of a group is the newest.
+    (11, |connection| make(connection, super::transaction::COLUMNS)),
+    (12, |connection| make(connection, cards::TABLES)),
+    // Devices on their way into an account.
+    (13, |connection| make(connection, linkings::TABLES)),
+];
+
+fn make(connection: &Connection, tables: &str) -> Result<(), StoreError> {
+    Ok(connection.execute_batch(tables)?)
+}
+
 /// Brings the tables of an older version up to this one.
 ///
 /// # Errors
@@ -193,52 +225,8 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             // In transactions of its own; made twice they are as made once.
             mls::prepare(connection)?;
             let transaction = connection.transaction()?;
-            if version < 2 {
-                know_committees(&transaction)?;
-            }
-            if version < 4 {
-                transaction.execute_batch(forget::COLUMNS)?;
-            }
-            // Version 5: logs of groups. Before anything reads rows as this version knows them.
-            if version < 5 {
-                transaction.execute_batch(epochs::TABLES)?;
-            }
-            // Version 9: how far members have come, what was read, what disappears. Before anything is forgotten.
-            if version < 9 {
-                make_manners(&transaction)?;
-            }
-            if version < 3 {
-                know_words(&transaction)?;
-            }
-            if version < 6 {
-                know_account(&transaction)?;
-            }
-            // Version 7: people met.
-            if version < 7 {
-                transaction.execute_batch(contacts::TABLES)?;
-            }
-            // Version 8: files on their way, and where others were saved.
-            if version < 8 {
-                transaction.execute_batch(files::TABLES)?;
-            }
-            if version < 9 {
-                aftermath::learn_all(&transaction)?;
-            }
-            // Version 10: inboxes, and who asked.
-            if version < 10 {
-                transaction.execute_batch(inboxes::TABLES)?;
-            }
-            // Version 11: which state of a group is the newest.
-            if version < 11 {
-                transaction.execute_batch(super::transaction::COLUMNS)?;
-            }
-            // Version 12: cards.
-            if version < 12 {
-                transaction.execute_batch(cards::TABLES)?;
-            }
-            // Version 13: devices on their way into an account.
-            if version < 13 {
-                transaction.execute_batch(linkings::TABLES)?;
+            for (_, step) in STEPS.iter().filter(|(brought_by, _)| version < *brought_by) {
+                step(&transaction)?;
             }
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
@@ -257,7 +245,7 @@ fn make_manners(connection: &Connection) -> Result<(), StoreError> {
         expiry::TABLES,
     ]
     .iter()
-    .try_for_each(|tables| Ok(connection.execute_batch(tables)?))
+    .try_for_each(|tables| make(connection, tables))
 }
 
 /// Version 6: a device belongs to an account. It keeps its key.
