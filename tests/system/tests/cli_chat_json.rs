@@ -13,8 +13,9 @@ fn fields(value: &Value) -> Vec<&str> {
     names.filter(|name| *name != "schema").collect()
 }
 
-const MESSAGE: [&str; 22] = [
+const MESSAGE: [&str; 28] = [
     "about",
+    "attachment",
     "author",
     "body",
     "change",
@@ -22,19 +23,24 @@ const MESSAGE: [&str; 22] = [
     "content_id",
     "edited",
     "exceptions",
+    "expires",
     "height",
     "id",
     "kind",
     "log_index",
+    "mentions",
+    "missing_before",
     "ordered",
     "own",
     "queued",
     "quotes",
+    "reach",
     "reactions",
     "reason",
     "retracted",
     "state",
     "text",
+    "timer_days",
     "written",
 ];
 
