@@ -1,4 +1,5 @@
-//! What other processes of the same home did: a message they queued, a channel they joined, a secret they revealed.
+//! What other processes of the same home did: a message they queued, a channel they joined, an invitation they made, a secret
+//! they revealed.
 //!
 //! One process may run in the background while another one is started for a single command. Without this the first
 //! would learn of the second's message by the next push at the earliest, and where nobody speaks there is none.
@@ -12,7 +13,7 @@ use waxwing_core::Hash;
 use crate::core::{Core, blocking};
 use crate::limits::NOTICE_MS;
 use crate::message::{ChannelId, MessageId};
-use crate::store::{StoreError, channels, networks, outbox};
+use crate::store::{StoreError, channels, networks, outbox, wanted};
 
 /// What other processes can add to, as far as somebody has to act on it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Noticed {
     networks: Vec<Hash>,
     channels: Vec<ChannelId>,
     secrets: usize,
+    /// Changes of groups that are wanted.
+    wishes: u64,
     waiting: Vec<MessageId>,
 }
 
@@ -35,12 +38,17 @@ impl Noticed {
             for network in &networks {
                 secrets += outbox::reveals(tx, *network)?.len();
             }
-            let channels = channels::all(tx)?.iter().map(|channel| channel.id).collect();
+            // Inboxes and cards too: whoever is invited by one process is let in by the one that runs.
+            let mut channels = Vec::new();
+            for network in &networks {
+                channels.extend(channels::on(tx, *network)?.iter().map(|channel| channel.id));
+            }
             Ok(Self {
                 writes,
                 networks,
                 channels,
                 secrets,
+                wishes: wanted::count(tx)?,
                 waiting: outbox::ids(tx)?,
             })
         })
@@ -74,7 +82,7 @@ async fn look(core: &Core, before: &mut Noticed) -> Result<(), StoreError> {
     if !is_same(&now) {
         core.lists_changed();
     }
-    if now.waiting != before.waiting {
+    if (&now.waiting, now.wishes) != (&before.waiting, before.wishes) {
         core.outbox_changed();
     }
     *before = now;

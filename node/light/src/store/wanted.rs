@@ -100,6 +100,12 @@ fn select(connection: &Connection, channel: ChannelId, now: u64) -> Result<Vec<W
     Ok(found)
 }
 
+/// How many wishes there are.
+pub(crate) fn count(connection: &Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM wanted")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 /// The conversations for which something is due and not on its way.
 pub(crate) fn channels(connection: &Connection, now: u64) -> Result<Vec<ChannelId>, StoreError> {
     let mut statement = connection.prepare_cached(

@@ -285,3 +285,28 @@ async fn a_crash_at_any_commit_of_either_while_one_lets_the_other_in_changes_not
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_invited_and_accepted_by_one_process_is_let_in_by_the_one_that_runs() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let ada = Person::on("Ada", &world, &[&node]).await;
+    let hers = ada.client.found_group(world.network(), "plans").await.unwrap();
+    ada.client.start();
+    ada.say_finally(hers, "connected").await;
+    let other = ada.again().await;
+    let inviting = Inviting { asks: true, ..OPEN };
+    // The other process connects to nobody at all.
+    let invited = other.invite_to_group(hers, inviting).await.unwrap();
+    let ben = Person::new("Ben").await;
+    let asked = ask(&ben, &invited.link, "").await;
+    ben.client.start();
+    until("the one that runs hears him", async || {
+        ada.client.requests().await.unwrap().len() == 1
+    })
+    .await;
+    let request = other.requests().await.unwrap()[0].id;
+    other.accept_request(request).await.unwrap();
+    let answered = ben.client.answered(asked, PATIENCE).await.unwrap();
+    assert_eq!(answered.state, AskedState::Joined);
+}
