@@ -25,7 +25,7 @@ pub(crate) use attach::{AttachFile, FileVerb, SaveFile};
 pub(crate) use audit::{Audit, PolicyVerb};
 pub(crate) use chat::{
     BackUp, ChangePassphrase, Chat, ChatVerb, EditMessage, ExportChannel, ExportFormat, ForgetChannel, KeepVerb,
-    NewChannel, React, Reply, Retract, SayVerb, SearchMessages, SendMessage, TailChannel, Waiting,
+    NewChannel, ProofVerb, React, Reply, Retract, SayVerb, SearchMessages, SendMessage, TailChannel, Waiting,
 };
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use waxwing_light::{AskError, ChannelId, ChannelView, Client, Cost, Error, FileError, MessageId, Options, Passphrase};
 
 use crate::Done;
-use crate::args::{Chat, ChatVerb, WhoVerb};
+use crate::args::{Chat, ChatVerb, ProofVerb, WhoVerb};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::ids::{self, Kind, Typed};
@@ -99,9 +99,16 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
         ChatVerb::Keep(verb) => device::act(verb, session).await,
         ChatVerb::Manner(verb) => manners::act(verb, session).await,
         ChatVerb::Who(verb) => act_on_people(verb, session).await,
-        ChatVerb::Why { which } => proof::why(&which.message, session).await,
-        ChatVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
-        ChatVerb::Receipt { which, out } => proof::receipt(&which.message, out.as_deref(), session).await,
+        ChatVerb::Proof(verb) => act_on_proof(verb, session).await,
+    }
+}
+
+/// What is proven, and what shows it to others.
+async fn act_on_proof(verb: &ProofVerb, session: &Session<'_>) -> Done {
+    match verb {
+        ProofVerb::Why { which } => proof::why(&which.message, session).await,
+        ProofVerb::Receipt { which, out } => proof::receipt(&which.message, out.as_deref(), session).await,
+        ProofVerb::Evidence { out } => proof::evidence(out.as_deref(), session).await,
     }
 }
 

@@ -105,6 +105,13 @@ pub(crate) enum ChatVerb {
     #[command(flatten)]
     Who(WhoVerb),
 
+    #[command(flatten)]
+    Proof(ProofVerb),
+}
+
+/// The verbs about what is proven.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ProofVerb {
     /// List every check behind a message, and those that were not made
     Why {
         #[command(flatten)]

@@ -254,7 +254,8 @@ pub(crate) fn json_of(value: &impl serde::Serialize) -> Value {
 
 /// `ordered_ms: 5` becomes `ordered: "1970-01-01T00:00:00.005Z"`; durations stay numbers.
 fn with_iso_times(value: Value) -> Value {
-    const TIMES: [&str; 15] = [
+    const TIMES: [&str; 16] = [
+        "asked_ms",
         "queued_ms",
         "ordered_ms",
         "written_ms",

@@ -72,7 +72,7 @@ fn listing(channel: &ChannelView, group: &GroupView, people: &[Someone], output:
             )
         )
     );
-    let names: Vec<String> = people.iter().map(|someone| own_name(someone)).collect();
+    let names: Vec<String> = people.iter().map(own_name).collect();
     let width = names.iter().map(|name| unicode_width(name)).max().unwrap_or(0);
     let mut text = heading + "\n";
     for (someone, name) in people.iter().zip(&names) {

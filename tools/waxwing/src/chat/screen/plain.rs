@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, Receiver};
 use waxwing_core::Hash;
-use waxwing_light::{ChannelView, Client, Error, Joined, MessageId, MessageView, Range};
+use waxwing_light::{ChannelView, Client, Error, MessageId, MessageView, Range};
 use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::draw::facts;
@@ -133,18 +133,15 @@ impl Room<'_> {
                 let channel = find_channel(self.client, &name).await?;
                 self.enter(channel).await?;
             }
-            Typed::Join(link) => {
-                let (Joined::New(id) | Joined::Known(id)) = self.client.join(&link).await? else {
-                    self.say("Asked to be let in: the channel is listed once somebody has answered.")?;
-                    return Ok(());
-                };
-                let channel = find_channel(self.client, &id.0.to_string()).await?;
-                self.enter(channel).await?;
-            }
             Typed::Read(most) => self.read(Range::Last(most)).await?,
             Typed::Before(index) => self.read(Range::Before(index, FIRST)).await?,
             Typed::Status => self.status().await?,
-            Typed::Invite | Typed::Members | Typed::Requests | Typed::Accept(_) | Typed::Decline(_) => {
+            Typed::Join(_)
+            | Typed::Invite
+            | Typed::Members
+            | Typed::Requests
+            | Typed::Accept(_)
+            | Typed::Decline(_) => {
                 self.about_people(typed).await?;
             }
             Typed::Attach(path) => {

@@ -5,7 +5,7 @@
 
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use waxwing_core::Hash;
-use waxwing_light::{Client, Draft, Error, Joined, MessageId, Query, Tail};
+use waxwing_light::{Client, Draft, Error, MessageId, Query, Tail};
 
 use super::files;
 use super::model::{Effect, Event, Say};
@@ -75,24 +75,12 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         }
         Effect::Why(message) => Event::Why(Box::new(client.why(message).await?)),
         Effect::Whole(message) => Event::Whole(Box::new(client.message(message).await?)),
-        Effect::Invite(channel) => Event::Invited(channel, people::invite(client, channel).await?),
-        Effect::Join(link) => match client.join(&link).await? {
-            Joined::New(channel) | Joined::Known(channel) => Event::Joined(channel),
-            Joined::Asked(asked) => {
-                send(events, Event::Told(Tone::Faint, people::ASKED.to_owned())).await;
-                people::answered(client, asked).await?
-            }
-        },
-        Effect::Members(channel) => people::members(client, channel).await?,
-        Effect::Requests => Event::Requests(client.requests().await?),
-        Effect::Accept(request) => {
-            client.accept_request(request).await?;
-            Event::Requests(client.requests().await?)
-        }
-        Effect::Decline(request) => {
-            client.decline_request(request).await?;
-            Event::Requests(client.requests().await?)
-        }
+        Effect::Invite(_)
+        | Effect::Join(_)
+        | Effect::Members(_)
+        | Effect::Requests
+        | Effect::Accept(_)
+        | Effect::Decline(_) => return people::done(client, effect, events).await,
         Effect::Attach(channel, path, words) => {
             let kept = files::attach(client, channel, &path, &words, files::telling(events)).await?;
             send(events, Event::Told(Tone::Good, kept)).await;

@@ -1,16 +1,18 @@
 //! Who is in, who asks, and an invitation, in lines.
 
-use waxwing_light::{Error, RequestState};
+use waxwing_light::{Error, Joined, RequestState};
 use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::super::people;
 use super::{Room, Stop, Typed};
+use crate::chat::find_channel;
 use crate::chat::groups::{standing, who, word_of_request};
 
 impl Room<'_> {
     /// What is typed about people.
-    pub(super) async fn about_people(&self, typed: Typed) -> Result<(), Stop> {
+    pub(super) async fn about_people(&mut self, typed: Typed) -> Result<(), Stop> {
         match typed {
+            Typed::Join(link) => self.join(&link).await,
             Typed::Members => self.members().await,
             Typed::Requests => self.requests().await,
             Typed::Accept(request) => {
@@ -23,6 +25,14 @@ impl Room<'_> {
             }
             _ => self.invite().await,
         }
+    }
+
+    async fn join(&mut self, link: &str) -> Result<(), Stop> {
+        let (Joined::New(id) | Joined::Known(id)) = self.client.join(link).await? else {
+            return Ok(self.say("Asked to be let in: /channels lists the channel once somebody has answered.")?);
+        };
+        let channel = find_channel(self.client, &id.0.to_string()).await?;
+        Ok(self.enter(channel).await?)
     }
 
     async fn invite(&self) -> Result<(), Stop> {

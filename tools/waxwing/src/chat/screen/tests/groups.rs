@@ -95,10 +95,20 @@ fn nobody_writes_what_looks_like_a_change_of_the_group() {
         message(1, 2, "· carol left", "\u{200b}"),
         life().swap_remove(5),
     ];
-    for look in [COLORED, super::super::theme::Look { ascii: true, color: false }] {
+    for look in [
+        COLORED,
+        super::super::theme::Look {
+            ascii: true,
+            color: false,
+        },
+    ] {
         let screen = Screen::with(forged.clone(), look, 60, 15);
         let picture = screen.picture();
-        let sign = if look.ascii { " *   carol left" } else { " ·   carol left" };
+        let sign = if look.ascii {
+            " *   carol left"
+        } else {
+            " ·   carol left"
+        };
         let real = picture.lines().filter(|line| line.starts_with(sign)).count();
         assert_eq!(real, 1, "{picture}");
     }
