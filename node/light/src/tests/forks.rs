@@ -19,7 +19,7 @@ struct Fork {
     other: Arc<World>,
     ada: Person,
     second: TestNode,
-    _first: TestNode,
+    first: TestNode,
 }
 
 async fn fork() -> Fork {
@@ -40,7 +40,7 @@ async fn fork() -> Fork {
         other,
         ada,
         second,
-        _first: first,
+        first,
     }
 }
 
@@ -166,6 +166,32 @@ async fn an_invitation_from_the_other_history_is_refused_before_anything_is_sent
     let refused = fork.ada.client.join(&invitation.link()).await;
     assert_eq!(refused, Err(Error::OtherHistory { height: 5 }));
     assert_eq!(fork.ada.client.channels().await.unwrap(), []);
+}
+
+/// Two people who talk find the fork, though no node that is asked for messages shows it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_who_had_checked_the_other_history_leads_to_the_evidence() {
+    let fork = fork().await;
+    let (ada, network) = (&fork.ada, fork.world.network());
+    let channel = ada.client.create_channel(network, "plans").await.unwrap();
+    ada.say_finally(channel, "hello").await;
+    ada.client.stop();
+    ada.client.add_node(network, fork.second.address()).await.unwrap();
+    ada.prefers(&fork.world, &fork.first).await;
+    let head = fork.other.header(4).unwrap().id(&fork.other.keys);
+    let mut eve = super::manners::Stranger::of(&fork.world, ada, channel, 5).await;
+    let words = waxwing_seal::content::Words::new("I see another block 4").unwrap();
+    eve.says(Kind::Text(words), View::empty_log(4, head));
+    ada.client.refresh().await.unwrap();
+    assert_eq!(ada.at(1).await.exceptions, [Exception::OtherHistory]);
+    let evidence = evidence_against(&fork).await;
+    assert_eq!(
+        evidence.iter().map(Evidence::height).collect::<Vec<_>>(),
+        [3],
+        "where the two parted"
+    );
+    let status = ada.client.status(network).await.unwrap();
+    assert_eq!(status.forked_at, None, "it is about blocks below the held head");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
