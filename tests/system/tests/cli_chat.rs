@@ -344,7 +344,12 @@ fn schemas_of_chat_and_of_a_running_node_are_stable() {
         value
     };
     let channel = ["channel", "device", "group", "log", "name", "network"];
-    check("node", &["chat", "new", "second", "--by-link"], "waxwing.chat.new/1", &channel);
+    check(
+        "node",
+        &["chat", "new", "second", "--by-link"],
+        "waxwing.chat.new/1",
+        &channel,
+    );
     let invited = check(
         "node",
         &["chat", "invite", "second"],
@@ -380,6 +385,7 @@ fn schemas_of_chat_and_of_a_running_node_are_stable() {
     check("node", &["node", "health"], "waxwing.node.health/1", &["says", "well"]);
     let status = [
         "address",
+        "attachments",
         "head",
         "height",
         "network",

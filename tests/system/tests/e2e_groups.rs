@@ -376,3 +376,93 @@ fn where_this_person_is_asked_nobody_comes_in_without_a_yes() {
     let read = done(&mut world.ada.chat(&["read", "cleo"]));
     assert!(read.contains("just us"), "{read}");
 }
+
+/// The names of an object's fields, the schema aside.
+fn fields(value: &Value) -> Vec<&str> {
+    let object = value.as_object().unwrap();
+    object
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "schema")
+        .collect()
+}
+
+#[test]
+fn what_programs_are_told_of_groups_keeps_its_form() {
+    let (world, [ben]) = World::with(["ben"]);
+    ben.send(PLANS, "here");
+    let check = |person: &Person, arguments: &[&str], schema: &str, expected: &[&str]| {
+        let value = json(&mut person.chat(arguments));
+        assert_eq!(text(&value, "/schema"), format!("waxwing.chat.{schema}/1"));
+        assert_eq!(fields(&value), expected, "{schema}");
+        value
+    };
+    let ada = &world.ada;
+    let members = check(ada, &["members"], "members", &["channel", "group", "name", "people"]);
+    let person = [
+        "account", "admin", "claimed", "compared", "devices", "leaving", "own", "petname", "warning",
+    ];
+    assert_eq!(fields(&members["people"][0]), person);
+    let group = [
+        "authenticator",
+        "changes_waiting",
+        "direct",
+        "epoch",
+        "members",
+        "standing",
+        "suite",
+    ];
+    assert_eq!(fields(&members["group"]), group);
+    let request = ["account", "asked", "channel", "device", "id", "name", "note", "state"];
+    let requests = check(ada, &["requests"], "requests", &["requests"]);
+    assert_eq!(fields(&requests["requests"][0]), request);
+    let asked = check(&ben, &["asked"], "asked", &["asked"]);
+    let field = [
+        "account", "asked", "channel", "id", "name", "network", "reason", "state",
+    ];
+    assert_eq!(fields(&asked["asked"][0]), field);
+    let invited = ["asks", "channel", "expires", "final", "link", "uses"];
+    check(ada, &["invite"], "invite", &invited);
+    check(ada, &["invite", "--revoke"], "invite.revoke", &["channel", "revoked"]);
+    let role = ["account", "admin", "channel", "state"];
+    check(ada, &["role", PLANS, "ben", "admin"], "role", &role);
+    check(ada, &["role", PLANS, "ben", "member", "--no-wait"], "role", &role);
+    check(
+        &ben,
+        &["rename", PLANS, "ours", "--here"],
+        "rename",
+        &["channel", "here", "name", "state"],
+    );
+    check(
+        ada,
+        &["remove", PLANS, "ben"],
+        "remove",
+        &["account", "channel", "state"],
+    );
+    // The stream of changes tells of the group as well.
+    let mut tail = Running::start(&mut ada.chat(&["tail", "--last", "100", "--json"]));
+    let line: Value = serde_json::from_str(&tail.line_with("\"removed\":[{")).unwrap();
+    assert_eq!(line["event"]["names"][text(&line, "/event/removed/0/device")], "ben");
+}
+
+#[test]
+fn any_member_lets_people_in_and_no_link_is_used_twice() {
+    let (world, [ben]) = World::with(["ben"]);
+    let (inviting, link) = stay_and_invite(&ben, 1);
+    let cleo = world.person("cleo");
+    cleo.join(&link);
+    assert!(inviting.end().0.success());
+    cleo.send(PLANS, "let in by ben");
+    assert_eq!(
+        (members(&world.ada), said(&world.ada)),
+        (3, vec!["let in by ben".to_owned()])
+    );
+    let (code, line) = refusal(&mut cleo.chat(&["rename", PLANS, "mine"]));
+    assert!(code == 2 && line.contains("only an admin"), "{line}");
+    // Whoever made a link does not come in by it, and a link that is none makes no home.
+    let (_, own) = refusal(&mut ben.chat(&["join", &link]));
+    assert!(own.contains("your own"), "{own}");
+    let dora = world.person("dora");
+    let (code, _) = refusal(&mut dora.chat(&["join", "waxwing:AgB_", "--as", "dora"]));
+    assert!(code == 2 && !dora.home().join("chat").exists());
+}
