@@ -92,7 +92,10 @@ fn due(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<Vec<Wanted>,
     Ok(kept)
 }
 
-/// One commit's worth of wishes, and which they are; `None` if nothing is left to do. What is moot is dropped.
+/// A commit's worth of wishes, if there can be such a commit; and which they are.
+type Planned = (Result<Change, BadCharter>, Vec<i64>);
+
+/// One commit's worth of wishes; `None` if nothing is left to do. What is moot is dropped.
 fn planned(
     tx: &Transaction<'_>,
     channel: &Channel,
@@ -100,7 +103,7 @@ fn planned(
     myself: &Myself,
     wishes: &[Wanted],
     now: u64,
-) -> Result<Option<(Result<Change, BadCharter>, Vec<i64>)>, StoreError> {
+) -> Result<Option<Planned>, StoreError> {
     let mut plan = Plan::new(group, myself);
     for wanted in wishes {
         match plan.take(&wanted.want, channel, now) {

@@ -171,11 +171,8 @@ fn attachment(path: std::path::PathBuf) -> Attachment {
     }
 }
 
-/// Lives it.
-pub(super) async fn of_a_busy_group() -> (Capture, Known) {
-    let world = World::new("test");
-    let node = TestNode::honest(&world);
-    let capture = record(&node);
+/// What all of them know before it begins.
+fn told() -> Known {
     let mut known = Known::default();
     known.add(Class::ContentType, &MLS_FRONT);
     for words in [GROUP, RENAMED, NOTE, FILE, MEDIA, WITH_FILE]
@@ -188,6 +185,15 @@ pub(super) async fn of_a_busy_group() -> (Capture, Known) {
             known.add(Class::Words, words.as_bytes());
         }
     }
+    known
+}
+
+/// Lives it.
+pub(super) async fn of_a_busy_group() -> (Capture, Known) {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let capture = record(&node);
+    let mut known = told();
     let person = Person::on(PEOPLE[0], &world, &[&node]).await;
     person.client.publish_account(world.network()).await.unwrap();
     let channel = person.client.found_group(world.network(), GROUP).await.unwrap();
@@ -283,8 +289,8 @@ async fn send_a_file(from: &Member, to: &Member, known: &mut Known) {
 /// Renamed, an admin made, one put out, one gone.
 async fn change(members: &[&Member; 4], known: &mut Known) {
     let [ada, ben, cleo, dora] = *members;
-    ada.person.client.rename_group(ada.channel, RENAMED).await.unwrap();
     let epoch = ada.epoch().await;
+    ada.person.client.rename_group(ada.channel, RENAMED).await.unwrap();
     until_epoch(&[ada, ben, cleo, dora], epoch + 1, known).await;
     let account = ben.person.client.account().await.unwrap().id;
     ada.person.client.appoint(ada.channel, account, true).await.unwrap();
@@ -292,9 +298,20 @@ async fn change(members: &[&Member; 4], known: &mut Known) {
     let account = dora.person.client.account().await.unwrap().id;
     ben.person.client.remove_member(ben.channel, account).await.unwrap();
     until_epoch(&[ada, ben, cleo], epoch + 3, known).await;
+    leave(ada, ben, cleo).await;
+    until_epoch(&[ada, ben], epoch + 4, known).await;
+    say_all(ben).await;
+}
+
+async fn say_all(member: &Member) {
     for words in SAID {
-        cleo.say(words).await;
+        member.say(words).await;
     }
+}
+
+/// The third of them goes.
+async fn leave(ada: &Member, ben: &Member, cleo: &Member) {
+    say_all(cleo).await;
     cleo.person.client.leave_group(cleo.channel).await.unwrap();
     cleo.person.client.refresh().await.unwrap();
     until("Cleo is gone", async || {
@@ -314,8 +331,4 @@ async fn change(members: &[&Member; 4], known: &mut Known) {
             == 2
     })
     .await;
-    until_epoch(&[ada, ben], epoch + 4, known).await;
-    for words in SAID {
-        ben.say(words).await;
-    }
 }

@@ -202,7 +202,7 @@ fn is_bucket(length: u64) -> bool {
     }
     let exponent = u64::from(length.ilog2());
     let significant = u64::from(exponent.ilog2()) + 1;
-    length % (1 << (exponent - significant)) == 0
+    length.is_multiple_of(1 << (exponent - significant))
 }
 
 fn sizes(capture: &Capture, known: &Known) -> Vec<Leak> {

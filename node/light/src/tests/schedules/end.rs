@@ -9,6 +9,7 @@ use waxwing_seal::Kind;
 
 use super::laws::{self, Line, Transcript};
 use super::play::{Play, Player};
+use crate::groups::GroupView;
 use crate::store::messages::{BodyState, State};
 use crate::store::{StoreError, messages, outbox};
 
@@ -122,42 +123,38 @@ impl Play {
     async fn what_moves(&self) -> String {
         let mut moving = String::new();
         let founder = self.players[0].view().await.unwrap();
-        let inside: BTreeSet<&str> = founder.members.iter().map(|member| member.device.as_str()).collect();
         for player in &self.players {
-            let name = player.name;
-            let waiting = player.client().core.read(|tx| outbox::ids(tx)).await.unwrap();
-            if !waiting.is_empty() {
-                moving += &format!("{name} has {} to send; ", waiting.len());
-            }
-            // Whoever asked somebody who stayed is let in.
-            for asked in &player.asked {
-                let is_there = inside.contains(self.players[asked.inviter].device.as_str());
-                if is_there && self.never_out(asked.inviter).await && !player.is_member().await {
-                    let inviter = &self.players[asked.inviter];
-                    let requests = inviter.client().requests().await.unwrap();
-                    let theirs = requests.iter().filter(|one| one.account == player.account.to_string());
-                    let states: Vec<_> = theirs.map(|one| one.state).collect();
-                    moving += &format!("{name} waits for {}, for whom it is {states:?}; ", inviter.name);
-                }
-            }
-            let Some(view) = player.view().await else { continue };
-            if view.standing == "stranded" {
-                moving += &format!("{name} is stranded; ");
-            } else if (view.standing == "member") != inside.contains(player.device.as_str()) {
-                moving += &format!("{name} is {} and does not know; ", view.standing);
-            } else if view.standing == "member" {
-                if view.authenticator != founder.authenticator {
-                    moving += &format!("{name} is in epoch {} of {}; ", view.epoch, founder.epoch);
-                }
-                if view.changes_waiting > 0 {
-                    moving += &format!("{name} wants {} changes; ", view.changes_waiting);
-                }
-                if view.members.iter().any(|member| member.leaving) {
-                    moving += &format!("{name} sees somebody leaving; ");
-                }
+            moving += &self.what_waits(player, &founder).await;
+            if let Some(view) = player.view().await
+                && let Some(what) = what_differs(player, &view, &founder)
+            {
+                moving += &format!("{} {what}; ", player.name);
             }
         }
         moving
+    }
+
+    async fn what_waits(&self, player: &Player, founder: &GroupView) -> String {
+        let mut waits = String::new();
+        let name = player.name;
+        let to_send = player.client().core.read(|tx| outbox::ids(tx)).await.unwrap();
+        if !to_send.is_empty() {
+            waits += &format!("{name} has {} to send; ", to_send.len());
+        }
+        if player.is_member().await {
+            return waits;
+        }
+        // Whoever asked somebody who stayed is let in.
+        for asked in &player.asked {
+            let inviter = &self.players[asked.inviter];
+            if is_inside(inviter, founder) && self.never_out(asked.inviter).await {
+                let requests = inviter.client().requests().await.unwrap();
+                let theirs = requests.iter().filter(|one| one.account == player.account.to_string());
+                let states: Vec<_> = theirs.map(|one| one.state).collect();
+                waits += &format!("{name} waits for {}, for whom it is {states:?}; ", inviter.name);
+            }
+        }
+        waits
     }
 
     async fn never_out(&self, who: usize) -> bool {
@@ -237,4 +234,23 @@ impl Play {
             );
         }
     }
+}
+
+fn is_inside(player: &Player, founder: &GroupView) -> bool {
+    founder.members.iter().any(|member| member.device == player.device)
+}
+
+fn what_differs(player: &Player, view: &GroupView, founder: &GroupView) -> Option<String> {
+    let is_member = view.standing == "member";
+    if view.standing == "stranded" || is_member != is_inside(player, founder) {
+        return Some(format!("is {} and does not know", view.standing));
+    }
+    if !is_member {
+        return None;
+    }
+    if view.authenticator != founder.authenticator {
+        return Some(format!("is in epoch {} of {}", view.epoch, founder.epoch));
+    }
+    let is_quiet = view.changes_waiting == 0 && view.members.iter().all(|member| !member.leaving);
+    (!is_quiet).then(|| format!("wants {} changes, or sees somebody leaving", view.changes_waiting))
 }
