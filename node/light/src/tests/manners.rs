@@ -474,3 +474,32 @@ async fn in_a_group_all_are_those_who_are_in_whether_they_write_or_not() {
         "what was before is covered as well"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_runs_tells_by_itself_once_for_everything() {
+    let Pair {
+        node: _node,
+        world,
+        ada,
+        ben,
+        channel,
+    } = pair().await;
+    ben.catches_up().await;
+    ben.say_finally(channel.1, "I am here").await;
+    ben.client.stop();
+    ada.catches_up().await;
+    for number in 0..5 {
+        ada.say_finally(channel.0, &format!("message {number}")).await;
+    }
+    let mut options = options(ben.home.path());
+    options.pace.telling = Duration::from_millis(1);
+    let running = Client::open(options).await.unwrap();
+    running.start();
+    until("Ben has told what he holds", async || {
+        ada.at(5).await.state == Ladder::SeenByAll
+    })
+    .await;
+    assert_eq!(ada.at(1).await.state, Ladder::SeenByAll);
+    let log = ada.row(channel.0).await.log();
+    assert_eq!(world.length(&log), 7, "one entry for five messages");
+}
