@@ -334,6 +334,24 @@ fn fields(value: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// What is said about a running node.
+const STATUS: [&str; 14] = [
+    "address",
+    "attachments",
+    "head",
+    "height",
+    "network",
+    "page",
+    "policy",
+    "progress",
+    "progress_done",
+    "progress_target",
+    "quota_bytes",
+    "role",
+    "software",
+    "used_bytes",
+];
+
 #[test]
 fn schemas_of_chat_and_of_a_running_node_are_stable() {
     let world = World::with_channel();
@@ -383,23 +401,7 @@ fn schemas_of_chat_and_of_a_running_node_are_stable() {
     assert_eq!(text(&receipt, "/log"), text(&read_log(&world), "/log"));
 
     check("node", &["node", "health"], "waxwing.node.health/1", &["says", "well"]);
-    let status = [
-        "address",
-        "attachments",
-        "head",
-        "height",
-        "network",
-        "page",
-        "policy",
-        "progress",
-        "progress_done",
-        "progress_target",
-        "quota_bytes",
-        "role",
-        "software",
-        "used_bytes",
-    ];
-    check("node", &["node", "status"], "waxwing.node.status/1", &status);
+    check("node", &["node", "status"], "waxwing.node.status/1", &STATUS);
 }
 
 fn read_log(world: &World) -> Value {

@@ -1,10 +1,11 @@
+//! Groups as people use them, with a real node and a process for each of them: the first minute, somebody taken out,
+//! somebody who leaves, two admins at once, somebody who was away, and processes killed while somebody is let in.
+
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test that cannot go on has failed"
 )]
-//! Groups as people use them, with a real node and a process for each of them: the first minute, somebody taken out,
-//! somebody who leaves, two admins at once, somebody who was away, and processes killed while somebody is let in.
 
 use std::path::Path;
 use std::process::Command;
@@ -338,8 +339,8 @@ fn where_this_person_is_asked_nobody_comes_in_without_a_yes() {
         (list(&requests, "/requests").len() == 2).then_some(requests)
     });
     let number_of = |name: &str| {
-        let requests = list(&requests, "/requests").iter();
-        let found = requests.filter(|request| text(request, "/name") == name).next_back();
+        let mut requests = list(&requests, "/requests").iter();
+        let found = requests.rfind(|request| text(request, "/name") == name);
         found.unwrap()["id"].to_string()
     };
     let shown = done(&mut world.ada.chat(&["requests"]));

@@ -1,8 +1,6 @@
 //! Groups on a terminal, with a real node: somebody comes in by the link on the screen, somebody asks and is answered there,
 //! somebody is taken out and sees a closed channel.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::path::Path;
 
 use waxwing_system::command::{json, text};
