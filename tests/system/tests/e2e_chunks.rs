@@ -210,7 +210,11 @@ async fn a_full_node_says_so_before_and_after_a_restart_and_takes_a_piece_twice_
     );
     let status = json(waxwing(node.home()).args(["node", "status"]));
     assert_eq!(number(&status, "/page/chunks/chunks"), 7, "{status}");
-    assert_eq!(number(&status, "/attachments/days"), 30, "also for who is not on its machine");
+    assert_eq!(
+        number(&status, "/attachments/days"),
+        30,
+        "also for who is not on its machine"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
