@@ -175,6 +175,11 @@ fn contents(cases: &mut Cases) {
         let given = json!({"bytes": hex(content_of(kind).to_bytes())});
         cases.accept(name, "content", given);
     }
+    refused_contents(cases);
+    broken_kinds(cases);
+}
+
+fn refused_contents(cases: &mut Cases) {
     let good = hello().to_bytes();
     cases.cut_and_extended("content", &good);
     let mut refuse = |rule: &str, name: &str, place: usize, with: &[u8]| {
@@ -210,7 +215,6 @@ fn contents(cases: &mut Cases) {
         kind + 6,
         &4_u32.to_be_bytes(),
     );
-    broken_kinds(cases);
 }
 
 /// "hi @Ada and @Ben", with a device behind the first name and an account behind the second.
