@@ -205,22 +205,27 @@ pub(super) async fn of_a_busy_group() -> (Capture, Known) {
     let invited = person.client.invite_to_group(channel, inviting).await.unwrap();
     person.client.settle(invited.opening, PATIENCE).await.unwrap();
     let ada = Member { person, channel };
-    until_epoch(&[&ada], 0, &mut known).await;
-    ada.say(SAID[0]).await;
-    let ben = comes_in(PEOPLE[1], &invited.link).await;
-    until_epoch(&[&ada, &ben], 1, &mut known).await;
-    let cleo = comes_in(PEOPLE[2], &invited.link).await;
-    let dora = comes_in(PEOPLE[3], &invited.link).await;
-    until_epoch(&[&ada, &ben, &cleo, &dora], 3, &mut known).await;
-    talk(&[&ada, &ben, &cleo, &dora]).await;
-    send_a_file(&ada, &ben, &mut known).await;
-    change(&[&ada, &ben, &cleo, &dora], &mut known).await;
-    know_the_offers(&ada.person, &mut known).await;
-    for member in [&ada, &ben, &cleo, &dora] {
-        know_the_rest(&member.person, world.network(), &mut known).await;
-    }
+    live(&ada, &invited.link, world.network(), &mut known).await;
     let capture = capture.lock().unwrap().clone();
     (capture, known)
+}
+
+/// From the first words to the last.
+async fn live(ada: &Member, link: &str, network: Hash, known: &mut Known) {
+    until_epoch(&[ada], 0, known).await;
+    ada.say(SAID[0]).await;
+    let ben = comes_in(PEOPLE[1], link).await;
+    until_epoch(&[ada, &ben], 1, known).await;
+    let cleo = comes_in(PEOPLE[2], link).await;
+    let dora = comes_in(PEOPLE[3], link).await;
+    until_epoch(&[ada, &ben, &cleo, &dora], 3, known).await;
+    talk(&[ada, &ben, &cleo, &dora]).await;
+    send_a_file(ada, &ben, known).await;
+    change(&[ada, &ben, &cleo, &dora], known).await;
+    know_the_offers(&ada.person, known).await;
+    for member in [ada, &ben, &cleo, &dora] {
+        know_the_rest(&member.person, network, known).await;
+    }
 }
 
 /// The newest message that says this, as a member has it.
