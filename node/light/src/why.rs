@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::message::{MessageId, MessageView};
 use crate::reach::MemberReach;
 use crate::store::channels::{self, Channel, ChannelKind};
+use crate::store::contacts;
 use crate::store::manners::{self, Manner, is_seen_told};
 use crate::store::members;
 use crate::store::messages::{self, BodyState, Message, ViewCheck};
@@ -95,6 +96,10 @@ fn why(tx: &Transaction<'_>, id: MessageId) -> Result<Why, Error> {
         channel: &channel,
         network: &network,
         counter_before: counter_before(tx, &message)?,
+        is_compared: match message.account {
+            Some(account) => contacts::find(tx, account)?.is_some_and(|contact| contact.compared.is_some()),
+            None => false,
+        },
     };
     let view = whole(tx, &message)?;
     let manner = manners::load(tx, channel.id)?;
@@ -176,6 +181,8 @@ struct Case<'a> {
     channel: &'a Channel,
     network: &'a Network,
     counter_before: Option<bool>,
+    /// Whether this person has compared the account of whoever wrote it.
+    is_compared: bool,
 }
 
 fn check(check: &'static str, result: Finding, says: impl Into<String>) -> Check {
@@ -214,10 +221,21 @@ impl Case<'_> {
                 Finding::NotDone,
                 "the name is what the writer claims; only the device is proven",
             ),
-            check("person", Finding::NotDone, "nobody compared this device with a person"),
+            self.person(),
             check("hands", Finding::NotDone, "whose hands held the device cannot be known"),
             self.forward_secrecy(),
         ]
+    }
+
+    fn person(&self) -> Check {
+        let name = "person";
+        if self.is_compared {
+            let says =
+                "you compared the account that certified the device with its person, and its keys went on soundly";
+            check(name, Finding::Holds, says)
+        } else {
+            check(name, Finding::NotDone, "nobody compared this device with a person")
+        }
     }
 
     fn opened(&self) -> Check {

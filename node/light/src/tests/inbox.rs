@@ -80,6 +80,38 @@ async fn whoever_has_the_link_is_let_in_while_a_member_is_connected_and_messages
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_compared_is_said_behind_their_messages_and_behind_nobody_elses() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let (ada, hers, link) = founded(&world, &node, OPEN).await;
+    let ben = Person::new("Ben").await;
+    let asked = ask(&ben, &link, "").await;
+    let his = ben.client.answered(asked, PATIENCE).await.unwrap().channel.unwrap();
+    ben.say_finally(his, "it is me").await;
+    let own = ada.say_finally(hers, "is it?").await;
+    until("Ada reads it", async || said(&ada, hers).await.len() == 2).await;
+    let views = ada.client.read(hers, Range::Last(10)).await.unwrap();
+    let bens = views
+        .iter()
+        .find(|view| view.text.as_deref() == Some("it is me"))
+        .unwrap()
+        .id;
+    let person = async |message| {
+        let why = ada.client.why(message).await.unwrap();
+        why.checks
+            .into_iter()
+            .find(|check| check.check == "person")
+            .unwrap()
+            .result
+    };
+    assert_eq!(person(bens).await, crate::why::Finding::NotDone);
+    let contact = ada.client.contacts().await.unwrap()[0].id;
+    ada.client.note_compared(contact).await.unwrap();
+    assert_eq!(person(bens).await, crate::why::Finding::Holds);
+    assert_eq!(person(own.id).await, crate::why::Finding::NotDone);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seven_come_in_by_one_link_and_an_eighth_does_not() {
     let world = World::new("test");
     let node = TestNode::honest(&world);

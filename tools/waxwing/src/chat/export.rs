@@ -140,7 +140,8 @@ fn not_proven(transcript: &Transcript) -> Vec<String> {
         "This file itself: it is a copy without a signature, and whoever has it can change it. A receipt convinces \
          others that an entry is final; it does not show the words."
             .to_owned(),
-        "Who the writers are: names are as claimed, and nobody compared these devices with persons.".to_owned(),
+        "Who the writers are: names are as claimed, and whether anybody compared them with persons is not said here."
+            .to_owned(),
         "The times called written: they are claims.".to_owned(),
         "Whether anything was said after the last entry.".to_owned(),
         "What was taken back or erased: it is not in this file, and others may still have it.".to_owned(),
