@@ -11,7 +11,7 @@ use waxwing_light::{Client, Draft, Range};
 use crate::clock::now;
 use crate::figure::{Bench, say};
 use crate::limit;
-use crate::load::Target;
+use crate::load::{PATIENCE, Target};
 use crate::node;
 use crate::number::{Samples, ms, real, real_len};
 use crate::people::{Group, options};
@@ -69,6 +69,10 @@ pub(crate) fn send(bench: &mut Bench) -> anyhow::Result<()> {
         let times = runtime()?.block_on(async {
             let group = place.group(size).await?;
             let (first, channel) = group.first()?;
+            // The first entry of a log takes a stronger stamp than all others.
+            let opened = first.client.send(channel, Draft::text(WORDS)?).await?;
+            first.client.settle(opened, PATIENCE).await?;
+            first.client.stop();
             let mut times = Vec::new();
             for _ in 0..count {
                 let start = now();
