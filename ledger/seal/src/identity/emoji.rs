@@ -40,6 +40,19 @@ pub struct Emoji {
 }
 
 impl Emoji {
+    /// The emoji that stand for a number of 18 bits, the highest six first.
+    pub(crate) fn of_number(number: u64) -> [Self; 3] {
+        [12, 6, 0].map(|shift| {
+            let number = u8::try_from(number >> shift & 0x3f).expect("six bits are a byte");
+            Self::numbered(number)
+        })
+    }
+
+    fn numbered(number: u8) -> Self {
+        let (picture, name) = LIST.get(usize::from(number)).expect("the list has 2^6 emoji");
+        Self { number, picture, name }
+    }
+
     /// Its number on the list.
     #[must_use]
     pub const fn number(&self) -> u8 {
@@ -130,9 +143,7 @@ fn emoji_of(hash: Hash) -> [Emoji; SHOWN] {
     let mut shift = 48;
     [(); SHOWN].map(|()| {
         shift -= BITS;
-        let number = u8::try_from(bits >> shift & 0x3f).expect("six bits are a byte");
-        let (picture, name) = LIST.get(usize::from(number)).expect("the list has 2^6 emoji");
-        Emoji { number, picture, name }
+        Emoji::numbered(u8::try_from(bits >> shift & 0x3f).expect("six bits are a byte"))
     })
 }
 

@@ -17,6 +17,7 @@ use waxwing_core::{Hash, HashKeys, Meaning};
 
 use crate::channel::derive;
 use crate::identity::account::AccountId;
+use crate::identity::emoji::Emoji;
 
 /// Digits of a safety number.
 pub const DIGITS: usize = 60;
@@ -82,6 +83,15 @@ impl SafetyNumber {
             .map(|group| format!("{group:05}"))
             .collect();
         groups.join(" ")
+    }
+
+    /// The same digits in pictures, for two screens side by side: three emoji for each group of five. All of them say as
+    /// much as all digits do, so that nothing has to be exchanged first.
+    #[must_use]
+    pub fn emoji(&self) -> Vec<[Emoji; 3]> {
+        let digits = self.digits();
+        let number = |group: &str| group.parse().expect("a group is five digits");
+        digits.split(' ').map(|group| Emoji::of_number(number(group))).collect()
     }
 
     /// What to show the contact as a QR code. Theirs is another one.
@@ -207,6 +217,19 @@ mod tests {
         assert_eq!(digits, number(BOB, ADA).digits());
         assert_eq!(digits.chars().filter(char::is_ascii_digit).count(), DIGITS);
         assert!(digits.split(' ').all(|group| group.len() == 5) && digits.split(' ').count() == 12);
+    }
+
+    #[test]
+    fn emoji_say_what_the_digits_say() {
+        let number = number(ADA, BOB);
+        let shown = number.emoji();
+        let read = shown.iter().map(|[high, middle, low]| {
+            let value = [high, middle, low];
+            let value = value.into_iter().fold(0, |value, one| value << 6 | u64::from(one.number()));
+            format!("{value:05}")
+        });
+        assert_eq!(read.collect::<Vec<_>>().join(" "), number.digits());
+        assert_eq!(shown, SafetyNumber::new(&keys(9), BOB, ADA).emoji());
     }
 
     #[test]
