@@ -93,8 +93,8 @@ async fn an_extra_leaf_is_seen_through() {
             // Behind the last one, where it would belong.
             let last = rows.last().unwrap().leaf.map_key(keys);
             let mut more = rows[0].clone();
-            for number in 0.. {
-                more.leaf.log = waxwing_core::Hash([number; 32]);
+            for number in 0_u64.. {
+                more.leaf.log = keys.hash(waxwing_core::Meaning::Body, &number.to_be_bytes());
                 if more.leaf.map_key(keys) > last {
                     break;
                 }
