@@ -14,7 +14,12 @@
 //! So a commit whose signature and public form hold, and whose secret does not open here, is not called void: this
 //! device says that it is **stranded**, stops, and is added afresh. Its voice in the old epoch would reach nobody. It cannot
 //! judge what such a commit proposes either: should the others call it void, it has stopped for nothing, and comes back
-//! the same way.
+//! the same way. The same happens to a device whose own keys are gone or are others than the tree says.
+//!
+//! A commit that does not even decrypt looks alike to those who lost the epoch's secrets and to all others, if somebody
+//! posted rubbish or a copy. Were it to strand, one entry of a liar would end the group; so it is void, and told apart
+//! ([`Void::ChangeNotOpened`]): the caller shows that something may have been missed until a member, by writing on behind
+//! it, shows that nothing was.
 
 use openmls::group::{MergeCommitError, MergePendingCommitError, ProcessMessageError, StageCommitError, StagedCommit};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
@@ -123,12 +128,22 @@ pub enum Void {
     NotKept,
     /// It does not decrypt: a replay, a forgery, or too far out of order.
     NotOpened,
+    /// It does not decrypt or does not lead where it says, and may be a change of the group: a replay or a forgery; or this
+    /// device has lost what it needs to follow.
+    ChangeNotOpened,
     /// Its signature does not count.
     BadSignature,
     /// It is a commit that is not well formed, or proposes what cannot be.
     BadCommit,
     /// It is a commit that breaks a rule of the group, or a proposal of something else than to leave.
     Breach(Breach),
+}
+
+/// An entry that may be decrypted.
+struct Framed {
+    message: Vec<u8>,
+    keeping: Keeping,
+    carried: Carried,
 }
 
 /// Why the library's refusal is what it is.
@@ -150,7 +165,11 @@ impl Group {
         entry: &Entry<'_>,
     ) -> Result<Verdict, GroupError> {
         let keys = self.ready()?;
-        let (message, keeping) = match self.framed(&keys, entry) {
+        let Framed {
+            message,
+            keeping,
+            carried,
+        } = match self.framed(&keys, entry) {
             Ok(framed) => framed,
             Err(void) => return Ok(Verdict::Void(void)),
         };
@@ -170,17 +189,26 @@ impl Group {
             Ok(processed) => self.accept(provider, processed, keeping, entry.time_ms)?,
             Err(Refusal::Void(void)) => Verdict::Void(void),
             Err(Refusal::Stranded) => {
-                self.record.standing = Standing::Stranded;
+                self.strand();
                 Verdict::Stranded
             }
             Err(Refusal::Storage) => return Err(GroupError::Storage),
+        };
+        let verdict = match (verdict, carried) {
+            (Verdict::Void(Void::NotOpened), Carried::Handshake) => Verdict::Void(Void::ChangeNotOpened),
+            (verdict, _) => verdict,
         };
         self.stale = verdict.changed_nothing();
         Ok(verdict)
     }
 
+    /// Stops following: this device is to be added afresh. For a caller who knows more than one entry says.
+    pub const fn strand(&mut self) {
+        self.record.standing = Standing::Stranded;
+    }
+
     /// Everything that can be checked before a key is used up. Gives the library's bytes.
-    fn framed(&self, keys: &EpochKeys, entry: &Entry<'_>) -> Result<(Vec<u8>, Keeping), Void> {
+    fn framed(&self, keys: &EpochKeys, entry: &Entry<'_>) -> Result<Framed, Void> {
         let (message, keeping, binding) =
             disclose(&self.hash_keys, keys, entry.header, entry.body).map_err(Void::Outer)?;
         let (engine, mls) = message.split_first().ok_or(Void::Malformed(CodecError::Truncated))?;
@@ -197,7 +225,11 @@ impl Group {
         if framing.carried == Carried::Handshake && keeping != Keeping::Stays {
             return Err(Void::NotKept);
         }
-        Ok((mls.to_vec(), keeping))
+        Ok(Framed {
+            message: mls.to_vec(),
+            keeping,
+            carried: framing.carried,
+        })
     }
 
     fn decrypted<S: StorageProvider>(
@@ -357,20 +389,27 @@ fn refusal<E>(error: &ProcessMessageError<E>) -> Refusal {
         ProcessMessageError::StorageError(_) => Refusal::Storage,
         ProcessMessageError::ValidationError(ValidationError::InvalidSignature) => Refusal::Void(Void::BadSignature),
         ProcessMessageError::InvalidCommit(error) if opens_for_others(error) => Refusal::Stranded,
+        // Who has other secrets of this epoch computes another one for the next.
+        ProcessMessageError::InvalidCommit(StageCommitError::ConfirmationTagMismatch) => {
+            Refusal::Void(Void::ChangeNotOpened)
+        }
         ProcessMessageError::InvalidCommit(_) => Refusal::Void(Void::BadCommit),
         _ => Refusal::Void(Void::NotOpened),
     }
 }
 
-/// Whether the fault lies in what was encrypted to this device alone. A fault inside the library counts as one: going on
-/// in the old epoch while others do not would be silent.
+/// Whether the fault lies in what was encrypted to this device alone, or in the keys it has for that. The library says that
+/// the sender is missing when no own key is found that the path was encrypted to. A fault inside the library counts as one:
+/// going on in the old epoch while others do not would be silent.
 const fn opens_for_others(error: &StageCommitError) -> bool {
-    use ApplyUpdatePathError::{LibraryError, MissingCiphertext, MissingOwnLeaf, PathMismatch, UnableToDecrypt};
+    use ApplyUpdatePathError::{
+        LibraryError, MissingCiphertext, MissingOwnLeaf, MissingSender, PathMismatch, UnableToDecrypt,
+    };
     match error {
         StageCommitError::LibraryError(_) | StageCommitError::MissingDecryptionKey => true,
         StageCommitError::UpdatePathError(error) => matches!(
             error,
-            LibraryError(_) | MissingCiphertext | MissingOwnLeaf | PathMismatch | UnableToDecrypt
+            LibraryError(_) | MissingCiphertext | MissingOwnLeaf | MissingSender | PathMismatch | UnableToDecrypt
         ),
         _ => false,
     }

@@ -106,6 +106,9 @@ impl fmt::Display for Void {
             Self::OtherTerms => "somebody reposted it under other terms",
             Self::NotKept => "it has to stay, and could vanish",
             Self::NotOpened => "it does not open: a replay, a forgery, or too late",
+            Self::ChangeNotOpened => {
+                "it does not open, and may be a change of the group: a copy, a forgery, or this device has lost keys"
+            }
             Self::BadSignature => "the signature of the device does not count",
             Self::BadCommit => "it is a change of the group that is not well formed",
             Self::Breach(breach) => return write!(f, "it is a change that the group does not allow: {breach}"),

@@ -376,6 +376,50 @@ fn a_member_locked_out_by_a_corrupted_path_says_so_and_is_added_afresh_by_anybod
 }
 
 #[test]
+fn a_member_whose_own_keys_are_gone_or_others_is_stranded_and_calls_no_true_commit_void() {
+    for is_gone in [true, false] {
+        let (mut ledger, mut devices) = channel(3);
+        let pairs_of = |device: &Device| {
+            let values = device.storage.values.read().unwrap();
+            let mut pairs = values.iter().filter(|(key, _)| key.starts_with(b"EpochKeyPairs"));
+            let (key, value) = pairs.next().unwrap();
+            (key.clone(), value.clone())
+        };
+        let (key, _) = pairs_of(&devices[2]);
+        let (_, anothers) = pairs_of(&devices[1]);
+        let values = if is_gone { b"[]".to_vec() } else { anothers };
+        devices[2].storage.values.write().unwrap().insert(key, values);
+        commit(&mut ledger, &mut devices[0], &Change::default());
+        assert!(matches!(only(&mut devices[1], &ledger), Verdict::Closed(_)));
+        assert_eq!(only(&mut devices[2], &ledger), Verdict::Stranded);
+        assert_eq!(devices[2].group().standing(), Standing::Stranded);
+    }
+}
+
+#[test]
+fn what_may_have_been_a_change_is_told_from_words_that_do_not_open() {
+    let (mut ledger, mut devices) = channel(3);
+    let words = devices[0].seal("words");
+    let wish = devices[1]
+        .step(|group, provider, myself| group.leave(provider, myself))
+        .unwrap();
+    for sealed in [&words.sealed, &wish.sealed] {
+        ledger.post(sealed);
+        ledger.post(sealed);
+    }
+    let verdicts = devices[2].catch_up(&ledger);
+    assert_eq!(verdicts[1], Verdict::Void(Void::NotOpened));
+    assert_eq!(verdicts[2], Verdict::Leaving(devices[1].member()));
+    assert_eq!(verdicts[3], Verdict::Void(Void::ChangeNotOpened));
+    assert_eq!(devices[2].group().standing(), Standing::Member, "a copy strands nobody");
+    // A caller who knows more than one entry says stops it.
+    devices[2].lend_group(|group, _, _| group.strand());
+    let content = devices[2].content("does anybody hear me?");
+    let refused = devices[2].step(|group, provider, myself| group.seal(provider, myself, &content, Keeping::Stays));
+    assert_eq!(refused.unwrap_err(), GroupError::NotAMember);
+}
+
+#[test]
 fn whoever_is_added_afresh_while_it_could_follow_comes_in_again_by_the_welcome() {
     let (mut ledger, mut devices) = channel(3);
     let target = devices[2].member();

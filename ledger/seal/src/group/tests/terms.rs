@@ -94,7 +94,7 @@ fn a_void_entry_leaves_traces_until_the_store_is_rolled_back_and_the_group_refus
         group.restore(provider).unwrap();
         [first, refused, group.process(provider, &entry)]
     });
-    let traces = Ok(Verdict::Void(Void::NotOpened));
+    let traces = Ok(Verdict::Void(Void::ChangeNotOpened));
     assert_eq!(verdicts, [Ok(breach), Err(GroupError::NotRestored), traces]);
 }
 
