@@ -14,6 +14,19 @@ pub const MENTIONS_MAX: u32 = 64;
 /// Logs that one receipt speaks of: that of the present epoch, and those before it in which something is still unread.
 pub const WATERMARKS_MAX: u32 = 16;
 
+/// Messages of the past that one member hands to newcomers, the newest: some screens to know what is being talked about. Who
+/// needs more asks for an export.
+pub const HISTORY_MESSAGES_MAX: u32 = 500;
+
+/// Parts in which they come. All members fetch them, and the log takes one megabyte a block.
+pub const HISTORY_PARTS_MAX: u8 = 4;
+
+/// Payload of a part: the longest text and its surroundings fit several times, and all parts together are a megabyte.
+pub const HISTORY_PART_BYTES_MAX: u32 = 256 << 10;
+
+/// Days that a rule about the past may reach back, if it does not reach back to the beginning: ten years.
+pub const HISTORY_DAYS_MAX: u16 = 3650;
+
 /// A reaction, UTF-8 bytes: the longest emoji sequences in use have about 40.
 pub const REACTION_BYTES_MAX: u32 = 64;
 
@@ -58,6 +71,9 @@ pub const CERTIFICATE_SKEW_MS: u64 = DAY_MS;
 /// Devices of an account that are not revoked: each is a leaf in every group of its owner, and a group has at most 256.
 pub const ACCOUNT_DEVICES_MAX: u32 = 16;
 
+/// A card seed of 32 bytes, sealed to a device: 1120 bytes of the hybrid KEM and a tag of 16.
+pub const SEALED_SEED_BYTES: u32 = 1120 + 32 + 16;
+
 /// Devices that an account ever had, since every card lists them all: one a month for twenty years, in 75 kB.
 pub const CARD_DEVICES_MAX: u32 = 256;
 
@@ -100,7 +116,9 @@ const STATEMENT_AROUND_BYTES: u32 = 106 + 44;
 const _: () = assert!(CARD_DEVICES_MAX * (CERTIFICATE_BYTES_MAX + 1) + 44 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
 const _: () = assert!(KEY_PACKAGES_MAX * (KEY_PACKAGE_BYTES_MAX + 4) + 4 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
 const _: () = assert!(ACCOUNT_DEVICES_MAX < CARD_DEVICES_MAX);
+const _: () = assert!(ACCOUNT_DEVICES_MAX * (SEALED_SEED_BYTES + 36) + 4 + STATEMENT_AROUND_BYTES < BODY_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX + MENTIONS_MAX * 41 + 64 < PAYLOAD_BYTES_MAX);
+const _: () = assert!(2 * TEXT_BYTES_MAX < HISTORY_PART_BYTES_MAX && HISTORY_PART_BYTES_MAX < PAYLOAD_BYTES_MAX);
 const _: () = assert!(PIECE_TAG_BYTES == 16 && CHUNK_OVERHEAD_BYTES >= 16);
 const _: () = assert!(PIECE_BYTES == 1 << 18 && FILE_BYTES_MAX >> 18 < 1 << 32);
 const _: () = assert!(

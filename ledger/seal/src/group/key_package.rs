@@ -12,14 +12,19 @@
 
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
-    Extension, Extensions, KeyPackage as MlsKeyPackage, Lifetime as MlsLifetime, MlsMessageBodyIn, MlsMessageIn,
-    MlsMessageOut, ProtocolVersion, UnknownExtension,
+    Extension, Extensions, KeyPackage as MlsKeyPackage, KeyPackageBundle, Lifetime as MlsLifetime, MlsMessageBodyIn,
+    MlsMessageIn, MlsMessageOut, ProtocolVersion, UnknownExtension,
 };
 use openmls::storage::StorageProvider;
+use openmls_rust_crypto::RustCrypto;
 use openmls_traits::OpenMlsProvider;
+use openmls_traits::crypto::OpenMlsCrypto;
+use openmls_traits::types::HpkeCiphertext;
 use waxwing_core::Hash;
 use waxwing_core::codec::{CodecError, Decode, Encode, Reader};
+use zeroize::Zeroizing;
 
+use crate::inbox::limits::ENCAPSULATED_BYTES;
 use crate::limits::KEY_PACKAGE_BYTES_MAX;
 
 use super::limits::KEY_PACKAGE_LIFE_MS_MAX;
@@ -180,6 +185,48 @@ impl KeyPackage {
         MlsMessageOut::from(bundle.into_key_package())
             .to_bytes()
             .map_err(|_| GroupError::Library)
+    }
+
+    /// Seals a few bytes to the device that published this, outside of any group; `information` says what they are for, and
+    /// opens nothing else. HPKE in the suite of the groups.
+    #[must_use]
+    pub fn seal(&self, information: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        let key = self.mls.hpke_init_key().as_slice();
+        let sealed = RustCrypto::default().hpke_seal(SUITE.hpke_config(), key, information, &[], text);
+        let sealed = sealed.ok()?;
+        Some([sealed.kem_output.as_slice(), sealed.ciphertext.as_slice()].concat())
+    }
+
+    /// What was sealed to this key package of the own device; `None` if it does not open, or its secrets are gone.
+    ///
+    /// # Errors
+    /// If the storage refuses.
+    pub fn open<S: StorageProvider>(
+        &self,
+        provider: &Provider<'_, S>,
+        information: &[u8],
+        sealed: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, GroupError> {
+        let reference = self.mls.hash_ref(provider.crypto()).map_err(|_| GroupError::Library)?;
+        let bundle: Option<KeyPackageBundle> = provider
+            .storage()
+            .key_package(&reference)
+            .map_err(|_| GroupError::Storage)?;
+        let (Some(bundle), Some((encapsulated, text))) = (bundle, sealed.split_at_checked(ENCAPSULATED_BYTES)) else {
+            return Ok(None);
+        };
+        let sealed = HpkeCiphertext {
+            kem_output: encapsulated.to_vec().into(),
+            ciphertext: text.to_vec().into(),
+        };
+        let opened = provider.crypto().hpke_open(
+            SUITE.hpke_config(),
+            &sealed,
+            bundle.init_private_key(),
+            information,
+            &[],
+        );
+        Ok(opened.ok().map(Zeroizing::new))
     }
 
     /// Deletes the secrets of a key package: it adds this device no more, and what was sent to it opens no more.

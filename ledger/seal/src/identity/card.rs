@@ -13,7 +13,7 @@
 //! Being complete is the log's doing: a client proves that it holds every entry before it believes that nothing else was
 //! said. A body that a node does not hand out is no void statement; the reader stops in front of it. `// SPEC 26.5`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use waxwing_core::Hash;
 use waxwing_core::keys::LogId;
@@ -23,7 +23,7 @@ use crate::identity::account::AccountId;
 use crate::identity::address::CardAddress;
 use crate::identity::certificate::{CertifiedDevice, DeviceCertificate};
 use crate::identity::change::{Keys, SeenDevice};
-use crate::identity::statement::{KeyPackage, Move, Opening, Said, Standing, Statement};
+use crate::identity::statement::{KeyPackage, Move, Opening, Said, SealedSeed, Standing, Statement};
 use crate::identity::void::{DeviceFault, Void};
 use crate::limits::{ACCOUNT_DEVICES_MAX, CARD_DEVICES_MAX};
 
@@ -130,6 +130,8 @@ pub struct Card {
     /// Highest sequence of a certificate.
     certificates: u64,
     next: Option<CardAddress>,
+    /// Devices to which the card's seed was handed over.
+    handed: BTreeSet<DeviceId>,
     history: Vec<Happening>,
 }
 
@@ -154,6 +156,7 @@ impl Card {
             devices: BTreeMap::new(),
             certificates: 0,
             next: None,
+            handed: BTreeSet::new(),
             history: Vec::new(),
         }
     }
@@ -175,6 +178,10 @@ impl Card {
                 let by = self.author(at, statement)?;
                 self.publish(at, by, packages, statement.number())
             }
+            Said::HandOver(seeds) => {
+                self.author(at, statement)?;
+                self.hand_over(seeds)
+            }
             said => {
                 self.root_speaks(statement)?;
                 match said {
@@ -182,7 +189,7 @@ impl Card {
                     Said::Addition(certificate) => self.add(at, certificate, statement.number())?,
                     Said::Lifting(device) => self.lift(at, *device, statement.number())?,
                     Said::Move(to) => self.move_on(at, to)?,
-                    Said::Suspension(_) | Said::KeyPackages(_) => {}
+                    Said::Suspension(_) | Said::KeyPackages(_) | Said::HandOver(_) => {}
                 }
                 if let Some(opened) = &mut self.opened {
                     opened.last = statement.number();
@@ -352,6 +359,17 @@ impl Card {
         Ok(())
     }
 
+    fn hand_over(&mut self, seeds: &[SealedSeed]) -> Result<(), Void> {
+        for seed in seeds {
+            let known = self.devices.get(&seed.device).ok_or(Void::UnknownDevice)?;
+            if known.standing == Standing::Revoked {
+                return Err(Void::AlreadyRevoked);
+            }
+        }
+        self.handed.extend(seeds.iter().map(|seed| seed.device));
+        Ok(())
+    }
+
     /// Whose card it is.
     #[must_use]
     pub const fn account(&self) -> AccountId {
@@ -402,6 +420,12 @@ impl Card {
     #[must_use]
     pub fn device(&self, device: DeviceId) -> Option<&Device> {
         self.devices.get(&device)
+    }
+
+    /// Whether the card's seed was handed over to a device.
+    #[must_use]
+    pub fn was_handed_to(&self, device: DeviceId) -> bool {
+        self.handed.contains(&device)
     }
 
     /// Everything that happened on this card, in order.

@@ -17,7 +17,7 @@ use crate::identity::account::AccountKey;
 use crate::identity::address::CardSeed;
 use crate::identity::card::{At, Card, Device};
 use crate::identity::certificate::{Acceptance, DeviceCertificate, DeviceName, Validity};
-use crate::identity::statement::{KeyPackage, Listed, Move, Opening, Said, Signer, Standing, Statement};
+use crate::identity::statement::{KeyPackage, Listed, Move, Opening, Said, SealedSeed, Signer, Standing, Statement};
 use crate::identity::void::Void;
 
 /// A device that is to be certified.
@@ -189,6 +189,15 @@ impl<'a> DeviceHand<'a> {
     pub fn publish(&self, card: &Card, after: u64, packages: Vec<KeyPackage>) -> Result<Statement, Void> {
         let shown = card.device(self.device.id()).map_or(1, Device::next_number);
         self.say(card, shown.max(after.saturating_add(1)), Said::KeyPackages(packages))
+    }
+
+    /// Hands the card's seed to other devices, each sealed to it.
+    ///
+    /// # Errors
+    /// What would make it void; [`Void::Malformed`] for nobody, or for more than an account has.
+    pub fn hand_over(&self, card: &Card, mut seeds: Vec<SealedSeed>) -> Result<Statement, Void> {
+        seeds.sort_unstable_by_key(|seed| seed.device);
+        self.say(card, 1, Said::HandOver(seeds))
     }
 
     fn say(&self, card: &Card, number: u64, said: Said) -> Result<Statement, Void> {

@@ -18,7 +18,7 @@
 //! not whose hands hold it.
 //!
 //! Read in this order: [`phrase`], [`account`], [`certificate`], [`address`], [`statement`], [`card`], [`safety`],
-//! [`emoji`], [`change`]; [`hand`] writes what [`card`] reads. `// SPEC 26`
+//! [`emoji`], [`change`]; [`hand`] writes what [`card`] reads, [`succession`] hands a card on. `// SPEC 26`
 
 pub mod account;
 pub mod address;
@@ -30,6 +30,7 @@ pub mod hand;
 pub mod phrase;
 pub mod safety;
 pub mod statement;
+pub mod succession;
 pub mod void;
 
 pub use account::{AccountId, AccountKey};
@@ -41,4 +42,5 @@ pub use hand::{DeviceHand, RootHand};
 pub use phrase::{Phrase, PhraseError};
 pub use safety::{SafetyNumber, Scanned};
 pub use statement::{Said, Signer, Standing, Statement};
+pub use succession::{open_seed, seal_seed};
 pub use void::{DeviceFault, Void};

@@ -13,6 +13,7 @@
 //! | 4 move | root | next | devices that are revoked, and the address of the next card |
 //! | 5 suspension | device | the root's last | another device |
 //! | 6 key packages | device | higher than before | its own key packages, in place of those before |
+//! | 7 hand-over | device | from 1, of no meaning | the card's seed, sealed to devices that do not have it yet |
 //!
 //! The log is part of what is signed, so that no statement of one card can be said again on the next. The root counts
 //! its statements and they count in that order only; one that comes too early is void and can be posted again. Devices
@@ -30,7 +31,9 @@ use crate::device::{DeviceId, DeviceKey};
 use crate::identity::account::{AccountId, AccountKey};
 use crate::identity::address::CardAddress;
 use crate::identity::certificate::{CERTIFICATE_BYTES_MIN, DeviceCertificate};
-use crate::limits::{CARD_DEVICES_MAX, KEY_PACKAGE_BYTES_MAX, KEY_PACKAGES_MAX};
+use crate::limits::{
+    ACCOUNT_DEVICES_MAX, CARD_DEVICES_MAX, KEY_PACKAGE_BYTES_MAX, KEY_PACKAGES_MAX, SEALED_SEED_BYTES,
+};
 
 /// What is signed starts with this.
 pub const STATEMENT_DOMAIN: &[u8] = b"waxwing v1 card statement";
@@ -45,6 +48,7 @@ mod number {
     pub(super) const MOVE: u8 = 4;
     pub(super) const SUSPENSION: u8 = 5;
     pub(super) const KEY_PACKAGES: u8 = 6;
+    pub(super) const HAND_OVER: u8 = 7;
 }
 
 /// What a device may do.
@@ -209,6 +213,44 @@ impl Decode for KeyPackage {
     }
 }
 
+/// The card's seed for a device that does not have it: sealed to the newest key package that it published on the card before.
+/// Whoever opens it looks whether it is the seed of this card, so nobody can hand over another one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SealedSeed {
+    /// For whom.
+    pub device: DeviceId,
+    sealed: Vec<u8>,
+}
+
+impl SealedSeed {
+    /// `None` for what is not as long as a sealed seed.
+    #[must_use]
+    pub fn new(device: DeviceId, sealed: Vec<u8>) -> Option<Self> {
+        let fits = u32::try_from(sealed.len()) == Ok(SEALED_SEED_BYTES);
+        fits.then_some(Self { device, sealed })
+    }
+
+    /// As it was sealed.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.sealed
+    }
+}
+
+impl Encode for SealedSeed {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.device.encode(out);
+        put_bytes(out, &self.sealed);
+    }
+}
+
+impl Decode for SealedSeed {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let device = DeviceId::decode(reader)?;
+        Self::new(device, reader.bytes(SEALED_SEED_BYTES)?.to_vec()).ok_or(CodecError::BadValue)
+    }
+}
+
 /// What is said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Said {
@@ -224,6 +266,8 @@ pub enum Said {
     Suspension(DeviceId),
     /// The author can be added to groups with these; at most 8.
     KeyPackages(Vec<KeyPackage>),
+    /// Other devices can write on this card from now on; at least one, at most 16, ascending.
+    HandOver(Vec<SealedSeed>),
 }
 
 impl Said {
@@ -235,6 +279,7 @@ impl Said {
             Self::Move(_) => number::MOVE,
             Self::Suspension(_) => number::SUSPENSION,
             Self::KeyPackages(_) => number::KEY_PACKAGES,
+            Self::HandOver(_) => number::HAND_OVER,
         }
     }
 
@@ -254,6 +299,7 @@ impl Said {
             Self::Lifting(device) | Self::Suspension(device) => device.encode(out),
             Self::Move(to) => to.encode(out),
             Self::KeyPackages(packages) => put_list(out, packages),
+            Self::HandOver(seeds) => put_list(out, seeds),
         }
     }
 
@@ -265,6 +311,14 @@ impl Said {
             number::MOVE => Move::decode(reader).map(Self::Move),
             number::SUSPENSION => DeviceId::decode(reader).map(Self::Suspension),
             number::KEY_PACKAGES => reader.list(KEY_PACKAGES_MAX, 5).map(Self::KeyPackages),
+            number::HAND_OVER => {
+                let seeds: Vec<SealedSeed> = reader.list(ACCOUNT_DEVICES_MAX, 36)?;
+                let is_ascending = seeds.is_sorted_by(|one, next| one.device < next.device);
+                if seeds.is_empty() || !is_ascending {
+                    return Err(CodecError::BadValue);
+                }
+                Ok(Self::HandOver(seeds))
+            }
             _ => Err(CodecError::BadValue),
         }
     }

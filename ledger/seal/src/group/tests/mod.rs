@@ -4,6 +4,7 @@
 
 mod bytes;
 mod fresh;
+mod handing;
 mod invented;
 mod lifecycle;
 mod order;

@@ -488,3 +488,30 @@ fn the_largest_statements_fit_into_a_body() {
         assert!(sealed.is_ok());
     }
 }
+
+fn handed(to: &[u8]) -> Said {
+    let mut seeds: Vec<SealedSeed> = to
+        .iter()
+        .map(|byte| SealedSeed::new(id(*byte), vec![*byte; 1168]).unwrap())
+        .collect();
+    seeds.sort_unstable_by_key(|seed| seed.device);
+    Said::HandOver(seeds)
+}
+
+#[test]
+fn the_seed_is_handed_over_by_devices_to_those_that_are_not_revoked() {
+    let mut reader = Reader::opened();
+    assert!(!reader.card.was_handed_to(id(2)));
+    reader.is_void(&by_device(3, 1, handed(&[2])), Void::Author(DeviceFault::NotOnCard));
+    reader.is_void(&by_root(1, handed(&[2])), Void::Author(DeviceFault::NotOnCard));
+    reader.is_void(&by_device(1, 1, handed(&[2, 3])), Void::UnknownDevice);
+    let mut forged = by_device(1, 1, handed(&[2])).to_bytes();
+    *forged.last_mut().unwrap() ^= 1;
+    reader.is_void(&Statement::from_bytes(&forged).unwrap(), Void::BadSignature);
+    reader.counts(&by_device(1, 1, handed(&[2])));
+    assert!(reader.card.was_handed_to(id(2)) && !reader.card.was_handed_to(id(1)));
+    // Two devices may do it at once.
+    reader.counts(&by_device(1, 1, handed(&[2])));
+    reader.counts(&by_device(1, 0, Said::Suspension(id(2))));
+    reader.is_void(&by_device(2, 1, handed(&[1])), Void::Author(DeviceFault::Suspended));
+}

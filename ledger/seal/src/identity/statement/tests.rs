@@ -46,6 +46,10 @@ fn moved(revoked: &[u8]) -> Said {
     })
 }
 
+fn sealed(device: u8, length: usize) -> Option<SealedSeed> {
+    SealedSeed::new(DeviceId([device; 32]), vec![9; length])
+}
+
 fn read(statement: &Statement) -> Result<Statement, CodecError> {
     Statement::from_bytes(&statement.to_bytes())
 }
@@ -57,6 +61,10 @@ fn every_kind_is_read_back_and_its_signature_counts() {
         (0, opening(0, 0, vec![])),
         (0, opening(4, 3, vec![listed(1, 2), listed(2, 5)])),
         (1, Said::Addition(certificate(1, 1))),
+        (
+            1,
+            Said::HandOver(vec![sealed(1, 1168).unwrap(), sealed(2, 1168).unwrap()]),
+        ),
         (2, Said::Lifting(DeviceId([3; 32]))),
         (3, moved(&[1, 2])),
         (0, Said::Suspension(DeviceId([3; 32]))),
@@ -123,4 +131,21 @@ fn key_packages_have_bytes_and_limits() {
     let many = |count| signed(1, Said::KeyPackages((0..count).map(|_| one()).collect()));
     assert!(read(&many(8)).is_ok());
     assert_eq!(read(&many(9)), Err(CodecError::TooLong));
+}
+
+#[test]
+fn seeds_are_handed_over_to_somebody_once_each_in_order_and_whole() {
+    assert_eq!((sealed(1, 1167), sealed(1, 1169)), (None, None));
+    let said = |devices: &[u8]| {
+        let seeds = devices.iter().map(|device| sealed(*device, 1168).unwrap());
+        signed(1, Said::HandOver(seeds.collect()))
+    };
+    assert!(read(&said(&[1, 2, 3])).is_ok());
+    for wrong in [&[][..], &[2, 1], &[1, 1]] {
+        assert_eq!(read(&said(wrong)), Err(CodecError::BadValue), "{wrong:?}");
+    }
+    let sixteen: Vec<u8> = (1..=16).collect();
+    assert!(read(&said(&sixteen)).is_ok());
+    let seventeen: Vec<u8> = (1..=17).collect();
+    assert_eq!(read(&said(&seventeen)), Err(CodecError::TooLong));
 }
