@@ -129,6 +129,23 @@ const _: () = assert!(
     "what may still be used has not expired"
 );
 
+/// How long key packages that were seen in use stay on the card: others take their place then. Not at once, so that who adds
+/// this device all the time makes it write at most this often.
+pub const KEY_PACKAGES_USED_MS: u64 = 600 * SECOND_MS;
+
+/// Inboxes of contacts that are followed: each is a log that is asked for, and a link may let 256 strangers in.
+pub const CONTACT_INBOXES_MAX: u32 = 512;
+
+/// Inboxes that are followed for one contact: one for each of their devices that asked, and no more for one that asks all the
+/// time.
+pub const INBOXES_PER_CONTACT_MAX: usize = 4;
+
+/// Welcomes of one contact that wait for consent. Each may have two megabytes.
+pub const WELCOMES_WAITING_MAX: u32 = 8;
+
+/// How long an answer to a request is waited for: nodes keep the request for a month.
+pub const ANSWER_AWAITED_MS: u64 = 30 * DAY_MS;
+
 /// Channels in one home.
 pub const CHANNELS_MAX: u32 = 4096;
 
@@ -192,6 +209,17 @@ pub const UPLOAD_KEPT_MS: u64 = 30 * DAY_MS;
 
 /// How often an upload begins anew because the file changed while it was being sent.
 pub const PLANS_MAX: u32 = 3;
+
+/// How long the next member waits with telling newcomers what was said before: whoever let them in is connected at that time,
+/// but for a line that breaks just then.
+pub const HISTORY_WAIT_MS: u64 = 120 * SECOND_MS;
+
+/// Members that wait one after the other; further ones wait as long as the last of them, but for chance.
+pub const HISTORY_TURNS_MAX: u64 = 8;
+
+/// Members from whom a newcomer takes what was said before: the second one's word shows where the first one's is odd, and
+/// more would only fill the store.
+pub const HISTORY_TELLERS_MAX: usize = 2;
 
 /// Messages handed out at once.
 pub const MESSAGES_PER_READ_MAX: u32 = 1000;

@@ -22,7 +22,7 @@
 //! certified, not that it was never revoked since: that stands on the card, if the opening names it.
 //!
 //! Read in this order: `key`, `opening`, `post`, `body`, [`link`], `door`, `state`, `requests`, `answers`, `welcome`,
-//! `device`, `recipient`, `void`. `// SPEC 28`
+//! `device`, `recipient`, `own`, `void`. `// SPEC 28`
 
 mod answers;
 mod body;
@@ -32,6 +32,7 @@ mod key;
 pub mod limits;
 pub mod link;
 pub mod opening;
+mod own;
 pub mod post;
 mod recipient;
 mod requests;

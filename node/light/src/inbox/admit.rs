@@ -4,7 +4,7 @@ use waxwing_seal::group::Welcome;
 use waxwing_seal::inbox::{CommitPlace, Reason, Taken};
 
 use super::ask::KEPT;
-use super::post;
+use super::{known, post};
 use crate::account::cards;
 use crate::account::contacts::{self, Consent};
 use crate::error::Error;
@@ -39,7 +39,7 @@ pub(super) fn requested(
         return Ok(());
     }
     let request = inboxes::request(tx, id)?.ok_or(StoreError::Damaged)?;
-    match accept(tx, &request, now) {
+    match accept(tx, &request, taken, now) {
         Ok(()) => Ok(()),
         Err(Error::Store(error)) => Err(error),
         // It stays a request: the person sees it, and why it cannot be.
@@ -51,32 +51,38 @@ pub(super) fn requested(
 }
 
 /// Whoever asked is to come in.
-pub(super) fn accept(tx: &Transaction<'_>, request: &Request, now: u64) -> Result<(), Error> {
-    let account = request.taken.request.certificate.account;
+pub(super) fn accept(tx: &Transaction<'_>, request: &Request, taken: &Taken, now: u64) -> Result<(), Error> {
+    let account = request.account;
     let channel = match request.leads {
         Some(leads) => leads,
         None => {
             let inbox = channels::load(tx, request.inbox)?.ok_or(StoreError::Damaged)?;
-            let name = request.taken.request.name.as_str();
+            let name = taken.request.name.as_str();
             let channel = groups::found_direct(tx, inbox.network, account, name, now)?;
             inboxes::set_leads(tx, request.id, channel)?;
             channel
         }
     };
     let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
-    let key_package = request.taken.request.key_package.as_bytes().to_vec();
+    let key_package = taken.request.key_package.as_bytes().to_vec();
     groups::want_member(tx, &channel, key_package, Some(request.id), now)?;
-    if let Some(card) = &request.taken.request.card {
+    if let Some(card) = &taken.request.card {
         cards::follow_contact(tx, channel.network, account, card, now)?;
     }
+    known::acquaint(tx, channel.network, &taken.recipient(), now)?;
     inboxes::set_request(tx, request.id, RequestState::BeingLetIn)?;
     Ok(())
 }
 
 /// Whoever asked is told no.
-pub(super) fn decline(tx: &Transaction<'_>, request: &Request, reason: Reason, now: u64) -> Result<(), Error> {
+pub(super) fn decline(
+    tx: &Transaction<'_>,
+    request: &Request,
+    (taken, reason): (&Taken, Reason),
+    now: u64,
+) -> Result<(), Error> {
     let inbox = channels::load(tx, request.inbox)?.ok_or(StoreError::Damaged)?;
-    let to = request.taken.recipient();
+    let to = taken.recipient();
     let (device, _) = store::device(tx)?;
     let mail = to
         .decline(&device, reason, KEPT, &mut chance::fill)
@@ -98,18 +104,11 @@ pub(crate) fn welcome(
     let Some(request) = inboxes::request(tx, request)? else {
         return Ok(());
     };
-    let to = request.taken.recipient();
-    let (device, _) = store::device(tx)?;
-    let mails = match to.welcome(&device, (welcome, place), KEPT, &mut chance::fill) {
-        Ok(mails) => mails,
-        Err(error) => {
-            tracing::error!("a welcome could not be sealed: {error}");
-            return Ok(());
-        }
+    let Some(taken) = request.taken() else {
+        return Ok(());
     };
-    let door = post::door(tx, group.network, &to, now)?;
-    for mail in mails {
-        post::queue(tx, &door, &mail.sealed, now)?;
+    if post::welcome(tx, group.network, &taken.recipient(), (welcome, place), now)? {
+        inboxes::set_request(tx, request.id, RequestState::LetIn)?;
     }
-    inboxes::set_request(tx, request.id, RequestState::LetIn)
+    Ok(())
 }

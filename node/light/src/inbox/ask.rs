@@ -9,9 +9,11 @@ use waxwing_seal::inbox::{Asking, Note, OpenInbox, PersonLink, Purpose, Reason, 
 
 use super::post;
 use crate::error::{AskError, Error};
+use crate::limits::KEY_PACKAGE_LIFE_MS;
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::inboxes::{self, Asked, AskedState};
+use crate::store::known::{self, Spent};
 use crate::store::{self, StoreError, Transaction, channels};
 use crate::{account, chance, groups};
 
@@ -79,7 +81,7 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
     let asking = Asking {
         name: Name::new(name)?,
         note: Note::new(asked.note.as_str())?,
-        key_package: KeyPackage::new(offered).ok_or(StoreError::Damaged)?,
+        key_package: KeyPackage::new(offered.clone()).ok_or(StoreError::Damaged)?,
         card: account::cards::own_address(tx, network, now)?,
     };
     let (mail, inbox) = open
@@ -95,6 +97,14 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
         engine: &inbox.to_bytes(),
     };
     let answer = channels::insert_any(tx, &new, now)?.map_err(|_| Error::TooManyChannels)?;
+    known::insert_inbox(tx, answer, (asked.account, network))?;
+    let spent = Spent {
+        inbox: answer,
+        network,
+        made: now,
+        bytes: offered,
+    };
+    known::insert_spent(tx, &spent, now.saturating_add(KEY_PACKAGE_LIFE_MS))?;
     post::queue(tx, door, &mail.sealed, now)?;
     let called = match &terms.purpose {
         Purpose::Contact => terms.name.as_str(),
@@ -118,23 +128,25 @@ fn try_to_ask(tx: &Transaction<'_>, door: &Channel, asked: &Asked, open: &OpenIn
 pub(super) fn welcomed(
     tx: &mut Transaction<'_>,
     inbox: &Channel,
+    asked: &Asked,
     whole: &WholeWelcome,
     now: u64,
 ) -> Result<(), StoreError> {
-    let Some(asked) = inboxes::answered_in(tx, inbox.id)? else {
-        return Ok(());
-    };
     let savepoint = tx.savepoint()?;
-    let joined = join(&savepoint, inbox, &asked, &whole.welcome, now);
+    let joined = join(&savepoint, inbox, asked, &whole.welcome, now);
+    // Whatever came of it: the key package went out with this request alone.
     match joined {
         Ok(channel) => {
             savepoint.commit()?;
-            call_by_person(tx, channel, &asked)?;
-            inboxes::is_joined(tx, asked.id, channel)
+            call_by_person(tx, channel, asked)?;
+            known::spend(tx, inbox.id, now)?;
+            inboxes::is_joined(tx, asked.id, channel)?;
+            inboxes::is_answered_elsewhere(tx, asked)
         }
         Err(Error::Store(error)) => Err(error),
         Err(error) => {
             drop(savepoint);
+            known::spend(tx, inbox.id, now)?;
             inboxes::is_over(tx, asked.id, AskedState::Failed, &error.to_string())
         }
     }
@@ -166,9 +178,12 @@ fn join(
 }
 
 /// The answer is no.
-pub(super) fn declined(tx: &Transaction<'_>, inbox: &Channel, reason: Reason) -> Result<(), StoreError> {
+pub(super) fn declined(tx: &Transaction<'_>, inbox: &Channel, reason: Reason, now: u64) -> Result<(), StoreError> {
     match inboxes::answered_in(tx, inbox.id)? {
         Some(asked) if asked.state == AskedState::Asked => {
+            // Nothing else is to come from somebody who said no.
+            channels::set_live(tx, inbox.id, false)?;
+            known::spend(tx, inbox.id, now)?;
             inboxes::is_over(tx, asked.id, AskedState::Declined, no(reason))
         }
         _ => Ok(()),

@@ -3,15 +3,27 @@
 //! ```text
 //! open.rs   entries of inboxes ──> what happened         ask.rs    a link ──> a request ──> joined, or told no
 //! post.rs   what is put into an inbox                    admit.rs  a request ──> consent ──> a member, welcomed
+//! known.rs  an inbox for each contact                    add.rs    somebody known ──> a member, welcomed
+//! invited.rs  a welcome ──> consent ──> joined           siblings.rs  own devices ──> whatever one of them is in
+//! chores.rs   ends that nobody announces                 standing.rs  invitations that still let somebody in
 //! ```
 //!
 //! Invitations lead to a group, or to this person. Of the first kind whoever asks is let in as soon as a member is connected,
 //! unless the invitation says that this person is to be asked; a link to the person always waits for consent.
 
+mod add;
 pub(crate) mod admit;
 mod ask;
+pub(crate) mod chores;
+mod invited;
+pub(crate) mod known;
 pub(crate) mod open;
 pub(crate) mod post;
+mod siblings;
+mod standing;
+
+pub use add::{AddError, Adding};
+pub use standing::InvitationView;
 
 use std::time::Duration;
 
@@ -30,8 +42,8 @@ use crate::error::{AskError, Error};
 use crate::limits::NOTICE_MS;
 use crate::message::{ChannelId, MessageId};
 use crate::store::channels::{ChannelKind, New};
-use crate::store::inboxes::{self, Asked, AskedState, Request, RequestState};
-use crate::store::{self, StoreError, Transaction, channels};
+use crate::store::inboxes::{self, Asked, AskedState, Request, RequestState, Wish};
+use crate::store::{self, StoreError, Transaction, channels, contacts};
 use crate::{account, chance, trust};
 
 /// What an invitation is to be.
@@ -76,12 +88,24 @@ pub struct RequestView {
     pub name: String,
     /// What it says.
     pub note: String,
-    /// The conversation that it wants to be in; none if it wants to write to this person.
+    /// The conversation that it wants to be in; none if it wants to write to this person. Of an invitation the conversation
+    /// that it led to.
     pub channel: Option<ChannelId>,
+    /// Whether it is they who invite this person: what into.
+    pub invites: Option<InvitesView>,
     /// Certified time of the request, ms since 1970.
     pub asked_ms: u64,
     /// How far it is.
     pub state: RequestState,
+}
+
+/// A group that somebody who is known has added this account to. Its name is hostile.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct InvitesView {
+    /// What its members call it; none if it is a conversation of two.
+    pub name: Option<String>,
+    /// People in it, this one among them.
+    pub people: u64,
 }
 
 /// Where this device asked to be let in.
@@ -109,7 +133,13 @@ pub struct AskedView {
 mod quiet {
     use core::fmt::{Debug, Formatter, Result};
 
-    use super::{AskedView, RequestView};
+    use super::{AskedView, InvitesView, RequestView};
+
+    impl Debug for InvitesView {
+        fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+            write!(f, "InvitesView({} people)", self.people)
+        }
+    }
 
     impl Debug for RequestView {
         fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -234,8 +264,12 @@ impl Client {
     /// # Errors
     /// If the store fails.
     pub async fn requests(&self) -> Result<Vec<RequestView>, Error> {
-        let requests = self.core.read(|tx| inboxes::requests(tx)).await?;
-        Ok(requests.into_iter().map(view_of_request).collect())
+        self.core
+            .read::<_, Error>(|tx| {
+                let requests = inboxes::requests(tx)?;
+                requests.into_iter().map(|request| Ok(view_of_request(tx, request)?)).collect()
+            })
+            .await
     }
 
     /// How much of what this device put into inboxes is not final: as long as there is some, whoever was let in may still
@@ -247,24 +281,28 @@ impl Client {
         Ok(self.core.read(|tx| inboxes::on_their_way(tx)).await?)
     }
 
-    /// Lets somebody in who asked.
+    /// Lets somebody in who asked; or comes in where somebody invites to. An invitation that leads nowhere any more is over.
     ///
     /// # Errors
     /// If there is no such request that waits, or what it leads to is gone.
     pub async fn accept_request(&self, request: i64) -> Result<(), Error> {
         let now = self.core.clock.now();
-        self.answer(request, move |tx, request| admit::accept(tx, request, now))
-            .await
+        self.answer(request, move |tx, request| match &request.wish {
+            Wish::ComeIn(taken) => admit::accept(tx, request, taken, now),
+            Wish::Invite(welcomed) => invited::accept(tx, request, welcomed, now),
+        })
+        .await
     }
 
-    /// Tells somebody no who asked.
+    /// Tells somebody no who asked; or deletes an invitation, which nobody is told.
     ///
     /// # Errors
     /// If there is no such request that waits.
     pub async fn decline_request(&self, request: i64) -> Result<(), Error> {
         let now = self.core.clock.now();
-        self.answer(request, move |tx, request| {
-            admit::decline(tx, request, Reason::Unsaid, now)
+        self.answer(request, move |tx, request| match &request.wish {
+            Wish::ComeIn(taken) => admit::decline(tx, request, (taken, Reason::Unsaid), now),
+            Wish::Invite(_) => invited::decline(tx, request),
         })
         .await
     }
@@ -272,7 +310,7 @@ impl Client {
     async fn answer(
         &self,
         request: i64,
-        answer: impl FnOnce(&Transaction<'_>, &Request) -> Result<(), Error> + Send + 'static,
+        answer: impl FnOnce(&mut Transaction<'_>, &Request) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
         self.core
             .write::<_, Error>(move |tx| {
@@ -342,18 +380,34 @@ fn insert(tx: &Transaction<'_>, inbox: &Inbox, now: u64) -> Result<ChannelId, Er
     channels::insert_any(tx, &new, now)?.map_err(|_| Error::TooManyChannels)
 }
 
-fn view_of_request(request: Request) -> RequestView {
-    let said = request.taken.request;
-    RequestView {
+fn view_of_request(tx: &Transaction<'_>, request: Request) -> Result<RequestView, StoreError> {
+    let (device, name, note, invites) = match request.wish {
+        Wish::ComeIn(taken) => {
+            let said = taken.request;
+            let note = said.note.as_str().to_owned();
+            (said.certificate.device, said.name.as_str().to_owned(), note, None)
+        }
+        Wish::Invite(welcomed) => {
+            let contact = contacts::find(tx, request.account)?;
+            let invites = InvitesView {
+                name: Some(welcomed.called).filter(|name| !name.is_empty()),
+                people: welcomed.members,
+            };
+            let name = contact.map_or_else(String::new, |contact| contact.name().to_owned());
+            (welcomed.device, name, String::new(), Some(invites))
+        }
+    };
+    Ok(RequestView {
         id: request.id,
-        account: said.certificate.account.to_string(),
-        device: said.certificate.device.to_string(),
-        name: said.name.as_str().to_owned(),
-        note: said.note.as_str().to_owned(),
+        account: request.account.to_string(),
+        device: device.to_string(),
+        name,
+        note,
         channel: request.leads,
+        invites,
         asked_ms: request.time,
         state: request.state,
-    }
+    })
 }
 
 fn view_of_asked(asked: Asked) -> AskedView {

@@ -3,16 +3,16 @@
 use waxwing_core::HashKeys;
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::Body;
-use waxwing_seal::inbox::{Event, Inbox, Opened, PersonLink};
+use waxwing_seal::inbox::{Event, Inbox, Opened, PersonLink, WholeWelcome};
 
-use super::{admit, ask};
+use super::{admit, ask, invited, known, siblings};
 use crate::account::linking;
 use crate::groups::open::Read;
 use crate::open::{Checked, append};
 use crate::store::channels::{Channel, ChannelKind};
-use crate::store::inboxes;
+use crate::store::inboxes::{self, AskedState};
 use crate::store::messages::{Outcome, Proved};
-use crate::store::{self, StoreError, Transaction, channels, messages, outbox};
+use crate::store::{self, StoreError, Transaction, channels, known as rows, messages, outbox};
 
 /// Reads and stores a piece of an inbox's log.
 pub(crate) fn store(
@@ -24,8 +24,9 @@ pub(crate) fn store(
 ) -> Result<Read, StoreError> {
     let own = store::device(tx)?.0.id();
     let mut state = channel.state.clone();
-    let mut read = Read::Whole;
+    let (mut read, mut newest) = (Read::Whole, 0);
     for entry in entries {
+        newest = entry.place.time;
         let Some(outcome) = step(tx, channel, state.length(), &entry, now)? else {
             channels::set_state(tx, channel.id, &state)?;
             return Ok(Read::ToMissing);
@@ -45,7 +46,7 @@ pub(crate) fn store(
         messages::store_posted(tx, channel.id, &proved, &outcome, own)?;
     }
     channels::set_state(tx, channel.id, &state)?;
-    rest(tx, channel, now)?;
+    rest(tx, channel, newest)?;
     Ok(read)
 }
 
@@ -91,14 +92,28 @@ fn own(
 fn happened(tx: &mut Transaction<'_>, channel: &Channel, event: Event, time: u64, now: u64) -> Result<(), StoreError> {
     match event {
         Event::Request(taken) => admit::requested(tx, channel, &taken, time, now),
-        Event::Welcome(whole) => ask::welcomed(tx, channel, &whole, now),
-        Event::Declined(reason) => ask::declined(tx, channel, reason),
+        Event::Welcome(whole) => welcomed(tx, channel, &whole, (time, now)),
+        Event::Declined(reason) => ask::declined(tx, channel, reason, now),
         Event::OpenedByAnother => channels::set_live(tx, channel.id, false),
-        // What this version starts, it gives no occasion for.
-        Event::Opened | Event::Part { .. } | Event::Greeting(..) => Ok(()),
+        Event::Greeting(greeting, to) => known::greeted(tx, channel, (&greeting, &to), now),
+        Event::Opened | Event::Part { .. } => Ok(()),
         event @ (Event::Offer(_) | Event::Accepted(_) | Event::HandOver(_)) => {
             linking::happened(tx, channel, event, now)
         }
+    }
+}
+
+/// A welcome is whole: the answer to a request, a word of another own device, or an invitation of a contact.
+fn welcomed(
+    tx: &mut Transaction<'_>,
+    channel: &Channel,
+    whole: &WholeWelcome,
+    (time, now): (u64, u64),
+) -> Result<(), StoreError> {
+    match inboxes::answered_in(tx, channel.id)? {
+        Some(asked) if asked.state == AskedState::Asked => ask::welcomed(tx, channel, &asked, whole, now),
+        _ if rows::is_own_inbox(tx, channel.id)? => siblings::welcomed(tx, channel, whole, now),
+        _ => invited::welcomed(tx, channel, whole, (time, now)),
     }
 }
 
@@ -138,10 +153,11 @@ const fn passed_over(absent: &Body) -> Outcome {
     }
 }
 
-/// Logs of which nothing is expected any more are not followed.
-fn rest(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<(), StoreError> {
+/// Logs of which nothing is expected any more are not followed. By the time of what was read: what was posted before the end
+/// may still be to read when this device's clock is past it.
+fn rest(tx: &Transaction<'_>, channel: &Channel, time: u64) -> Result<(), StoreError> {
     let is_over = match channel.kind {
-        ChannelKind::Inbox => Inbox::from_bytes(&channels::engine(tx, channel.id)?)?.is_over(now),
+        ChannelKind::Inbox => Inbox::from_bytes(&channels::engine(tx, channel.id)?)?.is_over(time),
         _ => {
             let is_asking = inboxes::asked_at(tx, channel.id)?.is_some_and(|asked| asked.link.is_some());
             !is_asking && !linking::is_looking(tx, channel)? && outbox::of_channel(tx, channel.id)?.is_empty()

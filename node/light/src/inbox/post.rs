@@ -2,12 +2,14 @@
 
 use waxwing_core::codec::Encode;
 use waxwing_seal::Sealed;
-use waxwing_seal::inbox::Recipient;
+use waxwing_seal::group::Welcome;
+use waxwing_seal::inbox::{CommitPlace, Recipient};
 
-use crate::deliver;
+use super::ask::KEPT;
 use crate::message::{ChannelId, MessageId};
 use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
 use crate::store::{self, StoreError, Transaction, channels, messages, networks, outbox};
+use crate::{chance, deliver};
 
 /// Queues a body for the log of an inbox.
 pub(crate) fn queue(tx: &Transaction<'_>, inbox: &Channel, sealed: &Sealed, now: u64) -> Result<MessageId, StoreError> {
@@ -20,6 +22,29 @@ pub(crate) fn queue(tx: &Transaction<'_>, inbox: &Channel, sealed: &Sealed, now:
     outbox::insert(tx, message, inbox.id, sealed)?;
     deliver::sign_at_once(tx, &keys, inbox, message, sealed, now)?;
     Ok(message)
+}
+
+/// Queues a welcome for somebody's inbox. Says whether there is one: what no inbox takes is given up.
+pub(super) fn welcome(
+    tx: &Transaction<'_>,
+    network: waxwing_core::Hash,
+    to: &Recipient,
+    (welcome, place): (&Welcome, CommitPlace),
+    now: u64,
+) -> Result<bool, StoreError> {
+    let (device, _) = store::device(tx)?;
+    let mails = match to.welcome(&device, (welcome, place), KEPT, &mut chance::fill) {
+        Ok(mails) => mails,
+        Err(error) => {
+            tracing::error!("a welcome could not be sealed: {error}");
+            return Ok(false);
+        }
+    };
+    let door = door(tx, network, to, now)?;
+    for mail in mails {
+        queue(tx, &door, &mail.sealed, now)?;
+    }
+    Ok(true)
 }
 
 /// The row behind which somebody's inbox for answers is posted to.

@@ -159,22 +159,45 @@ pub(crate) struct Offered {
     pub(crate) made: u64,
     /// When others took their place.
     pub(crate) replaced: Option<u64>,
+    /// When this device was first seen to be added with them.
+    pub(crate) used: Option<u64>,
     pub(crate) bytes: Vec<u8>,
 }
 
 /// Everything that this device offers on a card and still has the secrets of, oldest first.
 pub(crate) fn offered(connection: &Connection, channel: ChannelId) -> Result<Vec<Offered>, StoreError> {
     let mut statement = connection
-        .prepare_cached("SELECT number, made, replaced, bytes FROM offered WHERE channel = ?1 ORDER BY number")?;
+        .prepare_cached("SELECT number, made, replaced, bytes, used FROM offered WHERE channel = ?1 ORDER BY number")?;
     let rows = statement.query_map([channel.0], |row| {
         Ok(Offered {
             number: row.get(0)?,
             made: row.get(1)?,
             replaced: row.get(2)?,
             bytes: row.get(3)?,
+            used: row.get(4)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// This device was added to something with what it offers now on a ledger: others take its place soon.
+pub(crate) fn use_offered(connection: &Connection, network: Hash, now: u64) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE offered SET used = ?2 WHERE used IS NULL AND replaced IS NULL
+         AND channel IN (SELECT channel FROM card WHERE network = ?1)",
+        (network.as_bytes(), now),
+    )?;
+    Ok(())
+}
+
+/// What this device offered on other cards of the same account and ledger has no use once it offers something on this one.
+pub(crate) fn replace_elsewhere(connection: &Connection, row: &CardRow, now: u64) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE offered SET replaced = ?4 WHERE replaced IS NULL AND channel IN
+            (SELECT channel FROM card WHERE account = ?1 AND network = ?2 AND channel <> ?3)",
+        (row.account.as_bytes(), row.network.as_bytes(), row.channel.0, now),
+    )?;
+    Ok(())
 }
 
 /// Keeps what is offered now; everything before is replaced by it.

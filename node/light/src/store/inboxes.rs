@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use waxwing_core::Hash;
 use waxwing_core::codec::{Decode, Encode};
+use waxwing_seal::DeviceId;
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::inbox::Taken;
 use zeroize::Zeroizing;
@@ -102,6 +103,16 @@ pub(crate) fn invitations(connection: &Connection, leads: Option<ChannelId>) -> 
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// All invitations that are still followed.
+pub(crate) fn standing(connection: &Connection) -> Result<Vec<Inbox>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT inbox.channel, leads, consent, expires FROM inbox JOIN channel ON channel.id = inbox.channel
+         WHERE channel.live ORDER BY inbox.channel",
+    )?;
+    let rows = statement.query_map([], read_inbox)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// What was put into inboxes and is not final: openings, requests and answers.
 pub(crate) fn on_their_way(connection: &Connection) -> Result<u64, StoreError> {
     let mut statement = connection.prepare_cached(
@@ -123,6 +134,8 @@ pub enum RequestState {
     LetIn,
     /// This person said no.
     Declined,
+    /// It came to nothing: the device asked again, its keys are not good any more, or what it leads to is gone.
+    Over,
 }
 
 impl RequestState {
@@ -132,6 +145,7 @@ impl RequestState {
             Self::BeingLetIn => 1,
             Self::LetIn => 2,
             Self::Declined => 3,
+            Self::Over => 4,
         }
     }
 
@@ -141,9 +155,32 @@ impl RequestState {
             1 => Some(Self::BeingLetIn),
             2 => Some(Self::LetIn),
             3 => Some(Self::Declined),
+            4 => Some(Self::Over),
             _ => None,
         }
     }
+}
+
+/// What somebody wants.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// To be let in.
+    ComeIn(Box<Taken>),
+    /// That this device comes in.
+    Invite(Welcomed),
+}
+
+/// A welcome that waits for this person's consent.
+#[derive(Clone, Debug)]
+pub(crate) struct Welcomed {
+    /// Who added this device.
+    pub(crate) device: DeviceId,
+    /// What the group is called.
+    pub(crate) called: String,
+    /// Devices in it.
+    pub(crate) members: u64,
+    /// The welcome; nothing once it was answered.
+    pub(crate) whole: Vec<u8>,
 }
 
 /// Somebody who asked.
@@ -152,9 +189,20 @@ pub(crate) struct Request {
     pub(crate) id: i64,
     pub(crate) inbox: ChannelId,
     pub(crate) leads: Option<ChannelId>,
-    pub(crate) taken: Taken,
+    pub(crate) account: AccountId,
+    pub(crate) wish: Wish,
     pub(crate) time: u64,
     pub(crate) state: RequestState,
+}
+
+impl Request {
+    /// What was taken, of somebody who wants to be let in.
+    pub(crate) fn taken(&self) -> Option<&Taken> {
+        match &self.wish {
+            Wish::ComeIn(taken) => Some(taken),
+            Wish::Invite(_) => None,
+        }
+    }
 }
 
 pub(crate) fn insert_request(
@@ -176,14 +224,71 @@ pub(crate) fn insert_request(
     Ok(connection.last_insert_rowid())
 }
 
-const REQUEST: &str = "SELECT id, inbox, leads, taken, time, state FROM request";
+/// A welcome of somebody who is known waits.
+pub(crate) fn insert_welcomed(
+    connection: &Connection,
+    (inbox, account): (ChannelId, AccountId),
+    welcomed: &Welcomed,
+    time: u64,
+) -> Result<i64, StoreError> {
+    connection.execute(
+        "INSERT INTO request (inbox, taken, account, time, state, kind, device, called, members)
+         VALUES (?1, ?2, ?3, ?4, 0, 1, ?5, ?6, ?7)",
+        (
+            inbox.0,
+            &welcomed.whole,
+            account.as_bytes(),
+            time,
+            welcomed.device.0,
+            &welcomed.called,
+            welcomed.members,
+        ),
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// How many welcomes of an account wait.
+pub(crate) fn welcomed_waiting(connection: &Connection, account: AccountId) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*) FROM request WHERE kind = 1 AND state = 0 AND account = ?1";
+    Ok(connection.query_row(sql, [account.as_bytes()], |row| row.get(0))?)
+}
+
+/// Forgets the welcome of a request that was answered.
+pub(crate) fn forget_welcome(connection: &Connection, id: i64) -> Result<(), StoreError> {
+    connection.execute("UPDATE request SET taken = x'' WHERE id = ?1 AND kind = 1", [id])?;
+    Ok(())
+}
+
+/// The requests that are being let in, with where each leads.
+pub(crate) fn being_let_in(connection: &Connection) -> Result<Vec<(i64, Option<ChannelId>)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, leads FROM request WHERE state = ?1 AND kind = 0 ORDER BY id")?;
+    let rows = statement.query_map([RequestState::BeingLetIn.number()], |row| {
+        Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(ChannelId)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+const REQUEST: &str = "SELECT id, inbox, leads, taken, time, state, account, kind, device, called, members FROM request";
 
 fn read_request(row: &Row<'_>) -> Result<Request, StoreError> {
+    let said: Vec<u8> = row.get(3)?;
+    let wish = match row.get(7)? {
+        0 => Wish::ComeIn(Box::new(Taken::from_bytes(&said)?)),
+        1 => Wish::Invite(Welcomed {
+            device: DeviceId(hash(&row.get::<_, Vec<u8>>(8)?)?.0),
+            called: row.get(9)?,
+            members: row.get(10)?,
+            whole: said,
+        }),
+        _ => return Err(StoreError::Damaged),
+    };
     Ok(Request {
         id: row.get(0)?,
         inbox: ChannelId(row.get(1)?),
         leads: row.get::<_, Option<i64>>(2)?.map(ChannelId),
-        taken: Taken::from_bytes(&row.get::<_, Vec<u8>>(3)?)?,
+        account: AccountId(hash(&row.get::<_, Vec<u8>>(6)?)?.0),
+        wish,
         time: row.get(4)?,
         state: RequestState::of(row.get(5)?).ok_or(StoreError::Damaged)?,
     })
@@ -350,12 +455,50 @@ pub(crate) fn is_joined(connection: &Connection, id: i64, channel: ChannelId) ->
     Ok(())
 }
 
+/// This device asked again, for what the same person calls the same, and is in: what it asked before is not waited for.
+pub(crate) fn is_answered_elsewhere(connection: &Connection, asked: &Asked) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE asked SET state = ?1, reason = 'this device asked again, and is in' WHERE state = ?2 AND id <> ?3
+         AND network = ?4 AND account = ?5 AND name IS ?6",
+        (
+            AskedState::Failed.number(),
+            AskedState::Asked.number(),
+            asked.id,
+            asked.network.as_bytes(),
+            asked.account.as_bytes(),
+            &asked.name,
+        ),
+    )?;
+    Ok(())
+}
+
 pub(crate) fn is_over(connection: &Connection, id: i64, state: AskedState, reason: &str) -> Result<(), StoreError> {
     connection.execute(
         "UPDATE asked SET state = ?2, reason = ?3, link = NULL WHERE id = ?1",
         (id, state.number(), reason),
     )?;
     Ok(())
+}
+
+/// Requests of this device that nobody answered in so long, with where the answer would have come to.
+pub(crate) fn unanswered(connection: &Connection, before: u64) -> Result<Vec<(i64, Option<ChannelId>)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, answer FROM asked WHERE state IN (?1, ?2) AND time <= ?3 ORDER BY id")?;
+    let states = (AskedState::Asking.number(), AskedState::Asked.number());
+    let rows = statement.query_map((states.0, states.1, before), |row| {
+        Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(ChannelId)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Inboxes of invitations that are followed although their time is over at the head up to which they were read.
+pub(crate) fn expired(connection: &Connection) -> Result<Vec<ChannelId>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT inbox.channel FROM inbox JOIN channel ON channel.id = inbox.channel
+         WHERE live AND proven_time > expires ORDER BY inbox.channel",
+    )?;
+    let rows = statement.query_map([], |row| row.get(0).map(ChannelId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// What leads to or from a conversation that is forgotten leads nowhere.
