@@ -5,6 +5,7 @@
 //! send.rs    what this device says, sealed for the epoch it is said in
 //! change.rs  what this device wants changed ──> commits, as long as it takes
 //! state.rs   the library's state, in the store          event.rs  a change as readers see it
+//! missed.rs  whether a change may have passed this device by
 //! ```
 //!
 //! The rules stand in `waxwing_seal::group`; here they meet a store, a clock and an outbox. One transaction holds one step: the
@@ -12,6 +13,7 @@
 
 pub(crate) mod change;
 pub(crate) mod event;
+mod missed;
 pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod send;
@@ -58,7 +60,7 @@ pub struct MemberView {
 /// What a group is, beside its messages.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct GroupView {
-    /// Whether it can be followed: `member`, `stranded` or `removed`.
+    /// Whether it can be followed: `member`, `in-doubt` if a change may have passed this device by, `stranded` or `removed`.
     pub standing: &'static str,
     /// Whether it is a conversation of two people for ever.
     pub direct: bool,
@@ -288,15 +290,23 @@ pub(crate) fn want_member(
 /// Joins a group by a welcome.
 pub(crate) fn join(tx: &Connection, network: Hash, welcome: &Welcome, now: u64) -> Result<(ChannelId, Member), Error> {
     let myself = account::myself(tx, network, now)?;
-    // A group that this device cannot follow any more, or was taken out of, is the same conversation when it is back in.
+    // A group that this device cannot follow any more, or was taken out of, is the same conversation when it is back in. So is
+    // one that it may not be able to follow: its owner has asked to be let in.
     for channel in channels::all(tx)? {
-        if channel.kind == ChannelKind::Group && channel.network == network && !channel.is_live {
-            let old = state::read(tx, &channel)?;
+        let is_here = channel.kind == ChannelKind::Group && channel.network == network;
+        if is_here && (!channel.is_live || missed::in_doubt(tx, &channel)?) {
+            let mut old = state::read(tx, &channel)?;
+            if old.standing() == Standing::Member {
+                old.strand();
+            }
             // An attempt uses the key package up, and it may be meant for another group.
             let joined = mls::attempt(tx, |provider| {
                 Group::join(provider, network, &myself, welcome, Some(&old))
             })?;
             if let Ok(Joined { group, by }) = joined {
+                // Sealed for a log that nobody reads any more.
+                let reason = "this device was added to the group afresh before it was sent: write it again";
+                send::give_up_all(tx, channel.id, reason)?;
                 return Ok((finish(tx, network, &group, Some(channel.id), now)?, by));
             }
         }
@@ -347,6 +357,7 @@ fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
     let waiting = wanted::all(tx, channel.id)?;
     Ok(GroupView {
         standing: match group.standing() {
+            Standing::Member if missed::in_doubt(tx, channel)? => "in-doubt",
             Standing::Member => "member",
             Standing::Stranded => "stranded",
             Standing::Removed => "removed",

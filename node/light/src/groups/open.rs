@@ -16,6 +16,7 @@ use waxwing_core::log::LogState;
 use waxwing_seal::DeviceId;
 use waxwing_seal::group::{Charter, Closed, Entry, Group, Member, Standing, Verdict};
 use waxwing_seal::inbox::CommitPlace;
+use waxwing_seal::{DeviceId, EpochKeys};
 
 use super::event::Event;
 use super::state::{failed, keep, load, put_back};
@@ -56,6 +57,13 @@ pub(crate) fn store(
     let own = store::device(tx)?.0.id();
     let mut group = load(tx, channel)?;
     let mut state = channel.state.clone();
+    if group.keys().map(EpochKeys::log) != Some(channel.log()) {
+        // The group's state and the conversation's are not of one epoch: nothing that others write would open.
+        tracing::error!("the state of a group is damaged: this device has to be added afresh");
+        group.strand();
+        strand(tx, channel, &group, &state)?;
+        return Ok(Read::ToClosing);
+    }
     for entry in entries {
         let before = state.clone();
         append(keys, &mut state, &entry);
@@ -235,7 +243,7 @@ fn close(
     if group.keys().is_none() {
         return send::give_up_all(
             tx,
-            channel,
+            channel.id,
             "this device is not in the group any more: it was never sent",
         );
     }
@@ -248,5 +256,5 @@ fn strand(tx: &Transaction<'_>, channel: &Channel, group: &Group, end: &LogState
     keep(tx, channel, group)?;
     epochs::close(tx, channel, end, None)?;
     let reason = "this device cannot follow the group any more: ask a member to add it afresh";
-    send::give_up_all(tx, channel, reason)
+    send::give_up_all(tx, channel.id, reason)
 }

@@ -1,5 +1,6 @@
 //! What this device says in a group: sealed for the epoch, and again for the next if the epoch ends first.
 
+use rusqlite::Connection;
 use waxwing_core::Hash;
 use waxwing_core::envelope::KeepFor;
 use waxwing_seal::content::Content;
@@ -10,7 +11,7 @@ use super::event::Event;
 use super::state::{failed, keep, load, put_back};
 use crate::account;
 use crate::error::Error;
-use crate::message::MessageId;
+use crate::message::{ChannelId, MessageId};
 use crate::store::channels::Channel;
 use crate::store::messages::{Changed, Heard, Outcome, State};
 use crate::store::{StoreError, Transaction, messages, mls, networks, outbox, wanted};
@@ -113,8 +114,8 @@ pub(super) fn put(
 }
 
 /// Nothing of what is on its way can be sent any more.
-pub(super) fn give_up_all(tx: &Transaction<'_>, channel: &Channel, reason: &str) -> Result<(), StoreError> {
-    for message in outbox::of_channel(tx, channel.id)? {
+pub(super) fn give_up_all(tx: &Connection, channel: ChannelId, reason: &str) -> Result<(), StoreError> {
+    for message in outbox::of_channel(tx, channel)? {
         let row = messages::load(tx, message)?.ok_or(StoreError::Damaged)?;
         outbox::remove(tx, message)?;
         if row.content.is_some() {
@@ -123,5 +124,5 @@ pub(super) fn give_up_all(tx: &Transaction<'_>, channel: &Channel, reason: &str)
             messages::remove_waiting(tx, message)?;
         }
     }
-    wanted::remove_all(tx, channel.id)
+    wanted::remove_all(tx, channel)
 }

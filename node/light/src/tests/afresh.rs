@@ -22,13 +22,13 @@ const OPEN: Inviting = Inviting {
     asks: false,
 };
 
-async fn link_of(member: &Member) -> String {
+pub(super) async fn link_of(member: &Member) -> String {
     let invited = member.client().invite_to_group(member.channel, OPEN).await.unwrap();
     member.refresh().await;
     invited.link.to_string()
 }
 
-async fn ask(person: &Person, link: &str) -> i64 {
+pub(super) async fn ask(person: &Person, link: &str) -> i64 {
     match person.client.join(link).await.unwrap() {
         Joined::Asked(asked) => asked,
         other => panic!("{other:?}"),
@@ -36,7 +36,7 @@ async fn ask(person: &Person, link: &str) -> i64 {
 }
 
 /// Both do whatever is due, until nothing is.
-async fn go_on(members: &[&Client]) {
+pub(super) async fn go_on(members: &[&Client]) {
     for _ in 0..5 {
         for client in members {
             client.clock().shift(3_000);

@@ -32,7 +32,7 @@ impl Member {
         self.client().refresh().await.unwrap();
     }
 
-    async fn texts(&self) -> Vec<String> {
+    pub(super) async fn texts(&self) -> Vec<String> {
         let views = self.client().read(self.channel, Range::Last(1000)).await.unwrap();
         let said = views.into_iter().filter(|view| view.event.is_none());
         said.map(|view| view.text.unwrap_or_else(|| format!("({:?})", view.body)))
@@ -43,7 +43,7 @@ impl Member {
         self.client().account().await.unwrap().id
     }
 
-    async fn view(&self) -> groups::GroupView {
+    pub(super) async fn view(&self) -> groups::GroupView {
         self.client().group(self.channel).await.unwrap().unwrap()
     }
 }

@@ -22,6 +22,7 @@ mod node;
 mod once;
 mod schedules;
 mod search;
+mod stranded;
 mod terms;
 mod timers;
 mod world;

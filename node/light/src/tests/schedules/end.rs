@@ -8,7 +8,7 @@ use waxwing_core::keys::LogId;
 use waxwing_seal::Kind;
 
 use super::laws::{self, Line, Transcript};
-use super::play::{Play, Player};
+use super::play::{Play, Player, is_in};
 use crate::groups::GroupView;
 use crate::store::messages::{BodyState, State};
 use crate::store::{StoreError, messages, outbox};
@@ -241,7 +241,7 @@ fn is_inside(player: &Player, founder: &GroupView) -> bool {
 }
 
 fn what_differs(player: &Player, view: &GroupView, founder: &GroupView) -> Option<String> {
-    let is_member = view.standing == "member";
+    let is_member = is_in(view);
     if view.standing == "stranded" || is_member != is_inside(player, founder) {
         return Some(format!("is {} and does not know", view.standing));
     }

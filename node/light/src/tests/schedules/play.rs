@@ -112,8 +112,14 @@ impl Player {
     }
 
     pub(super) async fn is_member(&self) -> bool {
-        self.view().await.is_some_and(|view| view.standing == "member")
+        self.view().await.is_some_and(|view| is_in(&view))
     }
+}
+
+/// Whether a device is in, as far as it knows. A copy of a commit that its liar posted leaves it in doubt until somebody
+/// writes.
+pub(super) fn is_in(view: &GroupView) -> bool {
+    ["member", "in-doubt"].contains(&view.standing)
 }
 
 /// Which bodies were shown to nodes under which erasure commitment: what was sealed twice in one epoch has two.

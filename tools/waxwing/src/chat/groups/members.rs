@@ -146,6 +146,10 @@ pub(crate) fn standing(group: &GroupView) -> &'static str {
             "this device cannot follow the group any more: ask a member for an invitation, and it is the same channel when it \
              is back in"
         }
+        "in-doubt" => {
+            "a change of the group did not open here, and nobody has written since: if you miss what others say, ask a member \
+             for an invitation, and it is the same channel when this device is in again"
+        }
         _ => "this device is in",
     }
 }
@@ -286,7 +290,7 @@ pub(super) async fn leave(leave: &Leave, session: &Session<'_>) -> Done {
         let is_out = client
             .group(channel.id)
             .await?
-            .is_some_and(|group| group.standing != "member");
+            .is_some_and(|group| ["removed", "stranded"].contains(&group.standing));
         let views = client.read(channel.id, Range::Last(LOOKED_AT)).await?;
         let is_told = |view: &waxwing_light::MessageView| {
             let leaving = view
