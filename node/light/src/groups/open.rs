@@ -13,7 +13,6 @@
 use waxwing_core::HashKeys;
 use waxwing_core::envelope::Body;
 use waxwing_core::log::LogState;
-use waxwing_seal::DeviceId;
 use waxwing_seal::group::{Charter, Closed, Entry, Group, Member, Standing, Verdict};
 use waxwing_seal::inbox::CommitPlace;
 use waxwing_seal::{DeviceId, EpochKeys};
