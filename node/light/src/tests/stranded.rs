@@ -1,7 +1,7 @@
 //! Members who cannot follow: locked out by another's spite, or because their own keys are damaged. They notice, say so, write
 //! nothing that nobody would read, and are added afresh, before everybody's eyes; and a liar's rubbish strands nobody.
 
-mod spite;
+pub(super) mod spite;
 
 use waxwing_seal::group::GroupError;
 

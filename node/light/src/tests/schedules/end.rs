@@ -202,12 +202,18 @@ impl Play {
             panic!("{what}: {breach}");
         }
         self.check_seals(&what, &all.lines);
+        let looked_at = match self.ratchets.check(&self.world) {
+            Ok(looked_at) => looked_at,
+            Err(breach) => panic!("{what}: {breach}"),
+        };
         if when.ends_with("again") {
             let voids = all.lines.iter().filter(|line| line.void.is_some()).count();
             let commits = all.lines.iter().filter(|line| line.is_commit).count();
             let logs: BTreeSet<LogId> = all.lines.iter().map(|line| line.log).collect();
             let ordered: u64 = logs.iter().map(|log| self.world.length(log)).sum();
             let behind = ordered - u64::try_from(all.lines.len()).unwrap();
+            *self.tally.entry("ratchet keys looked at").or_default() += looked_at.keys;
+            *self.tally.entry("changes at once").or_default() += looked_at.races;
             for (name, count) in [("void entries", voids), ("commit true", commits)] {
                 *self.tally.entry(name).or_default() += u32::try_from(count).unwrap();
             }

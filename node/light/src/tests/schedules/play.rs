@@ -15,6 +15,7 @@ use super::super::groups::group;
 use super::super::*;
 use super::Tally;
 use super::liar::Liar;
+use super::ratchets::{self, Ratchets};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::groups::GroupView;
@@ -22,6 +23,9 @@ use crate::store::inboxes::AskedState;
 
 /// Three to eight of them; the first founds the group, is never put out, and so has read everything.
 pub(super) const NAMES: [&str; 8] = ["Ada", "Ben", "Cleo", "Dora", "Emil", "Fay", "Gus", "Hal"];
+
+/// How a play of so many is counted.
+const SIZES: [&str; 6] = ["3 people", "4 people", "5 people", "6 people", "7 people", "8 people"];
 
 /// Machines may be busy: nobody gives up early. What is not included in time is soon given to another node.
 const PACE: Pace = Pace {
@@ -136,6 +140,7 @@ pub(super) struct Play {
     pub(super) links: Vec<(String, usize)>,
     pub(super) liar: Liar,
     pub(super) shown: Shown,
+    pub(super) ratchets: Ratchets,
     is_ordering: bool,
     /// By how much all clocks are ahead.
     ahead: i64,
@@ -149,9 +154,9 @@ impl Play {
         let nodes = [TestNode::honest(&world), TestNode::honest(&world)];
         let count = 3 + dice.below(6);
         let inside = 2 + dice.below(count - 1);
-        let shown = Shown::default();
+        let (shown, ratchets) = (Shown::default(), Ratchets::default());
         for node in &nodes {
-            overhear(node, &world, &shown);
+            overhear(node, &world, &shown, &ratchets);
         }
         let members = group(&world, &nodes[0], &NAMES[..inside]).await;
         let mut people: Vec<_> = members
@@ -189,10 +194,12 @@ impl Play {
             links: Vec::new(),
             liar: Liar::default(),
             shown,
+            ratchets,
             is_ordering: true,
             ahead: 0,
             tally: Tally::new(),
         };
+        play.count(SIZES[count - 3]);
         for who in 0..count {
             play.open_again(who).await;
         }
@@ -260,6 +267,7 @@ impl Play {
         self.judge(who, "refresh", outcome).await;
         self.look_who_is_in(who).await;
         self.liar.learn(&self.players[who]).await;
+        self.ratchets.learn(&self.players[who]).await;
     }
 
     async fn look_who_is_in(&mut self, who: usize) {
@@ -284,9 +292,9 @@ impl Play {
 }
 
 /// Notes what a node is shown of bodies that can be erased.
-fn overhear(node: &TestNode, world: &World, shown: &Shown) {
+fn overhear(node: &TestNode, world: &World, shown: &Shown, ratchets: &Ratchets) {
     let (shown, keys) = (Arc::clone(shown), world.keys.clone());
-    node.tells(move |request| {
+    ratchets::overhear(node, &ratchets.heard, move |request| {
         let Request::Submit { envelopes, .. } = request else {
             return;
         };

@@ -10,7 +10,7 @@ use openmls_rust_crypto::RustCrypto;
 use openmls_traits::OpenMlsProvider as _;
 use waxwing_core::Hash;
 use waxwing_core::codec::Encode;
-use waxwing_core::envelope::{Envelope, KeepFor};
+use waxwing_core::envelope::{Envelope, EnvelopeHeader, KeepFor};
 use waxwing_core::genesis::FirstOfLog;
 use waxwing_seal::content::{EraseSalt, Name, Words};
 use waxwing_seal::engine::Authored;
@@ -165,7 +165,15 @@ fn post(world: &World, keys: &EpochKeys, sealed: &Sealed) {
     assert!(matches!(admitted, Admitted::Taken(_)));
 }
 
-fn group(tx: &Transaction<'_>, member: crate::ChannelId) -> (Group, Vec<u8>) {
+/// The layer 3 message in a body that an honest program sealed.
+pub(in crate::tests) fn taken_out(world: &World, keys: &EpochKeys, header: &EnvelopeHeader, body: &[u8]) -> Vec<u8> {
+    let device = DeviceKey::from_seed(&[0; 32]);
+    let mut sealer = Sealer::new(world.keys.clone(), keys.clone(), device, Bare::default());
+    assert_eq!(sealer.open(header, body), Err(OpenError::UnknownEngine(2)));
+    sealer.engine().mls.clone()
+}
+
+pub(in crate::tests) fn group(tx: &Transaction<'_>, member: crate::ChannelId) -> (Group, Vec<u8>) {
     let record = channels::engine(tx, member).unwrap();
     let group = mls::lend(tx, |provider| Group::load(provider, &record)).unwrap();
     (group, record)
