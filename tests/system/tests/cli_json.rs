@@ -179,7 +179,7 @@ fn schemas_of_nodes_are_stable() {
     );
     let listen = show.pointer("/settings/listen").expect("every setting is there");
     assert_eq!(shape(listen), ["origin: text", "value: text"]);
-    let fields = ["file: text", "set: number", "settings: number"];
+    let fields = ["file: text", "set: number", "settings: number", "unused: list"];
     check(at, &["node", "config", "check"], "waxwing.node.config.check/1", &fields);
 }
 

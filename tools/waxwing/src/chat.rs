@@ -11,6 +11,7 @@ mod device;
 mod devices;
 mod events;
 mod export;
+mod find;
 mod groups;
 mod link;
 mod manners;
@@ -31,17 +32,18 @@ mod which;
 
 pub(crate) use nodes::parse as parse_node;
 
+use find::{channel_of, digits_of, find_channel, find_channel_or_only, find_message, find_message_in};
+
 use std::cell::OnceCell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use waxwing_light::{AskError, ChannelId, ChannelView, Client, Cost, Error, FileError, MessageId, Options, Passphrase};
+use waxwing_light::{AskError, ChannelId, Client, Cost, Error, FileError, Options, Passphrase};
 
 use crate::Done;
 use crate::args::{Chat, ChatVerb, ProofVerb, WhoVerb};
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::ids::{self, Kind, Typed};
 use crate::output::Output;
 use crate::passphrase::{self, Purpose};
 
@@ -151,7 +153,8 @@ impl Session<'_> {
         if !Client::exists(&folder) {
             return Err(Failure::usage(format!(
                 "there are no channels in {} yet: open one with `waxwing chat new NAME --as YOU`, or join one with \
-                 `waxwing chat join LINK --as YOU`",
+                 `waxwing chat join LINK --as YOU`; who had an account before brings it back with `waxwing chat recover \
+                 --name YOU`. Another home is named with --home DIR or WAXWING_HOME",
                 folder.display()
             )));
         }
@@ -224,127 +227,6 @@ fn fault(error: &Error) -> Failure {
             | FileError::GivenUp,
         ) => Failure::failed(text),
         _ => Failure::usage(text),
-    }
-}
-
-/// The channel that somebody means: its name, number, or log id in any form.
-async fn find_channel(client: &Client, text: &str) -> Result<ChannelView, Failure> {
-    let views = client.channels().await.map_err(|error| fault(&error))?;
-    if views.is_empty() {
-        return Err(Failure::usage(
-            "there are no channels in this home: open one with `waxwing chat new NAME --as YOU`",
-        ));
-    }
-    let named: Vec<&ChannelView> = views.iter().filter(|view| view.name == text).collect();
-    let typed = ids::parse(Kind::Log, text).ok();
-    let is_meant = |view: &&ChannelView| {
-        let log = ids::hex_32(&view.log);
-        let by_id = typed.zip(log).is_some_and(|(typed, log)| typed.names(&log));
-        by_id || text.parse() == Ok(view.id.0)
-    };
-    let found = if named.is_empty() {
-        views.iter().filter(is_meant).collect()
-    } else {
-        named
-    };
-    match found.as_slice() {
-        [only] => Ok((*only).clone()),
-        [] => Err(Failure::usage(format!(
-            "there is no channel {text}: `waxwing chat channels` lists them"
-        ))),
-        several => {
-            let numbers: Vec<_> = several.iter().map(|view| number(view.id).to_string()).collect();
-            Err(Failure::usage(format!(
-                "several channels are called {text}: use the number of one, {}; `waxwing chat channels` lists them",
-                numbers.join(", ")
-            )))
-        }
-    }
-}
-
-/// The same; the only one there is, where none is named.
-async fn find_channel_or_only(client: &Client, text: Option<&str>) -> Result<ChannelView, Failure> {
-    if let Some(text) = text {
-        return find_channel(client, text).await;
-    }
-    let views = client.channels().await.map_err(|error| fault(&error))?;
-    match views.as_slice() {
-        [only] => Ok(only.clone()),
-        [] => find_channel(client, "").await,
-        _ => Err(Failure::usage(
-            "which channel? There are several in this home: `waxwing chat channels` lists them",
-        )),
-    }
-}
-
-/// The message that somebody means: `CHANNEL#ENTRY`, or its id, short or in hexadecimal.
-async fn find_message(client: &Client, text: &str) -> Result<MessageId, Failure> {
-    if let Some((channel, entry)) = text.rsplit_once('#') {
-        let channel = find_channel(client, channel).await?;
-        return client
-            .find_message(channel.id, &format!("#{entry}"))
-            .await
-            .map_err(|error| fault(&error));
-    }
-    let digits = digits_of(text)?;
-    let views = client.channels().await.map_err(|error| fault(&error))?;
-    let mut found = Vec::new();
-    for ChannelView { id, .. } in views {
-        match client.find_message(id, &digits).await {
-            Ok(message) => found.push((id, message)),
-            Err(Error::UnknownMessage) => {}
-            Err(error) => return Err(fault(&error)),
-        }
-    }
-    match found.as_slice() {
-        [] => Err(fault(&Error::UnknownMessage)),
-        [(_, only)] => Ok(*only),
-        several => {
-            let channels: Vec<_> = several
-                .iter()
-                .map(|(channel, _)| number(*channel).to_string())
-                .collect();
-            Err(Failure::usage(format!(
-                "messages of several channels are called {text}: use more digits, or name a channel first, {}",
-                channels.join(", ")
-            )))
-        }
-    }
-}
-
-/// The message of a channel that somebody means: its entry number, or any other way to name one.
-async fn find_message_in(client: &Client, channel: &ChannelView, text: &str) -> Result<MessageId, Failure> {
-    let number = text.strip_prefix('#').unwrap_or(text);
-    // An id in hexadecimal that has digits only is still longer than any entry number.
-    let is_number = !number.is_empty() && number.len() < 16 && number.bytes().all(|digit| digit.is_ascii_digit());
-    if is_number {
-        return client
-            .find_message(channel.id, &format!("#{number}"))
-            .await
-            .map_err(|error| fault(&error));
-    }
-    let message = find_message(client, text).await?;
-    let view = client.message(message).await.map_err(|error| fault(&error))?;
-    if view.channel != channel.id {
-        return Err(Failure::usage(format!(
-            "{text} is a message of another channel: name that one, or a message of this one"
-        )));
-    }
-    Ok(message)
-}
-
-/// The hexadecimal beginning of a content id.
-fn digits_of(text: &str) -> Result<String, Failure> {
-    let is_hexadecimal = text.len() >= 4 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    if is_hexadecimal {
-        return Ok(text.to_owned());
-    }
-    match ids::parse(Kind::Message, text) {
-        Ok(Typed::Short(first)) => Ok(ids::hex(&first)),
-        Ok(Typed::Full(_)) => Err(fault(&Error::UnknownMessage)),
-        Err(error) => Err(Failure::usage(format!(
-            "{text} is no message ({error}); CHANNEL#ENTRY is another way to name one"
-        ))),
     }
 }
 

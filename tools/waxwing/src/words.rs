@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers as people read them, and words as they mistype them.
 
 /// `1234567` as `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {
@@ -34,6 +34,16 @@ pub(crate) fn bytes(count: u64) -> String {
     grouped(count)
 }
 
+/// The one of these words that somebody may have meant: near enough that it is worth asking. It is said, never taken.
+pub(crate) fn nearest<'w>(typed: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let lower = typed.to_lowercase();
+    let near = known
+        .map(|word| (strsim::damerau_levenshtein(&lower, &word.to_lowercase()), word))
+        .min()?;
+    let most = lower.chars().count().div_ceil(3).min(3);
+    (near.0 <= most && !near.1.is_empty()).then_some(near.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +52,22 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         let shown: Vec<_> = [0, 7, 999, 1000, 1_234_567].into_iter().map(grouped).collect();
         assert_eq!(shown, ["0", "7", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn the_nearest_word_is_near() {
+        let known = ["friends", "kitchen", "Zoë"];
+        for (typed, word) in [
+            ("freinds", Some("friends")),
+            ("KITCHEN", Some("kitchen")),
+            ("zoe", Some("Zoë")),
+        ] {
+            assert_eq!(nearest(typed, known.into_iter()), word, "{typed}");
+        }
+        for typed in ["", "plans", "fr"] {
+            assert_eq!(nearest(typed, known.into_iter()), None, "{typed}");
+        }
+        assert_eq!(nearest("x", [].into_iter()), None);
     }
 
     #[test]

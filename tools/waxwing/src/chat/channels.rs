@@ -1,12 +1,15 @@
 //! Opening and listing channels.
 
+use std::path::Path;
+
 use serde_json::json;
 use waxwing_core::Hash;
+use waxwing_core::genesis::Genesis;
 use waxwing_light::{ChannelView, Client};
 use waxwing_seal::display::display_safe_name;
 
 use super::manners::timer_says;
-use super::{Session, fault, find_channel, nodes, number};
+use super::{Session, channel_of, fault, nodes, number};
 use crate::Done;
 use crate::args::NewChannel;
 use crate::failure::Failure;
@@ -18,15 +21,7 @@ use crate::words::grouped;
 pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
     let genesis = match &new.genesis {
         Some(path) => read_genesis(path)?,
-        None => {
-            let folder = session.home.folder()?;
-            if !genesis_in(folder).exists() {
-                return Err(Failure::usage(
-                    "which network? name its genesis with --genesis FILE; `waxwing node run` founds one of your own",
-                ));
-            }
-            read_genesis(folder)?
-        }
+        None => genesis_of_home(session.home.folder()?)?,
     };
     let name = new.name.as_ref().or(new.called.as_ref());
     let name = name.ok_or_else(|| Failure::usage("say what the channel is to be called"))?;
@@ -55,13 +50,27 @@ pub(super) async fn new(new: &NewChannel, session: &Session<'_>) -> Done {
         client.found_group(network, name).await
     };
     let id = id.map_err(|error| fault(&error))?;
-    let channel = find_channel(&client, &id.0.to_string()).await?;
+    let channel = channel_of(&client, id).await?;
     tell(&client, &channel, &genesis.name, "chat.new", "channel open", session).await?;
     let option = session.home.as_option();
     session
         .output
         .next(&format!("waxwing chat invite {}{option}", quoted(&channel.name)))?;
     Ok(0)
+}
+
+/// The network of this home: that of its node, else the playground that `waxwing dev up` left there.
+fn genesis_of_home(folder: &Path) -> Result<Genesis, Failure> {
+    let playground = nodes::playground_in(folder).join("network");
+    let found = [folder, playground.as_path()];
+    match found.into_iter().find(|folder| genesis_in(folder).exists()) {
+        Some(folder) => read_genesis(folder),
+        None => Err(Failure::usage(
+            "which network? Name its genesis with --genesis FILE and a node of it with --node KEY@HOST:PORT, or join by a link \
+             that somebody of it gives you; `waxwing dev up` runs one on this machine to try, `waxwing node run` founds one of \
+             your own",
+        )),
+    }
 }
 
 pub(super) async fn tell(
@@ -114,7 +123,7 @@ pub(super) async fn list(session: &Session<'_>) -> Done {
             "{:>3}  {}  {} checked",
             number(channel.id),
             display_safe_name(&channel.name),
-            grouped(channel.entries)
+            grouped(channel.checked)
         );
         if channel.closed {
             row.push_str(", closed");

@@ -1,7 +1,10 @@
 //! What concerns this device as a whole: leaving a channel for good, the passphrase, the name that members see.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use serde_json::json;
-use waxwing_light::{Cost, Counts, Error, Passphrase, UnderWay};
+use waxwing_light::{BackupError, Client, Cost, Counts, Error, Passphrase, UnderWay};
 use waxwing_seal::display::display_safe_name;
 
 use super::{Session, export, fault, find_channel, number};
@@ -47,7 +50,7 @@ async fn forget(forget: &ForgetChannel, session: &Session<'_>) -> Done {
         &format!(
             "{name} is forgotten: its secret and {} are deleted from this device{dropped}. Nobody can read it here again \
              without an invitation; other members keep what they have and are not told, and nodes keep the sealed bodies",
-            count(channel.entries, "entry", "entries")
+            count(channel.checked, "entry", "entries")
         ),
         output,
     )?;
@@ -124,7 +127,7 @@ async fn back_up(backup: &BackUp, session: &Session<'_>) -> Done {
     let made = client
         .back_up(&backup.file, passphrase)
         .await
-        .map_err(|error| fault(&error))?;
+        .map_err(|error| of_file(&backup.file, &error))?;
     let said = format!(
         "{}: {} in {}, {}",
         backup.file.display(),
@@ -146,13 +149,34 @@ async fn back_up(backup: &BackUp, session: &Session<'_>) -> Done {
     Ok(0)
 }
 
+/// The client does not name files; whoever typed the name sees it again.
+fn of_file(file: &Path, error: &Error) -> Failure {
+    match error {
+        Error::Backup(BackupError::File(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)) => {
+            Failure::failed(format!("{}: {error}", file.display()))
+        }
+        Error::Backup(_) => Failure::usage(format!("{}: {error}", file.display())),
+        _ => fault(error),
+    }
+}
+
 async fn restore(backup: &BackUp, session: &Session<'_>) -> Done {
+    let folder = session.folder()?;
+    if !Client::exists(&folder) {
+        return Err(Failure::usage(format!(
+            "there is no device in {} that could take a backup: first `waxwing chat recover --name YOU{}` brings the account back \
+             from its 24 words, then this command its messages; without the words `waxwing chat new` or `waxwing chat join` begins \
+             a new account, which can read the backup as well",
+            folder.display(),
+            session.home.as_option()
+        )));
+    }
     let passphrase = passphrase_of(backup, Purpose::Open, session)?;
     let (client, output) = (session.open().await?, session.output);
     let taken = client
         .restore(&backup.file, passphrase)
         .await
-        .map_err(|error| fault(&error))?;
+        .map_err(|error| of_file(&backup.file, &error))?;
     let said = format!(
         "took {} in {}, and {}",
         count(taken.messages, "message", "messages"),

@@ -44,6 +44,7 @@ pub(crate) enum Honesty {
 pub(crate) fn run(options: &RunNode, honesty: Honesty, home: &Home, output: &Output) -> Done {
     let folder = init::folder(home)?;
     let config = settings::load(&options.init.settings, home)?.config;
+    settings::unused(&config).iter().for_each(|line| output.note(line));
     if !folder.join("genesis").exists() {
         // Flags are for this run alone, so a directory that is made on the way gets the settings that nobody gave.
         init::make(&options.init, &Settings::default(), home)?;

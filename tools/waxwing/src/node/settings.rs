@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use waxwing_node::config::{KEYS, Layers, Loaded};
+use waxwing_node::config::{Join, KEYS, Layers, Loaded, NodeConfig};
 
 use super::init;
 use crate::Done;
@@ -87,12 +87,26 @@ pub(super) fn check(file: Option<&Path>, home: &Home, output: &Output) -> Done {
         path.display(),
         KEYS.len()
     );
+    let unused = unused(&loaded.config);
     output.result(
         "node.config.check",
-        json!({ "file": path, "set": set, "settings": KEYS.len() }),
+        json!({ "file": path, "set": set, "settings": KEYS.len(), "unused": unused }),
         &text,
     )?;
+    unused.iter().for_each(|line| output.note(line));
     Ok(0)
+}
+
+/// What is set and changes nothing, with what to do about it: whoever set it believes that it protects them.
+pub(super) fn unused(config: &NodeConfig) -> Vec<&'static str> {
+    let mut unused = Vec::new();
+    if config.pin.is_some() && config.join == Join::Full {
+        unused.push(
+            "`pin` is set and not used: with join = \"full\" everything is checked from the genesis on; set join = \"fast\", or \
+             remove `pin`",
+        );
+    }
+    unused
 }
 
 fn file_of(home: &Home) -> Result<PathBuf, Failure> {
@@ -114,4 +128,28 @@ fn variables() -> Vec<(String, String)> {
     let texts =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_that_nothing_would_use_is_said_and_one_that_is_used_is_not() {
+        let pin = format!("pin = \"7:{}\"\n", "ab".repeat(32));
+        let unused_in = |text: &str| {
+            let layers = Layers {
+                file: Some((PathBuf::from("node.toml"), text.to_owned())),
+                ..Layers::default()
+            };
+            unused(&Loaded::new(&layers).unwrap().config)
+        };
+        assert!(
+            unused_in(&format!("{pin}join = \"full\""))
+                .concat()
+                .contains("`pin` is set and not used")
+        );
+        assert!(unused_in(&format!("{pin}join = \"fast\"")).is_empty());
+        assert!(unused_in("join = \"full\"").is_empty());
+    }
 }

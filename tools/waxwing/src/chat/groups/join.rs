@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::args::Join;
 use crate::chat::channels::{network_name, tell};
 use crate::chat::show::json_of;
-use crate::chat::{Session, fault, find_channel};
+use crate::chat::{Session, channel_of, fault};
 use crate::failure::Failure;
 use crate::home::quoted;
 use crate::{Done, files};
@@ -40,7 +40,7 @@ pub(super) async fn join(join: &Join, session: &Session<'_>) -> Done {
 }
 
 async fn arrived(channel: ChannelId, heading: &str, client: &Client, session: &Session<'_>) -> Done {
-    let channel = find_channel(client, &channel.0.to_string()).await?;
+    let channel = channel_of(client, channel).await?;
     let network = network_name(client, &channel).await?;
     tell(client, &channel, &network, "chat.join", heading, session).await?;
     let option = session.home.as_option();

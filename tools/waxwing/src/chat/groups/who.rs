@@ -9,6 +9,7 @@ use waxwing_seal::display::{display_safe_name, look_alike};
 use crate::chat::fault;
 use crate::failure::Failure;
 use crate::ids::{self, Kind};
+use crate::words::nearest;
 
 /// Letters of an account's short id that tell it from another one: 25 bits of chance, behind the seven of `account1`.
 const TAG_LETTERS: usize = 13;
@@ -150,10 +151,16 @@ pub(crate) fn find<'a>(people: &'a [Someone], text: &str) -> Result<&'a Someone,
     let named: Vec<&Someone> = people.iter().filter(|someone| someone.is_named_by(text)).collect();
     match named.as_slice() {
         [only] => Ok(only),
-        [] => Err(Failure::usage(format!(
-            "nobody here is called {}: `waxwing chat members` lists them",
-            display_safe_name(text)
-        ))),
+        [] => {
+            let near = nearest(text, people.iter().flat_map(Someone::names));
+            let near = near.map_or_else(String::new, |name| {
+                format!("did you mean {}? ", display_safe_name(name))
+            });
+            Err(Failure::usage(format!(
+                "nobody here is called {}: {near}`waxwing chat members` lists them",
+                display_safe_name(text)
+            )))
+        }
         several => Err(Failure::usage(format!(
             "{text} begins the id of more than one: {}",
             listed(several)
@@ -231,8 +238,11 @@ mod tests {
     fn nobody_is_meant_by_too_little_or_by_something_else() {
         let people = [someone(1, &["Ada"], None), someone(2, &["Ben"], None)];
         for text in ["", "01", "Dora", "0909"] {
-            assert!(found(&people, text).unwrap_err().contains("nobody here"), "{text}");
+            let says = found(&people, text).unwrap_err();
+            assert!(says.contains("nobody here") && !says.contains("did you mean"), "{says}");
         }
+        // Who may have been meant is said, and not taken.
+        assert!(found(&people, "Bem").unwrap_err().contains("did you mean Ben?"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::super::people;
 use super::{Room, Stop, Typed};
-use crate::chat::find_channel;
+use crate::chat::channel_of;
 use crate::chat::groups::{standing, who, word_of_request};
 
 impl Room<'_> {
@@ -31,7 +31,7 @@ impl Room<'_> {
         let (Joined::New(id) | Joined::Known(id)) = self.client.join(link).await? else {
             return Ok(self.say("Asked to be let in: /channels lists the channel once somebody has answered.")?);
         };
-        let channel = find_channel(self.client, &id.0.to_string()).await?;
+        let channel = channel_of(self.client, id).await?;
         Ok(self.enter(channel).await?)
     }
 
