@@ -21,8 +21,8 @@ use crate::store::channels::ChannelKind;
 /// What stands in every backup, and in nothing else.
 const WHAT: &str = "waxwing backup";
 
-/// The version of its tables.
-const VERSION: i64 = 1;
+/// The version of its tables. 2: what is unread, and how each conversation was used. 3: who told of what was said before.
+const VERSION: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE backup.meta (what TEXT NOT NULL, version INTEGER NOT NULL, made INTEGER NOT NULL) STRICT;
@@ -48,6 +48,15 @@ CREATE TABLE backup.message (
     queued INTEGER
 ) STRICT;
 CREATE TABLE backup.receipt (message INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE backup.unread (message INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE backup.told (
+    message INTEGER PRIMARY KEY, teller BLOB NOT NULL, account BLOB NOT NULL, ordered INTEGER NOT NULL,
+    edited INTEGER NOT NULL, place INTEGER NOT NULL, differs INTEGER NOT NULL
+) STRICT;
+CREATE TABLE backup.manner (
+    channel INTEGER PRIMARY KEY, receipts INTEGER NOT NULL, seen INTEGER NOT NULL, timer INTEGER NOT NULL,
+    timer_at INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Conversations, and those that came out of an earlier backup.
@@ -119,6 +128,15 @@ fn copy_all(connection: &Connection, now: u64) -> Result<Counts, StoreError> {
     copy(
         "INSERT INTO backup.receipt SELECT message, bytes FROM main.receipt WHERE message IN (SELECT id FROM backup.message)",
     )?;
+    copy(
+        "INSERT INTO backup.told SELECT message, teller, account, ordered, edited, place, differs FROM main.told
+         WHERE message IN (SELECT id FROM backup.message)",
+    )?;
+    copy("INSERT INTO backup.unread SELECT message FROM main.unread WHERE message IN (SELECT id FROM backup.message)")?;
+    copy(&format!(
+        "INSERT INTO backup.manner SELECT channel, receipts, seen, timer, timer_at FROM main.manner
+         WHERE channel IN ({CONVERSATIONS})"
+    ))?;
     let all: u64 = transaction.query_row(
         &format!("SELECT count(*) FROM main.message WHERE channel IN ({CONVERSATIONS})"),
         [],
@@ -163,13 +181,13 @@ impl core::fmt::Display for BackupError {
 
 impl core::error::Error for BackupError {}
 
-/// Whether the attached file is a backup of this version.
+/// Whether the attached file is a backup of this version or an earlier one.
 pub(super) fn judge(connection: &Connection) -> Result<(), BackupError> {
     let found = connection.query_row("SELECT what, version FROM backup.meta", [], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
     });
     match found {
-        Ok((what, VERSION)) if what == WHAT => Ok(()),
+        Ok((what, 1..=VERSION)) if what == WHAT => Ok(()),
         Ok((what, version)) if what == WHAT && version > VERSION => Err(BackupError::Newer),
         _ => Err(BackupError::NotOpened),
     }
@@ -192,6 +210,8 @@ pub(super) fn take_all(tx: Transaction<'_>) -> Result<Counts, StoreError> {
          SELECT account, claimed, petname, met, asks, compared, blocked, report FROM backup.contact
          WHERE account NOT IN (SELECT id FROM main.account)",
     )?;
+    // Who made the first version kept no account of it: what was backed up then counts as read.
+    let version: i64 = tx.query_row("SELECT version FROM backup.meta", [], |row| row.get(0))?;
     let mut counts = Counts {
         networks,
         contacts,
@@ -205,7 +225,7 @@ pub(super) fn take_all(tx: Transaction<'_>) -> Result<Counts, StoreError> {
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for old in new {
-        counts.messages += take_channel(&tx, old)?;
+        counts.messages += take_channel(&tx, old, version)?;
         counts.channels += 1;
     }
     let all: u64 = tx.query_row("SELECT count(*) FROM backup.message", [], |row| row.get(0))?;
@@ -214,7 +234,8 @@ pub(super) fn take_all(tx: Transaction<'_>) -> Result<Counts, StoreError> {
     Ok(counts)
 }
 
-fn take_channel(tx: &Transaction<'_>, old: i64) -> Result<u64, StoreError> {
+fn take_channel(tx: &Transaction<'_>, old: i64, version: i64) -> Result<u64, StoreError> {
+    let (keeps_unread, keeps_told) = (version > 1, version > 2);
     tx.execute(
         &format!(
             "INSERT INTO main.channel (id, kind, network, log, secret, name, created, engine, base, last_height, frontier, live)
@@ -233,13 +254,36 @@ fn take_channel(tx: &Transaction<'_>, old: i64) -> Result<u64, StoreError> {
         .prepare("SELECT id FROM backup.message WHERE channel = ?1 ORDER BY log_index")?
         .query_map([old], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    if keeps_unread {
+        tx.execute(
+            "INSERT INTO main.manner (channel, receipts, seen, timer, timer_at)
+             SELECT ?2, receipts, seen, timer, timer_at FROM backup.manner WHERE channel = ?1",
+            (old, channel),
+        )?;
+    }
     for message in &messages {
-        take_message(tx, *message, channel)?;
+        let taken = take_message(tx, *message, channel)?;
+        if keeps_told {
+            tx.execute(
+                "INSERT INTO main.told (message, channel, teller, account, ordered, edited, place, differs)
+                 SELECT ?2, ?3, teller, account, ordered, edited, place, differs FROM backup.told WHERE message = ?1",
+                (message, taken.0, channel),
+            )?;
+        }
+        if !keeps_unread || !is_unread(tx, *message)? {
+            tx.execute("DELETE FROM main.unread WHERE message = ?1", [taken.0])?;
+        }
     }
     Ok(u64::try_from(messages.len()).unwrap_or(u64::MAX))
 }
 
-fn take_message(tx: &Transaction<'_>, old: i64, channel: i64) -> Result<(), StoreError> {
+/// Whether nobody had read it when the backup was made.
+fn is_unread(tx: &Transaction<'_>, old: i64) -> Result<bool, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM backup.unread WHERE message = ?1)")?;
+    Ok(statement.query_row([old], |row| row.get(0))?)
+}
+
+fn take_message(tx: &Transaction<'_>, old: i64, channel: i64) -> Result<MessageId, StoreError> {
     let changed = next_change(tx)?;
     tx.prepare_cached(&format!(
         "INSERT INTO main.message (id, channel, log_index, state, own, body, device, account, counter, content_id, kind, target,
@@ -253,5 +297,6 @@ fn take_message(tx: &Transaction<'_>, old: i64, channel: i64) -> Result<(), Stor
         "INSERT INTO main.receipt (message, bytes) SELECT ?2, bytes FROM backup.receipt WHERE message = ?1",
     )?
     .execute((old, message.0))?;
-    aftermath::follow(tx, message)
+    aftermath::follow(tx, message)?;
+    Ok(message)
 }

@@ -74,6 +74,45 @@ async fn what_was_said_comes_back_in_another_home_and_nothing_can_be_said_there(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_comes_back_as_read_and_how_the_conversation_was_used_comes_too() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let members = super::groups::group(&world, &node, &["Ada", "Ben"]).await;
+    let (ada, ben) = (&members[0], &members[1]);
+    ada.person.client.set_receipts(ada.channel, true).await.unwrap();
+    for words in ["one", "two"] {
+        ben.person.say_finally(ben.channel, words).await;
+    }
+    ada.refresh().await;
+    let views = ada.person.client.channels().await.unwrap();
+    assert_eq!(views[0].unread, 2);
+    let newest = ada.person.client.read(ada.channel, Range::Last(1)).await.unwrap()[0].id;
+    ada.person.client.mark_read(ada.channel, newest).await.unwrap();
+    ben.person.say_finally(ben.channel, "three").await;
+    ada.refresh().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("waxwing.backup");
+    ada.person.client.back_up(&file, other()).await.unwrap();
+
+    let home = Person::new("Ada on another device").await;
+    home.client.restore(&file, other()).await.unwrap();
+    let views = home.client.channels().await.unwrap();
+    assert_eq!(views[0].unread, 1, "what was said last");
+    assert!(home.client.manners(views[0].id).await.unwrap().receipts);
+
+    // A backup of the first version says nothing of that: what it holds was there to be read.
+    let database = rusqlite::Connection::open(&file).unwrap();
+    database.pragma_update(None, "key", "of the backup alone").unwrap();
+    database
+        .execute_batch("UPDATE meta SET version = 1; DROP TABLE unread; DROP TABLE manner;")
+        .unwrap();
+    drop(database);
+    let home = Person::new("Ada on a third device").await;
+    home.client.restore(&file, other()).await.unwrap();
+    assert_eq!(home.client.channels().await.unwrap()[0].unread, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_no_backup_is_refused_and_left_as_it_is() {
     let ada = Person::new("Ada").await;
     let folder = tempfile::tempdir().unwrap();
