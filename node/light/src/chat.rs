@@ -15,6 +15,7 @@ use waxwing_seal::{Content, ContentId, Keeping, Kind};
 use crate::client::Client;
 use crate::error::Error;
 use crate::groups::names;
+use crate::history;
 use crate::limits::{MESSAGES_PER_READ_MAX, NOTICE_MS};
 use crate::message::{ChannelId, Exception, Ladder, MessageId, MessageView, Quote};
 use crate::reach::is_seen_by_all;
@@ -24,7 +25,7 @@ use crate::store::{
     self, StoreError, Transaction, aftermath, channels, gaps, manners, members, messages, networks, outbox,
 };
 use crate::tail::Tail;
-use crate::{chance, deliver, groups, mention, open, sync, telling};
+use crate::{chance, deliver, doubt, groups, mention, open, sync, telling};
 
 /// What is to be said, and for how long nodes are to keep it.
 #[derive(Clone, Debug)]
@@ -98,6 +99,9 @@ impl Draft {
     }
 }
 
+/// How a row becomes what is shown.
+pub(crate) type Show = fn(&Transaction<'_>, &Message) -> Result<MessageView, Error>;
+
 /// Which messages to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Range {
@@ -121,6 +125,21 @@ impl Client {
         let message = self.core.write(move |tx| queue(tx, channel, draft, now)).await?;
         self.core.outbox_changed();
         Ok(message)
+    }
+
+    /// The same for several messages, in their order: all of them are queued when this returns, or none.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_all(&self, channel: ChannelId, drafts: Vec<Draft>) -> Result<Vec<MessageId>, Error> {
+        let now = self.core.clock.now();
+        let queued = self.core.write::<_, Error>(move |tx| {
+            let drafts = drafts.into_iter();
+            drafts.map(|draft| queue(tx, channel, draft, now)).collect()
+        });
+        let queued = queued.await?;
+        self.core.outbox_changed();
+        Ok(queued)
     }
 
     /// Waits until a message is final or failed, following its ledger meanwhile.
@@ -167,6 +186,18 @@ impl Client {
     /// # Errors
     /// If the conversation is not known.
     pub async fn read(&self, channel: ChannelId, range: Range) -> Result<Vec<MessageView>, Error> {
+        self.read_as(channel, range, whole).await
+    }
+
+    /// The same, with what blocked people said.
+    ///
+    /// # Errors
+    /// If the conversation is not known.
+    pub async fn read_with_blocked(&self, channel: ChannelId, range: Range) -> Result<Vec<MessageView>, Error> {
+        self.read_as(channel, range, unhidden).await
+    }
+
+    async fn read_as(&self, channel: ChannelId, range: Range, show: Show) -> Result<Vec<MessageView>, Error> {
         self.core
             .read::<_, Error>(move |tx| {
                 channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
@@ -181,7 +212,7 @@ impl Client {
                 for row in &rows {
                     let is_renewal = row.event.as_ref().is_some_and(|event| !event.is_visible());
                     if !is_renewal && !belongs_to_another(tx, row)? {
-                        views.push(whole(tx, row)?);
+                        views.push(show(tx, row)?);
                     }
                 }
                 Ok(views)
@@ -198,6 +229,19 @@ impl Client {
             .read(move |tx| {
                 let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
                 whole(tx, &row)
+            })
+            .await
+    }
+
+    /// One message as it is, even if this person blocked whoever wrote it.
+    ///
+    /// # Errors
+    /// If there is no such message.
+    pub async fn message_with_blocked(&self, message: MessageId) -> Result<MessageView, Error> {
+        self.core
+            .read(move |tx| {
+                let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
+                unhidden(tx, &row)
             })
             .await
     }
@@ -269,32 +313,33 @@ pub(crate) fn queue(tx: &mut Transaction<'_>, channel: ChannelId, draft: Draft, 
         });
     }
     let keys = network.genesis.keys();
-    let (device, name) = store::device(tx)?;
-    let view = sync::view_of(tx, &channel)?;
+    let view = sync::view_on(&network, &keys, &channel);
     let keep_for = keeping(tx, channel.id, &draft)?;
     let kind = mention::resolve(tx, channel.id, draft.kind)?;
-    let content = Content::new(&mut chance::fill, now, Name::new(name)?, view, kind);
-    let own = device.id();
-    let (sealed, inside) = match channel.kind {
+    let content = Content::new(&mut chance::fill, now, Name::new(store::name(tx)?)?, view, kind);
+    let message = match channel.kind {
         ChannelKind::Link => {
+            let (device, _) = store::device(tx)?;
+            let own = device.id();
             let mut sealer = open::sealer(tx, &keys, &channel, device)?;
             let sealed = sealer.seal(&content, Keeping::Erasable(keep_for), &mut chance::fill)?;
             channels::set_engine(tx, channel.id, &sealer.engine().to_bytes())?;
-            (sealed, None)
+            let message = messages::queue(tx, channel.id, own, &content, now)?;
+            outbox::insert(tx, message, channel.id, &sealed)?;
+            deliver::sign_at_once(tx, &keys, &channel, message, &sealed, now)?;
+            message
         }
         ChannelKind::Group => {
-            let outgoing = groups::send::seal(tx, &channel, &content, keep_for, now)?;
-            (outgoing.sealed, Some(outgoing.id))
+            let said = groups::send::seal(tx, &channel, &content, keep_for, now)?;
+            let message = messages::queue(tx, channel.id, said.own, &content, now)?;
+            let (id, sealed) = (said.outgoing.id, said.outgoing.sealed);
+            let signing = deliver::signed_at_once(&network, &keys, &channel, (&sealed, &said.log_key), now);
+            outbox::insert_of_group(tx, (message, channel.id), &sealed, id, signing.as_ref())?;
+            message
         }
         ChannelKind::Archive => return Err(Error::Archived),
         ChannelKind::Inbox | ChannelKind::Post | ChannelKind::Card => return Err(Error::UnknownChannel),
     };
-    let message = messages::queue(tx, channel.id, own, &content, now)?;
-    outbox::insert(tx, message, channel.id, &sealed)?;
-    if let Some(inside) = inside {
-        outbox::set_inside(tx, message, inside)?;
-    }
-    deliver::sign_at_once(tx, &keys, &channel, message, &sealed, now)?;
     telling::said(tx, channel.id)?;
     Ok(message)
 }
@@ -307,6 +352,8 @@ fn keeping(tx: &Transaction<'_>, channel: ChannelId, draft: &Draft) -> Result<Ke
     Ok(match &draft.kind {
         Kind::Retraction { .. } | Kind::Timer { .. } => KeepFor::Ever,
         Kind::Receipt(_) => shorter(usual, KeepFor::Year),
+        // Newcomers read it within days, and then it is of no use.
+        Kind::History(_) => shorter(usual, KeepFor::Month),
         Kind::Edit { of, .. } => kept(tx, channel, *of)?.unwrap_or(usual),
         Kind::Reaction { to, .. } => kept(tx, channel, *to)?.map_or(usual, |kept| shorter(usual, kept)),
         Kind::Text(_) | Kind::Reply { .. } | Kind::Attachment(_) | Kind::Unknown(_) => usual,
@@ -336,8 +383,9 @@ fn shorter(one: KeepFor, other: KeepFor) -> KeepFor {
 fn belongs_to_another(tx: &Transaction<'_>, row: &Message) -> Result<bool, Error> {
     let Some(content) = &row.content else { return Ok(false) };
     let target = match &content.kind {
-        // About messages as well, and shown with those.
+        // About messages as well, and shown with those. A history that was refused says why.
         Kind::Receipt(_) => return Ok(true),
+        Kind::History(_) => return Ok(row.reason.is_none()),
         Kind::Timer { .. } => return Ok(false),
         Kind::Edit { of, .. } | Kind::Retraction { of } => *of,
         Kind::Reaction { to, .. } => *to,
@@ -346,8 +394,15 @@ fn belongs_to_another(tx: &Transaction<'_>, row: &Message) -> Result<bool, Error
     Ok(messages::with_content(tx, row.channel, target)?.is_some())
 }
 
-/// A message with everything that later ones did to it.
+/// A message with everything that later ones did to it; but not what a blocked person said.
 pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, Error> {
+    let mut view = unhidden(tx, row)?;
+    doubt::hide(&mut view);
+    Ok(view)
+}
+
+/// The same, whoever said it.
+pub(crate) fn unhidden(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, Error> {
     let Some(content) = &row.content else {
         let mut view = MessageView::of(row);
         if let (Some(author), Some(device), Some(_)) = (&mut view.author, row.device, &row.event) {
@@ -356,9 +411,11 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
         if let Some(event) = &mut view.event {
             names::look_up(tx, row.channel, event)?;
         }
+        doubt::mark(tx, row, &mut view)?;
         return Ok(view);
     };
-    let about = messages::about(tx, row.channel, content.id)?;
+    let mut about = messages::about(tx, row.channel, content.id)?;
+    doubt::without_reactions_of_blocked(tx, &mut about)?;
     let mut about_reactions = Vec::new();
     for later in &about {
         if let Some(Kind::Reaction { .. }) = later.content.as_ref().map(|content| &content.kind)
@@ -370,6 +427,14 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
     let mut view = MessageView::with(row, &about, &about_reactions);
     if let Some(words) = shown_words(row, &about, &view) {
         view.mentions = mention::views(tx, row.channel, words)?;
+    }
+    doubt::mark(tx, row, &mut view)?;
+    if let Some(told) = history::view(tx, row)? {
+        view.edited |= told.edited;
+        if told.view.differs {
+            view.exceptions.push(Exception::ToldOtherwise);
+        }
+        view.told = Some(told.view);
     }
     view.missing_before = gaps::missing_before(tx, row)?;
     if view.missing_before > 0 {
@@ -389,13 +454,17 @@ pub(crate) fn whole(tx: &Transaction<'_>, row: &Message) -> Result<MessageView, 
         && let Some(quoted) = messages::with_content(tx, row.channel, target)?
     {
         let about = messages::about(tx, row.channel, target)?;
-        view.quotes = Some(Quote::of(&MessageView::with(&quoted, &about, &[])));
+        let mut quote = Quote::of(&MessageView::with(&quoted, &about, &[]));
+        if doubt::is_of_blocked(tx, &quoted)? {
+            quote.text = None;
+        }
+        view.quotes = Some(quote);
     }
     Ok(view)
 }
 
 /// The words that a reader is shown.
-fn shown_words<'a>(
+pub(crate) fn shown_words<'a>(
     row: &'a Message,
     about: &'a [Message],
     view: &MessageView,
@@ -415,7 +484,12 @@ fn shown_words<'a>(
 const fn is_about_another(content: &Content) -> bool {
     matches!(
         content.kind,
-        Kind::Reaction { .. } | Kind::Edit { .. } | Kind::Retraction { .. } | Kind::Receipt(_) | Kind::Timer { .. }
+        Kind::Reaction { .. }
+            | Kind::Edit { .. }
+            | Kind::Retraction { .. }
+            | Kind::Receipt(_)
+            | Kind::Timer { .. }
+            | Kind::History(_)
     )
 }
 

@@ -3,7 +3,8 @@
 //! A name is what somebody claims, and two people may claim one. So a name that is typed behind an `@` is compared with the
 //! names of those who have written in the conversation, and means one of them only if no other one could be meant, not even
 //! at a glance: where names are equal or look alike, nothing is sent and both are named with their devices. Which one was
-//! meant is then said by the beginning of the device: `@bob/1a2b3c`.
+//! meant is then said by the beginning of the device: `@bob/1a2b3c`. In a group a person is meant, whichever of their devices
+//! the name came from; where everybody with the link is in, nobody knows whose a device is, and the device is.
 //!
 //! ```text
 //! "hi @Bob!"  ──names of authors──> "hi @Bob!", bytes 3 to 7 mean device 1a2b…     sealed so
@@ -16,6 +17,7 @@ use waxwing_seal::content::{Meant, Mention, Words};
 use waxwing_seal::display::{display_safe_name, look_alike};
 
 use crate::error::{Error, NotSaid};
+use crate::groups::{self, names};
 use crate::limits::MENTION_DIGITS;
 use crate::message::ChannelId;
 use crate::store::members::{self, Member};
@@ -83,19 +85,23 @@ pub(crate) fn views(tx: &Transaction<'_>, channel: ChannelId, words: &Words) -> 
             Meant::Device(device) => (Some(device), None),
             Meant::Account(account) => (None, Some(account)),
         };
-        let name = known.iter().find(|member| Some(member.device) == device);
-        MentionView {
+        let name = match mention.who {
+            Meant::Device(device) => {
+                let member = known.iter().find(|member| member.device == device);
+                member.map(|member| member.name.clone())
+            }
+            Meant::Account(account) => names::of_person(tx, channel, account)?,
+        };
+        Ok(MentionView {
             begin: characters(mention.range().start),
             end: characters(mention.range().end),
             device: device.map(|device| device.to_string()),
             account: account.map(|account| account.to_string()),
-            name: name
-                .filter(|member| !member.name.is_empty())
-                .map(|member| member.name.clone()),
+            name: name.filter(|name| !name.is_empty()),
             me: me.is(mention.who),
-        }
+        })
     };
-    Ok(words.mentions().iter().map(view).collect())
+    words.mentions().iter().map(view).collect()
 }
 
 /// Looks up whom the words of a content mean, unless that was said already.
@@ -104,7 +110,7 @@ pub(crate) fn resolve(tx: &Transaction<'_>, channel: ChannelId, kind: Kind) -> R
         if !words.mentions().is_empty() || !words.as_str().contains('@') {
             return Ok(words);
         }
-        looked_up(words.as_str(), &members::all(tx, channel)?)
+        looked_up(words.as_str(), &known(tx, channel)?)
     };
     Ok(match kind {
         Kind::Text(words) => Kind::Text(resolved(words)?),
@@ -118,6 +124,23 @@ pub(crate) fn resolve(tx: &Transaction<'_>, channel: ChannelId, kind: Kind) -> R
         },
         other => other,
     })
+}
+
+/// Those who have written here, with their accounts where the group knows them.
+fn known(tx: &Transaction<'_>, channel: ChannelId) -> Result<Vec<Member>, StoreError> {
+    let (mut known, accounts) = (members::all(tx, channel)?, groups::accounts(tx, channel)?);
+    for member in &mut known {
+        member.account = accounts.get(&member.device).copied();
+    }
+    Ok(known)
+}
+
+/// Who is meant by a name: the person, with all their devices; the device alone where nobody knows whose it is.
+const fn person(member: &Member) -> Meant {
+    match member.account {
+        Some(account) => Meant::Account(account),
+        None => Meant::Device(member.device),
+    }
 }
 
 fn looked_up(text: &str, known: &[Member]) -> Result<Words, Error> {
@@ -136,7 +159,7 @@ fn looked_up(text: &str, known: &[Member]) -> Result<Words, Error> {
                 mentions.push(Mention {
                     begin: length(&out)?,
                     length: length(found.shown)?,
-                    who: Meant::Device(found.member.device),
+                    who: person(found.member),
                 });
                 out.push_str(found.shown);
                 rest = from.get(found.typed..).unwrap_or_default();
@@ -190,11 +213,19 @@ fn meant<'a>(from: &'a str, known: &'a [Member]) -> Result<Option<Found<'a>>, Er
         }));
     }
     match candidates.as_slice() {
-        [member] if member.name.to_lowercase() == typed.to_lowercase() => Ok(Some(Found {
-            member,
-            shown,
-            typed: shown.len(),
-        })),
+        // Several devices of one person are one who is meant.
+        [member, others @ ..]
+            if others.iter().all(|other| person(other) == person(member))
+                && candidates
+                    .iter()
+                    .any(|one| one.name.to_lowercase() == typed.to_lowercase()) =>
+        {
+            Ok(Some(Found {
+                member,
+                shown,
+                typed: shown.len(),
+            }))
+        }
         _ => Err(Error::Ambiguous(candidates.into_iter().map(candidate).collect())),
     }
 }
@@ -317,6 +348,30 @@ mod tests {
             out("@bob/x", &[(0x1a, "bob")]),
             ("@bob/x".to_owned(), vec![("@bob".to_owned(), 0x1a)])
         );
+    }
+
+    #[test]
+    fn several_devices_of_one_person_are_one_who_is_meant() {
+        let of = |device: u8, account: u8, name: &str| {
+            let mut member = Member::called(DeviceId([device; 32]), name);
+            member.account = Some(waxwing_seal::identity::AccountId([account; 32]));
+            member
+        };
+        let who = |text: &str, known: &[Member]| {
+            let words = looked_up(text, known)?;
+            Ok::<_, Error>(words.mentions().iter().map(|mention| mention.who).collect::<Vec<_>>())
+        };
+        let bob = Meant::Account(waxwing_seal::identity::AccountId([7; 32]));
+        let devices = [of(1, 7, "bob"), of(2, 7, "Bob")];
+        assert_eq!(who("hi @bob", &devices), Ok(vec![bob]));
+        assert_eq!(
+            who("hi @bob/020202", &devices),
+            Ok(vec![bob]),
+            "the device says which person"
+        );
+        let two = [of(1, 7, "bob"), of(2, 8, "Bob")];
+        assert!(matches!(who("hi @bob", &two), Err(Error::Ambiguous(_))));
+        assert_eq!(who("hi @bob/010101", &two), Ok(vec![bob]));
     }
 
     #[test]

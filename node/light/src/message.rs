@@ -10,6 +10,7 @@ use waxwing_seal::{Content, ContentId, Kind};
 
 use crate::files::AttachmentView;
 use crate::groups::event::Event;
+use crate::history::ToldView;
 use crate::mention::MentionView;
 use crate::reach::ReachView;
 use crate::store::messages::{BodyState, Message, State, ViewCheck};
@@ -36,6 +37,8 @@ pub enum Ladder {
     SeenByAll,
     /// Not on its way; the reason says what to do.
     Failed,
+    /// From before this device came, as a member tells it. Nothing of it is proven.
+    Told,
 }
 
 impl Ladder {
@@ -78,6 +81,12 @@ pub enum Exception {
     ClockOdd,
     /// Of a kind that this version cannot show.
     UnknownKind,
+    /// A member tells it, and another one, or its author, says it otherwise.
+    ToldOtherwise,
+    /// The keys of its writer's account are such as no sound account can have, since it was compared.
+    KeyChanged,
+    /// Its device is not on the card of its account, or was suspended or revoked there before.
+    DeviceUnknown,
 }
 
 /// Who wrote a message.
@@ -114,6 +123,9 @@ pub struct Quote {
     pub author: Option<Author>,
     /// The beginning of what it says; none if it was taken back, or is not here.
     pub text: Option<String>,
+    /// Whether a member tells it, and nothing of it is proven.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub told: bool,
 }
 
 /// Characters of a quotation: enough to know again what is meant.
@@ -127,6 +139,7 @@ impl Quote {
             log_index: view.log_index,
             author: view.author.clone(),
             text: view.text.as_ref().map(beginning),
+            told: view.state == Ladder::Told,
         }
     }
 }
@@ -140,7 +153,10 @@ pub struct MessageView {
     pub channel: ChannelId,
     /// How far it is.
     pub state: Ladder,
-    /// Its place in the conversation's log; none before it is final.
+    /// Who tells of it, if it is from before this device came: then nothing of it is proven, its author neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldView>,
+    /// Its place in the conversation's log; none before it is final. Of what was told, its number in this home.
     pub log_index: Option<u64>,
     /// Height of its block.
     pub height: Option<u64>,
@@ -186,6 +202,12 @@ pub struct MessageView {
     pub missing_before: u64,
     /// What speaks against it.
     pub exceptions: Vec<Exception>,
+    /// Whether this person blocked whoever wrote it: what it says is left out then, unless it was asked for.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub blocked: bool,
+    /// Something that this device noticed by itself, and no entry of the log: the entry in front of which it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
     /// What it changed in the group, in place of something said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
@@ -231,7 +253,7 @@ fn said(kind: &Kind) -> (Option<&str>, Option<ContentId>) {
         Kind::Reaction { to, emoji } => (Some(emoji.as_str()), Some(*to)),
         Kind::Edit { of, body } => (Some(body.as_str()), Some(*of)),
         Kind::Retraction { of } => (None, Some(*of)),
-        Kind::Receipt(_) | Kind::Timer { .. } => (None, None),
+        Kind::Receipt(_) | Kind::Timer { .. } | Kind::History(_) => (None, None),
         Kind::Attachment(manifest) if manifest.words.as_str().is_empty() => (None, None),
         Kind::Attachment(manifest) => (Some(manifest.words.as_str()), None),
         Kind::Unknown(_) => (None, None),
@@ -289,7 +311,8 @@ impl MessageView {
         Self {
             id: message.id,
             channel: message.channel,
-            state: message.state.into(),
+            state: if message.is_told() { Ladder::Told } else { message.state.into() },
+            told: None,
             log_index: message.log_index,
             height: message.place.map(|place| place.height),
             ordered_ms: message.place.map(|place| place.time),
@@ -313,6 +336,8 @@ impl MessageView {
             reach: None,
             missing_before: 0,
             exceptions: exceptions(message),
+            blocked: false,
+            beside: message.beside,
             event: message.event.clone(),
             reason: message.reason.clone(),
             change: message.changed,
@@ -418,8 +443,10 @@ pub struct ChannelView {
     pub group: bool,
     /// Whether this device is out of its group, or cannot follow it: nothing new is read or written.
     pub closed: bool,
-    /// Entries read and checked.
+    /// Entries read and checked: the number of the next one. Behind a gap, where what was told before this device came stands.
     pub entries: u64,
+    /// The same without gaps: so many entries of its logs were recomputed here.
+    pub checked: u64,
     /// Entries proven to exist at the last look.
     pub proven: Option<u64>,
     /// Own messages that are not final.

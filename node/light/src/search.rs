@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::limits::{MESSAGES_PER_READ_MAX, SEARCH_BYTES_MAX};
 use crate::message::{ChannelId, MessageView};
-use crate::store::messages;
+use crate::store::{aftermath, messages};
 use crate::store::search::{self, Marks};
 
 /// What is looked for.
@@ -81,6 +81,9 @@ impl Client {
         chance::fill(&mut token);
         let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let (begin, end) = (format!("\u{1}{token}<"), format!("\u{1}{token}>"));
+        if !self.core.read(|tx| search::waiting(tx)).await?.is_empty() {
+            self.core.write(|tx| aftermath::index_waiting(tx)).await?;
+        }
         self.core
             .read::<_, Error>(move |tx| {
                 let marks = Marks {
@@ -92,6 +95,10 @@ impl Client {
                 for (message, marked) in search::find(tx, &expression, query.channel, most, &marks)? {
                     let row = messages::load(tx, message)?.ok_or(Error::UnknownMessage)?;
                     let message = whole(tx, &row)?;
+                    // Whoever is blocked is not heard here either.
+                    if message.blocked {
+                        continue;
+                    }
                     let shown = message.text.as_deref().map_or(0, |text| text.chars().count());
                     let mut matches = matches(&marked, &marks);
                     // Behind the text stands the name of a file, by which it is found as well.

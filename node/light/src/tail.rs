@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use serde::Serialize;
 use waxwing_seal::Kind;
 
-use crate::chat::whole;
+use crate::chat::{Show, unhidden, whole};
 use crate::core::{Core, Watching, blocking};
 use crate::error::Error;
 use crate::limits::NOTICE_MS;
@@ -46,6 +46,7 @@ pub struct Tail {
     others: i64,
     writes: watch::Receiver<u64>,
     ready: VecDeque<Change>,
+    show: Show,
     _watching: Watching,
 }
 
@@ -69,6 +70,7 @@ impl Tail {
             others: 0,
             writes,
             ready: VecDeque::new(),
+            show: whole,
             _watching: core.watch(),
         })
     }
@@ -78,6 +80,13 @@ impl Tail {
         Ok(core
             .read(move |tx| messages::change_before_last(tx, channel, most))
             .await?)
+    }
+
+    /// Shows what blocked people say as well.
+    #[must_use]
+    pub fn with_blocked(mut self) -> Self {
+        self.show = unhidden;
+        self
     }
 
     /// The number of the last change that was handed out or looked at: to go on from later.
@@ -105,14 +114,14 @@ impl Tail {
                 return Ok(change);
             }
             self.writes.mark_unchanged();
-            let (channel, after) = (self.channel, self.after);
+            let (channel, after, show) = (self.channel, self.after, self.show);
             let found = self.core.read::<_, Error>(move |tx| {
                 if let Some(channel) = channel {
                     channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
                 }
                 let rows = messages::changed(tx, channel, after, CHANGES_AT_ONCE)?;
                 let shown = rows.iter().filter(|row| !is_receipt(row));
-                let changes = shown.map(|row| change(tx, row)).collect::<Result<VecDeque<_>, _>>()?;
+                let changes = shown.map(|row| change(tx, row, show)).collect::<Result<VecDeque<_>, _>>()?;
                 Ok((changes, rows.last().map(|row| row.changed)))
             });
             let (ready, looked_at) = found.await?;
@@ -141,18 +150,20 @@ impl Tail {
 
 /// What a receipt does is told with the messages that it is about.
 fn is_receipt(row: &Message) -> bool {
-    matches!(
-        row.content.as_ref().map(|content| &content.kind),
-        Some(Kind::Receipt(_))
-    )
+    match row.content.as_ref().map(|content| &content.kind) {
+        Some(Kind::Receipt(_)) => true,
+        // What it tells are messages of their own; one that was refused says why.
+        Some(Kind::History(_)) => row.reason.is_none(),
+        _ => false,
+    }
 }
 
-fn change(tx: &Transaction<'_>, row: &Message) -> Result<Change, Error> {
-    let message = whole(tx, row)?;
+fn change(tx: &Transaction<'_>, row: &Message, show: Show) -> Result<Change, Error> {
+    let message = show(tx, row)?;
     let target = match &message.quotes {
         Some(quote) => messages::load(tx, quote.id)?,
         None => None,
     };
-    let target = target.map(|target| whole(tx, &target)).transpose()?;
+    let target = target.map(|target| show(tx, &target)).transpose()?;
     Ok(Change { message, target })
 }

@@ -11,7 +11,9 @@ use waxwing_seal::Content;
 
 use crate::chat::whole;
 use crate::client::Client;
+use crate::doubt::{self, OnCard};
 use crate::error::Error;
+use crate::history::ToldView;
 use crate::message::{MessageId, MessageView};
 use crate::reach::MemberReach;
 use crate::store::channels::{self, Channel, ChannelKind};
@@ -90,7 +92,14 @@ fn why(tx: &Transaction<'_>, id: MessageId) -> Result<Why, Error> {
     let message = messages::load(tx, id)?.ok_or(Error::UnknownMessage)?;
     let channel = channels::load(tx, message.channel)?.ok_or(Error::UnknownChannel)?;
     let network = networks::load(tx, channel.network)?.ok_or(Error::UnknownNetwork(channel.network))?;
+    let author = doubt::author(tx, &message)?;
+    let ordered = message.place.map(|place| place.time);
     let case = Case {
+        on_card: match &author {
+            Some(author) => author.on_card(tx, message.device, ordered)?,
+            None => OnCard::NoCard,
+        },
+        is_stopped: author.is_some_and(|author| author.is_stopped()),
         keys: network.genesis.keys(),
         message: &message,
         channel: &channel,
@@ -103,7 +112,10 @@ fn why(tx: &Transaction<'_>, id: MessageId) -> Result<Why, Error> {
     };
     let view = whole(tx, &message)?;
     let manner = manners::load(tx, channel.id)?;
-    let mut checks = case.checks();
+    let mut checks = match &view.told {
+        Some(told) => told_checks(told),
+        None => case.checks(),
+    };
     checks.push(seen(&view, &manner));
     Ok(Why {
         checks,
@@ -115,6 +127,63 @@ fn why(tx: &Transaction<'_>, id: MessageId) -> Result<Why, Error> {
         signings: outbox::load(tx, id)?.map(|item| item.signings),
         nodes: outbox::submissions(tx, id)?.into_iter().map(said).collect(),
     })
+}
+
+/// Of what a member tells nothing was checked but that the member tells it.
+fn told_checks(told: &ToldView) -> Vec<Check> {
+    const SEALED: &str = "an envelope commits to a sealed body, whose keys are forgotten, and not to words: what is told cannot be held \
+        against the ledger";
+    const WORD: &str = "that is the teller's word";
+    let not_done = |(name, says): (&'static str, &str)| check(name, Finding::NotDone, says);
+    let mut checks = vec![check(
+        "teller",
+        Finding::Holds,
+        format!(
+            "device {} of account {} says so: it signed what it told this device, and that stands in the group's log",
+            told.device, told.account
+        ),
+    )];
+    checks.push(if told.differs {
+        check(
+            "tellers-agree",
+            Finding::Fails,
+            "its author, or another member, says it otherwise",
+        )
+    } else {
+        check(
+            "tellers-agree",
+            Finding::NotDone,
+            "nobody has said it otherwise to this device",
+        )
+    });
+    checks.extend(
+        [
+            ("device-signature", SEALED),
+            ("account", WORD),
+            ("terms", SEALED),
+            ("nothing-missing-before", "a teller may leave out what it likes"),
+            ("log-signature", SEALED),
+            ("stamp", SEALED),
+            ("in-the-ledger", SEALED),
+            ("final", "when it was ordered is the teller's word"),
+            ("same-history", SEALED),
+            ("written-before-ordered", "when it was written is the teller's word"),
+            ("anchor", SEALED),
+            ("witnesses", SEALED),
+            ("name", WORD),
+            (
+                "person",
+                "that the author whom it names was compared says nothing about words that others tell",
+            ),
+            ("hands", "whose hands held the devices cannot be known"),
+            (
+                "forward-secrecy",
+                "it was handed on: whoever takes a device that was told it reads it",
+            ),
+        ]
+        .map(not_done),
+    );
+    checks
 }
 
 /// Whether every member has proven to hold an own message, and who is taken for a member.
@@ -181,6 +250,9 @@ struct Case<'a> {
     channel: &'a Channel,
     network: &'a Network,
     counter_before: Option<bool>,
+    on_card: OnCard,
+    /// Whether the keys of that account stop the sending to it.
+    is_stopped: bool,
     /// Whether this person has compared the account of whoever wrote it.
     is_compared: bool,
 }
@@ -198,6 +270,7 @@ impl Case<'_> {
         vec![
             self.opened(),
             self.certified(),
+            self.on_card(),
             self.terms(),
             self.counter(),
             self.log_signature(),
@@ -229,7 +302,10 @@ impl Case<'_> {
 
     fn person(&self) -> Check {
         let name = "person";
-        if self.is_compared {
+        if self.is_stopped {
+            let says = "you compared the account, and its keys changed since as no sound account's can: compare again";
+            check(name, Finding::Fails, says)
+        } else if self.is_compared {
             let says =
                 "you compared the account that certified the device with its person, and its keys went on soundly";
             check(name, Finding::Holds, says)
@@ -273,6 +349,29 @@ impl Case<'_> {
                 Finding::NotDone,
                 "everybody with the link is in: no account has to stand behind a device here",
             ),
+        }
+    }
+
+    /// What the account's card says of the device.
+    fn on_card(&self) -> Check {
+        let name = "device-on-card";
+        match self.on_card {
+            OnCard::Speaks => check(
+                name,
+                Finding::Holds,
+                "the account's card lists the device, and did not put it out before the message was ordered",
+            ),
+            OnCard::Unknown => check(
+                name,
+                Finding::Fails,
+                "the account's card, as it was read here, does not list the device",
+            ),
+            OnCard::Out => check(
+                name,
+                Finding::Fails,
+                "the account suspended or revoked the device before the message was ordered: it may be in other hands",
+            ),
+            OnCard::NoCard => check(name, Finding::NotDone, "no card of its writer's account was read here"),
         }
     }
 

@@ -27,6 +27,7 @@ mod search;
 mod sending;
 pub(crate) mod show;
 mod tail;
+mod told;
 mod verify;
 mod which;
 
@@ -87,12 +88,14 @@ async fn act_on(verb: &ChatVerb, session: &Session<'_>) -> Done {
             proofs,
             offline,
             peek,
+            blocked,
         } => {
             let wanted = messages::Wanted {
                 last: *last,
                 proofs: *proofs,
                 offline: *offline,
                 peek: *peek,
+                blocked: *blocked,
             };
             messages::read(channel.as_deref(), &wanted, session).await
         }

@@ -26,3 +26,16 @@ pub(crate) fn ask(what: &str, output: &Output) -> Result<(), Failure> {
         Err(Failure::usage("nothing was changed"))
     }
 }
+
+/// What somebody at a terminal says to a question; the caller looks first whether there is one.
+///
+/// # Errors
+/// If nothing can be read.
+pub(crate) fn answer(question: &str) -> Result<String, Failure> {
+    crate::output::to_stderr(&format!("{question} > "));
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    read.map_err(|error| Failure::failed(format!("no answer can be read: {}", crate::files::reason(&error))))?;
+    Ok(answer)
+}

@@ -21,7 +21,7 @@ use waxwing_seal::identity::{Acceptance, AccountId, At, Card, CardAddress, CardS
 use waxwing_seal::{ChannelSecret, DeviceId};
 
 use super::plan::{Due, Facts, due, over};
-use super::{AccountError, Root, contacts, linking};
+use super::{AccountError, Root, contacts, linking, succession};
 use crate::error::{Error, Trouble};
 use crate::groups;
 use crate::groups::open::Read;
@@ -132,7 +132,7 @@ pub(crate) fn own_address(tx: &Transaction<'_>, network: Hash, now: u64) -> Resu
 }
 
 /// The card that the account stands on now, as far as this device knows.
-pub(super) fn own_card(connection: &Connection, network: Hash) -> Result<Option<(CardRow, Card)>, StoreError> {
+pub(crate) fn own_card(connection: &Connection, network: Hash) -> Result<Option<(CardRow, Card)>, StoreError> {
     let account = own::load(connection)?.id;
     let mut last = None;
     for row in rows::of(connection, account, network)? {
@@ -161,7 +161,7 @@ pub(crate) fn store(
     let mut end = Read::WithMore;
     for entry in entries {
         let index = state.length();
-        let Some(outcome) = step(tx, keys, &row, &mut card, index, &entry)? else {
+        let Some(outcome) = step(tx, keys, &row, &mut card, (index, now), &entry)? else {
             end = Read::ToMissing;
             break;
         };
@@ -213,7 +213,7 @@ fn step(
     keys: &HashKeys,
     row: &CardRow,
     card: &mut Card,
-    index: u64,
+    (index, now): (u64, u64),
     entry: &Checked,
 ) -> Result<Option<Outcome>, StoreError> {
     let header = &entry.signed.header;
@@ -233,6 +233,7 @@ fn step(
     Ok(Some(match counts {
         Ok(statement) => {
             rows::keep(tx, row.channel, at, &statement)?;
+            succession::take(tx, row, &statement, now).map_err(stored)?;
             Outcome::Posted
         }
         Err(void) => Outcome::Unopened(void.to_string()),
@@ -304,7 +305,8 @@ fn is_due(connection: &Connection, network: Hash, now: u64) -> Result<bool, Stor
         return Ok(account.began == Began::Elsewhere && own::has_phrase(connection)?);
     }
     for row in known {
-        if next_of(connection, &row, now)?.is_some() || next_to_link(connection, &row)?.is_some() {
+        let has_old = over(&rows::offered(connection, row.channel)?, now).next().is_some();
+        if has_old || next_of(connection, &row, now)?.is_some() || next_to_link(connection, &row)?.is_some() {
             return Ok(true);
         }
     }
@@ -347,6 +349,7 @@ fn next_of(connection: &Connection, row: &CardRow, now_ms: u64) -> Result<Option
         device: store::device(connection)?.0.id(),
         root: if has_words { Root::Here } else { Root::OnPaper },
         offered: &offered,
+        leaves_somebody: succession::is_somebody_left(connection, row, &card)?,
         now_ms,
     };
     Ok(due(&facts))
@@ -392,6 +395,7 @@ fn speak(tx: &mut Transaction<'_>, network: Hash, now: u64) -> Result<(), Error>
         let statement = match due {
             Due::Open => opening(tx, &row, now)?,
             Due::Add => addition(tx, &row, now)?,
+            Due::HandOver => succession::hand_over(tx, &row)?,
             Due::Publish => packages(tx, &row, now)?,
         };
         post(tx, &row, &statement, now)?;
@@ -469,9 +473,11 @@ fn packages(tx: &Transaction<'_>, row: &CardRow, now: u64) -> Result<Statement, 
         number: statement.number(),
         made: now,
         replaced: None,
+        used: None,
         bytes,
     };
     rows::offer(tx, row.channel, &offered)?;
+    rows::replace_elsewhere(tx, row, now)?;
     Ok(statement)
 }
 

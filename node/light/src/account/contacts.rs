@@ -7,6 +7,8 @@
 //!
 //! Reporting is local as well: there is nobody to report to. It blocks, and keeps why.
 
+mod news;
+
 use core::fmt;
 
 use rusqlite::Connection;
@@ -14,7 +16,7 @@ use serde::Serialize;
 use waxwing_core::{Hash, HashKeys};
 use waxwing_seal::DeviceId;
 use waxwing_seal::display::look_alike;
-use waxwing_seal::identity::change::{Change, Judgement, Keys, SeenDevice};
+use waxwing_seal::identity::change::{Judgement, Keys, SeenDevice};
 use waxwing_seal::identity::statement::Standing;
 use waxwing_seal::identity::{AccountId, Known, SafetyNumber, Sending, judge};
 
@@ -23,7 +25,7 @@ use crate::error::Error;
 use crate::limits::{PETNAME_BYTES_MAX, REPORT_BYTES_MAX};
 use crate::store::account as own;
 use crate::store::contacts::{self as rows, ChangeRow, Contact, KeysRow};
-use crate::store::{StoreError, networks};
+use crate::store::{StoreError, networks, unread};
 
 /// A person in this home.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
@@ -122,6 +124,8 @@ pub struct ContactView {
 pub struct ContactDevice {
     /// The device.
     pub device: String,
+    /// What its owner calls it, if it has a name; hostile.
+    pub name: Option<String>,
     /// The sequence of its certificate.
     pub sequence: u64,
     /// What it may do: `active`, `suspended` or `revoked`.
@@ -263,9 +267,11 @@ pub(crate) fn see_keys(
     let judgement = judge(&contact.known(before.noted.clone()), &now);
     // What was told already is not told again while it waits for an answer.
     let told = before.seen.as_ref().unwrap_or(&before.noted);
-    for change in judge(&contact.known(told.clone()), &now).changes {
-        rows::add_change(connection, id, &change_row(network, now_ms, change))?;
+    let changes = judge(&contact.known(told.clone()), &now).changes;
+    for change in &changes {
+        rows::add_change(connection, id, &news::row(network, now_ms, *change))?;
     }
+    news::tell(connection, contact.account, network, &changes, now_ms)?;
     let keys = match judgement.sending {
         Sending::Allowed => KeysRow {
             network,
@@ -279,32 +285,6 @@ pub(crate) fn see_keys(
     };
     rows::set_keys(connection, id, &keys)?;
     Ok(judgement)
-}
-
-fn change_row(network: Hash, time: u64, change: Change) -> ChangeRow {
-    ChangeRow {
-        network,
-        time,
-        device: device_of(change),
-        breaks: change.breaks_comparison(),
-        sentence: change.to_string(),
-    }
-}
-
-const fn device_of(change: Change) -> Option<Hash> {
-    match change {
-        Change::Account { .. } | Change::Card { .. } | Change::OlderCard { .. } => None,
-        Change::Added(device)
-        | Change::AddedSuspended(device)
-        | Change::CameAndWent(device)
-        | Change::Renewed(device)
-        | Change::Suspended(device)
-        | Change::Lifted(device)
-        | Change::Revoked(device)
-        | Change::Returned(device)
-        | Change::Vanished(device)
-        | Change::OlderCertificate(device) => Some(Hash(device.0)),
-    }
 }
 
 /// Whether something may be sent to somebody; to whom is not known, it may.
@@ -356,18 +336,21 @@ fn view(connection: &Connection, contact: &Contact, all: &[Contact]) -> Result<C
     })
 }
 
-fn keys_view(keys: &KeysRow) -> ContactKeys {
+fn keys_view(connection: &Connection, keys: &KeysRow) -> Result<ContactKeys, StoreError> {
     let shown = keys.seen.as_ref().unwrap_or(&keys.noted);
-    let device = |(id, seen): (&DeviceId, &SeenDevice)| ContactDevice {
-        device: id.to_string(),
-        sequence: seen.sequence,
-        standing: standing_word(seen.standing),
+    let device = |(id, seen): (&DeviceId, &SeenDevice)| {
+        Ok(ContactDevice {
+            device: id.to_string(),
+            name: news::device_name(connection, shown.account, keys.network, *id)?,
+            sequence: seen.sequence,
+            standing: standing_word(seen.standing),
+        })
     };
-    ContactKeys {
+    Ok(ContactKeys {
         network: keys.network.to_string(),
         card: shown.card,
-        devices: shown.devices.iter().map(device).collect(),
-    }
+        devices: shown.devices.iter().map(device).collect::<Result<_, StoreError>>()?,
+    })
 }
 
 /// What a device may do, in one word.
@@ -423,9 +406,11 @@ impl Client {
                 let all = rows::all(tx)?;
                 let contact = all.iter().find(|contact| contact.id == id);
                 let contact = contact.ok_or(ContactError::Unknown)?;
+                let keys = rows::keys(tx, id)?;
+                let keys: Result<Vec<_>, StoreError> = keys.iter().map(|keys| keys_view(tx, keys)).collect();
                 Ok(ContactDetail {
                     contact: view(tx, contact, &all)?,
-                    keys: rows::keys(tx, id)?.iter().map(keys_view).collect(),
+                    keys: keys?,
                     changes: rows::changes(tx, id)?.into_iter().map(change_view).collect(),
                 })
             })
@@ -479,7 +464,8 @@ impl Client {
     pub async fn block_contact(&self, id: ContactId) -> Result<(), Error> {
         let now = self.core.clock.now();
         self.change_contact(id, move |contact| contact.blocked = contact.blocked.or(Some(now)))
-            .await
+            .await?;
+        self.hear_nothing_of(id).await
     }
 
     /// Blocks a person and keeps why, on this device.
@@ -492,7 +478,17 @@ impl Client {
             contact.blocked = contact.blocked.or(Some(now));
             contact.report = Some(why);
         })
-        .await
+        .await?;
+        self.hear_nothing_of(id).await
+    }
+
+    async fn hear_nothing_of(&self, id: ContactId) -> Result<(), Error> {
+        self.core
+            .write::<_, Error>(move |tx| {
+                let contact = rows::load(tx, id)?.ok_or(ContactError::Unknown)?;
+                Ok(unread::gone_of(tx, contact.account)?)
+            })
+            .await
     }
 
     /// Blocks a person no more.
@@ -553,6 +549,14 @@ impl Client {
     /// If there is no such person.
     pub async fn go_on_without_comparing(&self, id: ContactId) -> Result<(), Error> {
         self.settle_keys(id, None).await
+    }
+
+    /// The two people compared, and it did not match: what had been compared counts no longer.
+    ///
+    /// # Errors
+    /// If there is no such person.
+    pub async fn note_differs(&self, id: ContactId) -> Result<(), Error> {
+        self.change_contact(id, |contact| contact.compared = None).await
     }
 
     async fn settle_keys(&self, id: ContactId, compared: Option<u64>) -> Result<(), Error> {

@@ -7,16 +7,17 @@ use tokio::time::timeout;
 use waxwing_core::Hash;
 use waxwing_seal::DeviceId;
 use waxwing_seal::identity::card::What;
-use waxwing_seal::identity::hand::{DeviceHand, RootHand};
-use waxwing_seal::identity::{AccountKey, Card};
+use waxwing_seal::identity::certificate::DeviceName;
+use waxwing_seal::identity::hand::{DeviceHand, NewDevice, RootHand};
+use waxwing_seal::identity::{Acceptance, Card, Phrase, Void};
 
 use super::AccountError;
 use super::cards::{self, Right};
 use super::contacts::standing_word;
+use super::succession::root;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::NOTICE_MS;
-use crate::store::account as own;
 use crate::store::cards::CardRow;
 use crate::store::{self, Transaction, channels, networks, outbox};
 
@@ -99,10 +100,6 @@ fn writable(tx: &Transaction<'_>, network: Hash) -> Result<(CardRow, Card), Erro
     Ok((row, card))
 }
 
-fn root(tx: &Transaction<'_>) -> Result<AccountKey, Error> {
-    Ok(own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?.account())
-}
-
 /// Devices.
 impl Client {
     /// Publishes the account on a ledger: its card begins, with this device on it. Goes out when a node is reached.
@@ -180,14 +177,15 @@ impl Client {
         .await
     }
 
-    /// Lifts a device's suspension. Takes the 24 words.
+    /// Lifts a device's suspension. Takes the 24 words: those in this home, or typed in for this one call.
     ///
     /// # Errors
     /// If the words are not here, the card was not read to its end, or it would have no effect.
-    pub async fn lift_device(&self, network: Hash, device: DeviceId) -> Result<(), Error> {
+    pub async fn lift_device(&self, network: Hash, device: DeviceId, words: Option<Phrase>) -> Result<(), Error> {
         let now = self.core.clock.now();
         self.say_on_card(move |tx| {
-            let (root, (row, card)) = (root(tx)?, writable(tx, network)?);
+            let root = root(tx, words.as_ref(), now)?;
+            let (row, card) = writable(tx, network)?;
             let hand = RootHand::new(&root, network, cards::head_time(tx, network)?);
             let statement = hand.lift(&card, device).map_err(AccountError::Void)?;
             cards::post(tx, &row, &statement, now)
@@ -195,18 +193,52 @@ impl Client {
         .await
     }
 
+    /// Calls a device something else, for everybody who reads the card. Takes the 24 words, since the name stands in the
+    /// certificate.
+    ///
+    /// # Errors
+    /// If the name is too long, the words are not here, the card was not read to its end, or it would have no effect.
+    pub async fn rename_device(
+        &self,
+        network: Hash,
+        device: DeviceId,
+        name: &str,
+        words: Option<Phrase>,
+    ) -> Result<(), Error> {
+        let (name, now) = (DeviceName::new(name)?, self.core.clock.now());
+        self.say_on_card(move |tx| {
+            let root = root(tx, words.as_ref(), now)?;
+            let (row, card) = writable(tx, network)?;
+            let known = card.device(device).ok_or(AccountError::Void(Void::UnknownDevice))?;
+            let certificate = known.certificate();
+            let renamed = NewDevice {
+                accepted: Acceptance {
+                    device,
+                    signature: certificate.acceptance,
+                },
+                name,
+                validity: certificate.validity,
+            };
+            let hand = RootHand::new(&root, network, cards::head_time(tx, network)?);
+            let statement = hand.add(&card, &renamed).map_err(AccountError::Void)?;
+            cards::post(tx, &row, &statement, now)
+        })
+        .await
+    }
+
     /// Revokes a device for ever: the account goes on with another card, which the device cannot write on. Takes the 24
-    /// words.
+    /// words, those in this home or typed in for this one call. Who stays is handed the next card's seed.
     ///
     /// # Errors
     /// If the words are not here, the card was not read to its end, it is this device, or it would have no effect.
-    pub async fn revoke_device(&self, network: Hash, device: DeviceId) -> Result<(), Error> {
+    pub async fn revoke_device(&self, network: Hash, device: DeviceId, words: Option<Phrase>) -> Result<(), Error> {
         let now = self.core.clock.now();
         self.say_on_card(move |tx| {
             if store::device(tx)?.0.id() == device {
                 return Err(AccountError::ThisDevice.into());
             }
-            let (root, (row, card)) = (root(tx)?, writable(tx, network)?);
+            let root = root(tx, words.as_ref(), now)?;
+            let (row, card) = writable(tx, network)?;
             let hand = RootHand::new(&root, network, cards::head_time(tx, network)?);
             let moved = hand.move_on(&card, &[device], None);
             let (farewell, next) = moved.map_err(AccountError::Void)?;

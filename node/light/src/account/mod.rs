@@ -14,6 +14,7 @@ pub(crate) mod contacts;
 mod devices;
 pub(crate) mod linking;
 mod plan;
+mod succession;
 
 use core::fmt;
 
@@ -36,7 +37,7 @@ use crate::core::blocking;
 use crate::error::Error;
 use crate::store::account::{self as rows, Began};
 use crate::store::key::Cost;
-use crate::store::{self, Store, StoreError, networks};
+use crate::store::{self, Store, StoreError, Transaction, networks};
 
 /// Where the 24 words are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +129,20 @@ pub(crate) fn myself(connection: &Connection, network: Hash, now: u64) -> Result
     let myself = certified.ok().and_then(|certified| Myself::new(key, certified));
     // What is stored was verified when it was made: another one is not what was written.
     Ok(myself.ok_or(StoreError::Damaged)?)
+}
+
+/// The same for what is done often: verified in this process once for the same rows.
+pub(crate) fn myself_again(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<Myself, Error> {
+    let standing = rows::standing(tx, network)?;
+    if let Some(known) = standing.as_ref().and_then(|standing| tx.myself(network, standing)) {
+        return Ok(known);
+    }
+    let verified = myself(tx, network, now)?;
+    // Rows that this transaction has just made may be rolled back; then they are made anew, and verified.
+    if let Some(standing) = standing {
+        tx.keep_myself(network, standing, verified.clone());
+    }
+    Ok(verified)
 }
 
 /// The first certificate of an account that began here.
@@ -249,9 +264,11 @@ impl Client {
     /// # Errors
     /// [`AccountError::OtherAccount`] if they are not this account's.
     pub async fn restore_root(&self, phrase: Phrase) -> Result<(), Error> {
+        let now = self.core.clock.now();
         self.core
             .write(move |tx| {
                 check(tx, &phrase)?;
+                succession::claim(tx, &phrase.account(), now)?;
                 Ok(rows::set_phrase(tx, Some(&phrase))?)
             })
             .await

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | is empty | has the 24 words | the opening |
 //! | is open | is not on it, and has the 24 words | its addition |
-//! | is open | is active | key packages: the first, and others after a week |
+//! | is open, after a move | is active, and others do not have the card's seed | the seed, sealed to them |
+//! | is open | is active | key packages: the first, others after a week, and soon after it was added by one |
 //! | has moved | | nothing: the account goes on with another card |
 //!
 //! Nothing else is said by itself. Suspending, lifting and revoking are the person's. A statement that came too late is void
@@ -15,7 +16,7 @@ use waxwing_seal::identity::Card;
 use waxwing_seal::identity::statement::Standing;
 
 use super::Root;
-use crate::limits::{KEY_PACKAGES_KEPT_MS, KEY_PACKAGES_ROTATE_MS};
+use crate::limits::{KEY_PACKAGES_KEPT_MS, KEY_PACKAGES_ROTATE_MS, KEY_PACKAGES_USED_MS};
 use crate::store::cards::Offered;
 
 /// What is to be said next.
@@ -25,6 +26,8 @@ pub(crate) enum Due {
     Open,
     /// This device is added.
     Add,
+    /// Other devices get the card's seed.
+    HandOver,
     /// This device can be added to groups with new key packages.
     Publish,
 }
@@ -37,6 +40,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) root: Root,
     /// What this device offers, oldest first.
     pub(crate) offered: &'a [Offered],
+    /// Whether other devices wait for the card's seed, and can be handed it.
+    pub(crate) leaves_somebody: bool,
     pub(crate) now_ms: u64,
 }
 
@@ -55,10 +60,16 @@ pub(crate) fn due(facts: &Facts<'_>) -> Option<Due> {
     if device.standing() != Standing::Active {
         return None;
     }
+    if facts.leaves_somebody {
+        return Some(Due::HandOver);
+    }
     let newest = facts.offered.iter().rfind(|offered| offered.replaced.is_none());
     // What stands there under another number is of a home that was put back from a copy: its secrets are elsewhere.
     let stands = newest.filter(|newest| newest.number.saturating_add(1) == device.next_number());
-    let is_fresh = |offered: &Offered| facts.now_ms.saturating_sub(offered.made) < KEY_PACKAGES_ROTATE_MS;
+    let is_fresh = |offered: &Offered| {
+        let age = facts.now_ms.saturating_sub(offered.made);
+        age < KEY_PACKAGES_ROTATE_MS && (offered.used.is_none() || age < KEY_PACKAGES_USED_MS)
+    };
     (!stands.is_some_and(is_fresh)).then_some(Due::Publish)
 }
 
@@ -126,6 +137,7 @@ mod tests {
             number: statement.number(),
             made: NOW,
             replaced: None,
+            used: None,
             bytes: vec![1, 2, 3],
         }
     }
@@ -137,6 +149,7 @@ mod tests {
             device,
             root,
             offered,
+            leaves_somebody: false,
             now_ms,
         })
     }
@@ -198,6 +211,7 @@ mod tests {
             number,
             made: NOW,
             replaced,
+            used: None,
             bytes: vec![1],
         };
         let all = [offered(1, Some(NOW)), offered(2, Some(NOW + DAY_MS)), offered(3, None)];

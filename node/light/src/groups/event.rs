@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use waxwing_seal::group::{Charter, Closed, Member};
 use waxwing_seal::identity::AccountId;
 
+use crate::history;
 use crate::store::StoreError;
 
 /// A device in a group, and whose it is.
@@ -26,6 +27,21 @@ impl From<Member> for MemberId {
     }
 }
 
+/// Something that became of a member's keys, as this device noticed it on the card of the account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeyNews {
+    /// Whose keys.
+    pub account: String,
+    /// The device, if it is about one.
+    pub device: Option<String>,
+    /// What its owner calls the device, if it has a name; hostile.
+    pub device_name: Option<String>,
+    /// Whether what was compared says nothing any more.
+    pub breaks: bool,
+    /// In words.
+    pub sentence: String,
+}
+
 /// What a member's commit changed. All empty: it renewed keys, and nothing else.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,8 +60,14 @@ pub struct Event {
     pub appointed: Vec<String>,
     /// Accounts that may do so no more.
     pub dismissed: Vec<String>,
+    /// What newcomers are told from here on of what was said before: `none`, `all`, or days as `30d`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<String>,
     /// Its author wishes to leave.
     pub leaving: bool,
+    /// In place of a commit: what became of a member's keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyNews>,
     /// The epoch that begins here.
     pub epoch: u64,
     /// What those are called here whom it is about, by device and by account, as far as that is known; hostile. Not stored:
@@ -73,6 +95,7 @@ impl Event {
             let new = accounts.iter().filter(|account| !but_for.contains(account));
             new.map(ToString::to_string).collect()
         };
+        let retold = charter.filter(|charter| charter.history() != before.history());
         let now = appointed.map_or(before.admins(), Charter::admins);
         let left = closed.removed.iter().filter(|member| leaving.contains(member));
         Self {
@@ -84,7 +107,9 @@ impl Event {
             names: BTreeMap::new(),
             name: renamed.map(|charter| charter.name().as_str().to_owned()),
             admins: appointed.map(|charter| charter.admins().iter().map(ToString::to_string).collect()),
+            history: retold.map(|charter| history::word(charter.history())),
             leaving: false,
+            keys: Vec::new(),
             epoch,
         }
     }
@@ -93,7 +118,7 @@ impl Event {
     #[must_use]
     pub fn is_visible(&self) -> bool {
         let is_empty = self.added.is_empty() && self.removed.is_empty() && self.name.is_none() && self.admins.is_none();
-        self.leaving || !is_empty
+        self.leaving || self.history.is_some() || !is_empty || !self.keys.is_empty()
     }
 
     /// As it is stored.

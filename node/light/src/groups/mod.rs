@@ -5,7 +5,7 @@
 //! send.rs    what this device says, sealed for the epoch it is said in
 //! change.rs  what this device wants changed ──> commits, as long as it takes
 //! state.rs   the library's state, in the store          event.rs  a change as readers see it
-//! missed.rs  whether a change may have passed this device by
+//! missed.rs  whether a change may have passed this device by      look.rs   what others want to know of a group
 //! ```
 //!
 //! The rules stand in `waxwing_seal::group`; here they meet a store, a clock and an outbox. One transaction holds one step: the
@@ -13,24 +13,28 @@
 
 pub(crate) mod change;
 pub(crate) mod event;
+mod look;
 mod missed;
 pub(crate) mod names;
 pub(crate) mod open;
 pub(crate) mod send;
 mod state;
 
+pub(crate) use look::{devices, joined, members, others, outline, stranded};
+
 use rusqlite::Connection;
 use serde::Serialize;
 use waxwing_core::Hash;
 use waxwing_seal::ChannelSecret;
 use waxwing_seal::group::{
-    Charter, Group, GroupKind, GroupName, Joined, KeyPackage, Lifetime, Member, Standing, Welcome,
+    Charter, Group, GroupKind, GroupName, HistoryRule, Joined, KeyPackage, Lifetime, Member, Standing, Welcome,
 };
 use waxwing_seal::identity::AccountId;
 
 use crate::account;
 use crate::client::Client;
 use crate::error::Error;
+use crate::history;
 use crate::limits::{KEY_PACKAGE_LIFE_MS, NEWCOMER_RENEWS_MS};
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind, New, NotAdded};
@@ -73,6 +77,8 @@ pub struct GroupView {
     pub authenticator: String,
     /// All devices.
     pub members: Vec<MemberView>,
+    /// What newcomers are told of what was said before they came: `none`, `all`, or days as `30d`.
+    pub history: String,
     /// Own changes that the ledger does not have yet.
     pub changes_waiting: u64,
 }
@@ -190,7 +196,7 @@ impl Client {
         Ok(())
     }
 
-    async fn want(
+    pub(crate) async fn want(
         &self,
         channel: ChannelId,
         want: impl FnOnce(&Transaction<'_>, &Channel, &Group, u64) -> Result<(), Error> + Send + 'static,
@@ -283,6 +289,8 @@ pub(crate) fn want_member(
         device: read.member().device.0,
         key_package,
         request,
+        to: None,
+        afresh: false,
     };
     Ok(wanted::insert(tx, channel.id, &want, 0)?)
 }
@@ -334,6 +342,7 @@ pub(crate) fn found_direct(
 
 fn finish(tx: &Connection, network: Hash, group: &Group, old: Option<ChannelId>, now: u64) -> Result<ChannelId, Error> {
     let channel = insert(tx, network, group, old, now)?;
+    history::entered(tx, channel, group)?;
     let soon = now.saturating_add(crate::chance::below(NEWCOMER_RENEWS_MS));
     wanted::insert(tx, channel, &Want::Renew, soon)?;
     Ok(channel)
@@ -367,6 +376,7 @@ fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
         suite: group.suite(),
         authenticator: group.authenticator().iter().map(|byte| format!("{byte:02x}")).collect(),
         members,
+        history: history::word(group.charter().history()),
         changes_waiting: waiting
             .iter()
             .filter(|wanted| wanted.want != Want::Renew)
@@ -374,6 +384,37 @@ fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
             .try_into()
             .unwrap_or(u64::MAX),
     })
+}
+
+/// Whose devices are in a conversation's group; nothing where there is no group.
+pub(crate) fn accounts(
+    connection: &Connection,
+    channel: ChannelId,
+) -> Result<std::collections::BTreeMap<waxwing_seal::DeviceId, AccountId>, StoreError> {
+    let channel = channels::load(connection, channel)?.filter(|channel| channel.kind == ChannelKind::Group);
+    let Some(channel) = channel else {
+        return Ok(std::collections::BTreeMap::new());
+    };
+    let members = state::read(connection, &channel)?.members();
+    Ok(members.into_iter().map(|member| (member.device, member.account)).collect())
+}
+
+/// Whether an account has a device in a conversation's group.
+pub(crate) fn has_account(connection: &Connection, channel: &Channel, account: AccountId) -> Result<bool, StoreError> {
+    let group = state::read(connection, channel)?;
+    Ok(group.members().iter().any(|member| member.account == account))
+}
+
+/// What newcomers are told; `None` if of those whom a change let in nobody is in the group any more.
+pub(crate) fn rule(
+    connection: &Connection,
+    channel: &Channel,
+    event: &event::Event,
+) -> Result<Option<HistoryRule>, StoreError> {
+    let group = state::read(connection, channel)?;
+    let is_in = |device: &str| group.members().iter().any(|member| member.device.to_string() == device);
+    let stays = event.added.iter().any(|newcomer| is_in(&newcomer.device));
+    Ok(stays.then(|| group.charter().history()))
 }
 
 /// Whether this device can follow a conversation's group.

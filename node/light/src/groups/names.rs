@@ -25,6 +25,18 @@ pub(crate) fn of(
     }
 }
 
+/// What a person is called in a conversation, whichever device of theirs wrote last.
+pub(crate) fn of_person(
+    tx: &Transaction<'_>,
+    channel: ChannelId,
+    account: AccountId,
+) -> Result<Option<String>, StoreError> {
+    match messages::name_of_account(tx, channel, account)? {
+        None => of_account(tx, account),
+        name => Ok(name),
+    }
+}
+
 /// The same of an account by itself: this person's own name, or the contact's.
 fn of_account(tx: &Transaction<'_>, id: AccountId) -> Result<Option<String>, StoreError> {
     if account::load(tx)?.id == id {
@@ -52,6 +64,12 @@ pub(crate) fn look_up(tx: &Transaction<'_>, channel: ChannelId, event: &mut Even
         let id = AccountId(bytes(account).ok_or(StoreError::Damaged)?);
         if let Some(name) = messages::name_of_account(tx, channel, id)?.or(of_account(tx, id)?) {
             names.insert(account.clone(), name);
+        }
+    }
+    for news in &event.keys {
+        let id = AccountId(bytes(&news.account).ok_or(StoreError::Damaged)?);
+        if let Some(name) = of_account(tx, id)?.or(messages::name_of_account(tx, channel, id)?) {
+            names.insert(news.account.clone(), name);
         }
     }
     event.names = names;

@@ -17,6 +17,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use waxwing_core::Hash;
 use waxwing_core::keys::LogId;
+use waxwing_seal::identity::AccountId;
 use waxwing_seal::{Content, DeviceId, Kind, View};
 
 use super::messages::{Message, ViewCheck};
@@ -61,6 +62,8 @@ const SHOWN: &str = "kind NOT IN (3, 4, 5, 6, 8)";
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) device: DeviceId,
+    /// Whose device it is, where somebody looked that up; not stored here.
+    pub(crate) account: Option<AccountId>,
     pub(crate) is_own: bool,
     /// What it called itself last; nothing if it never wrote.
     pub(crate) name: String,
@@ -99,6 +102,7 @@ impl Member {
     const fn new(device: DeviceId, is_own: bool) -> Self {
         Self {
             device,
+            account: None,
             is_own,
             name: String::new(),
             since: 0,
@@ -118,6 +122,7 @@ fn read(row: &Row<'_>) -> Result<Member, StoreError> {
     let log: Option<Vec<u8>> = row.get(8)?;
     Ok(Member {
         device: DeviceId(hash(&row.get::<_, Vec<u8>>(0)?)?.0),
+        account: None,
         is_own: row.get(1)?,
         name: row.get(2)?,
         since: row.get(3)?,

@@ -23,6 +23,12 @@ pub(crate) use find::{
     name_of, name_of_account, receipt, with_content, withheld,
 };
 
+/// Since version 14: what this device noticed by itself stands in front of an entry, and is none.
+pub(super) const COLUMNS_BESIDE: &str = "
+ALTER TABLE message ADD COLUMN beside INTEGER;
+CREATE INDEX message_beside ON message (channel, beside) WHERE beside IS NOT NULL;
+";
+
 macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -169,13 +175,22 @@ pub(crate) struct Message {
     pub(crate) place: Option<Place>,
     pub(crate) view: ViewCheck,
     pub(crate) reason: Option<String>,
+    /// Of what this device noticed by itself: the entry in front of which it stands.
+    pub(crate) beside: Option<u64>,
     /// When it was queued here, by this device's clock.
     pub(crate) queued: Option<u64>,
     pub(crate) changed: i64,
 }
 
+impl Message {
+    /// Whether a member told it, and this device never read it: it has a number in the conversation and no entry.
+    pub(crate) const fn is_told(&self) -> bool {
+        self.log_index.is_some() && self.entry.is_none()
+    }
+}
+
 const COLUMNS: &str = "id, channel, log_index, state, own, body, device, counter, content, entry, signed, height, time,
-    in_block, view, reason, queued, changed, account, event";
+    in_block, view, reason, queued, changed, account, event, beside";
 
 fn optional_hash(row: &Row<'_>, column: usize) -> Result<Option<Hash>, StoreError> {
     row.get::<_, Option<Vec<u8>>>(column)?
@@ -216,10 +231,15 @@ fn read(row: &Row<'_>) -> Result<Message, StoreError> {
         reason: row.get(15)?,
         queued: row.get(16)?,
         changed: row.get(17)?,
+        beside: row.get(20)?,
     })
 }
 
-fn select(connection: &Connection, rest: &str, values: impl rusqlite::Params) -> Result<Vec<Message>, StoreError> {
+pub(super) fn select(
+    connection: &Connection,
+    rest: &str,
+    values: impl rusqlite::Params,
+) -> Result<Vec<Message>, StoreError> {
     let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM message {rest}"))?;
     let mut rows = statement.query(values)?;
     let mut messages = Vec::new();
@@ -234,7 +254,7 @@ pub(crate) const fn target(kind: &Kind) -> Option<ContentId> {
     match kind {
         Kind::Reply { to, .. } | Kind::Reaction { to, .. } => Some(*to),
         Kind::Edit { of, .. } | Kind::Retraction { of } => Some(*of),
-        Kind::Receipt(_) | Kind::Timer { .. } => None,
+        Kind::Receipt(_) | Kind::Timer { .. } | Kind::History(_) => None,
         Kind::Text(_) | Kind::Attachment(_) | Kind::Unknown(_) => None,
     }
 }
@@ -263,7 +283,7 @@ pub(crate) fn queue(
         next_change(connection)?,
     ))?;
     let message = MessageId(connection.last_insert_rowid());
-    aftermath::follow(connection, message)?;
+    aftermath::queued(connection, message, content)?;
     Ok(message)
 }
 
@@ -284,6 +304,29 @@ pub(crate) fn queue_event(
         State::Queued.number(),
         &device.0,
         event.to_text(),
+        now,
+        next_change(connection)?,
+    ))?;
+    Ok(MessageId(connection.last_insert_rowid()))
+}
+
+/// Something that this device noticed by itself, and that concerns everybody who reads here: it stands behind everything that
+/// was read so far.
+pub(crate) fn note_beside(
+    connection: &Connection,
+    channel: &super::channels::Channel,
+    event: &Event,
+    now: u64,
+) -> Result<MessageId, StoreError> {
+    let mut statement = connection.prepare_cached(&format!(
+        "INSERT INTO message (id, channel, state, own, body, event, beside, queued, changed)
+         VALUES ({NEXT_MESSAGE}, ?1, ?2, 0, 0, ?3, ?4, ?5, ?6)"
+    ))?;
+    statement.execute((
+        channel.id.0,
+        State::Final.number(),
+        event.to_text(),
+        channel.next_number(),
         now,
         next_change(connection)?,
     ))?;

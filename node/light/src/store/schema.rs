@@ -7,12 +7,12 @@
 use rusqlite::Connection;
 
 use super::{
-    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, linkings, manners,
-    members, mls, search, unread,
+    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, known, linkings, manners,
+    members, messages, mls, past, search, unread,
 };
 
 /// The version this program writes.
-pub(crate) const VERSION: i64 = 13;
+pub(crate) const VERSION: i64 = 16;
 
 pub(super) const TABLES: &str = "
 -- This device. `changed` numbers every change that a reader of messages can see.
@@ -167,13 +167,16 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.execute_batch(search::TABLE)?;
     transaction.execute_batch(forget::COLUMNS)?;
     transaction.execute_batch(epochs::TABLES)?;
+    transaction.execute_batch(messages::COLUMNS_BESIDE)?;
     transaction.execute_batch(account::TABLES)?;
     transaction.execute_batch(contacts::TABLES)?;
     transaction.execute_batch(files::TABLES)?;
+    transaction.execute_batch(past::TABLES)?;
     make_manners(&transaction)?;
     transaction.execute_batch(inboxes::TABLES)?;
     transaction.execute_batch(cards::TABLES)?;
     transaction.execute_batch(linkings::TABLES)?;
+    transaction.execute_batch(known::TABLES)?;
     transaction.execute_batch(super::transaction::COLUMNS)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
@@ -185,11 +188,15 @@ type Step = fn(&Connection) -> Result<(), StoreError>;
 
 /// The steps with the version that brought each, in the order in which they are taken. Not the order of the versions: tables
 /// and columns that this version reads with every row have to be there before rows are read.
-const STEPS: [(i64, Step); 13] = [
+const STEPS: [(i64, Step); 16] = [
     (2, know_committees),
     (4, |connection| make(connection, forget::COLUMNS)),
     // Logs of groups.
     (5, |connection| make(connection, epochs::TABLES)),
+    // What this device noticed by itself, in its place: read with every message.
+    (14, |connection| make(connection, messages::COLUMNS_BESIDE)),
+    // What was told: looked up with every message that is stored.
+    (16, |connection| make(connection, past::TABLES)),
     // How far members have come, what was read, what disappears: before anything is forgotten.
     (9, make_manners),
     (3, know_words),
@@ -206,6 +213,8 @@ const STEPS: [(i64, Step); 13] = [
     (12, |connection| make(connection, cards::TABLES)),
     // Devices on their way into an account.
     (13, |connection| make(connection, linkings::TABLES)),
+    // People who know each other, and own devices in groups.
+    (15, |connection| make(connection, known::TABLES)),
 ];
 
 fn make(connection: &Connection, tables: &str) -> Result<(), StoreError> {

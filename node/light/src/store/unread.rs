@@ -39,6 +39,10 @@ pub(super) fn heard(connection: &Connection, row: &Message) -> Result<(), StoreE
         return Ok(());
     }
     let Some(words) = words_of(row) else { return Ok(()) };
+    // Nobody waits for what a blocked person says.
+    if crate::doubt::is_of_blocked(connection, row)? {
+        return Ok(());
+    }
     connection
         .prepare_cached(
             "INSERT INTO unread (message, channel, mentioned) VALUES (?1, ?2, ?3)
@@ -55,9 +59,12 @@ fn words_of(row: &Message) -> Option<&[Mention]> {
         Kind::Text(words) | Kind::Reply { body: words, .. } => Some(words.mentions()),
         Kind::Attachment(manifest) => Some(manifest.words.mentions()),
         Kind::Unknown(_) => Some(&[]),
-        Kind::Reaction { .. } | Kind::Edit { .. } | Kind::Retraction { .. } | Kind::Receipt(_) | Kind::Timer { .. } => {
-            None
-        }
+        Kind::Reaction { .. }
+        | Kind::Edit { .. }
+        | Kind::Retraction { .. }
+        | Kind::Receipt(_)
+        | Kind::Timer { .. }
+        | Kind::History(_) => None,
     }
 }
 
@@ -92,6 +99,15 @@ impl Me {
             Meant::Account(account) => account == self.account,
         }
     }
+}
+
+/// Somebody was blocked: what they said waits for nobody.
+pub(crate) fn gone_of(connection: &Connection, account: AccountId) -> Result<(), StoreError> {
+    connection.execute(
+        "DELETE FROM unread WHERE message IN (SELECT id FROM message WHERE account = ?1)",
+        [account.as_bytes()],
+    )?;
+    Ok(())
 }
 
 /// There is nothing left of a message that could be read.

@@ -353,6 +353,7 @@ async fn why_lists_every_check_and_what_was_not_done() {
         of(Finding::NotDone),
         [
             "account",
+            "device-on-card",
             "anchor",
             "witnesses",
             "name",

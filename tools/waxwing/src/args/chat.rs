@@ -84,6 +84,10 @@ pub(crate) enum ChatVerb {
         /// Leave it unread: nothing counts as shown
         #[arg(long)]
         peek: bool,
+
+        /// Show what people whom you blocked say as well
+        #[arg(long)]
+        blocked: bool,
     },
 
     /// Print messages as they become final, until interrupted; with --json every change
@@ -244,6 +248,10 @@ pub(crate) struct TailChannel {
     /// Show where each message stands in the ledger
     #[arg(long)]
     pub(crate) proofs: bool,
+
+    /// Show what people whom you blocked say as well
+    #[arg(long)]
+    pub(crate) blocked: bool,
 }
 
 /// The verbs about what this device keeps.

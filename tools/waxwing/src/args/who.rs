@@ -38,8 +38,9 @@ pub(crate) enum WhoVerb {
 
     /// Compare with a person, so that nobody stands between you
     ///
-    /// Both run this. Read the digits to each other over a telephone, or scan each other's code. What matches is noted;
-    /// from then on a change that no sound account can bring about stops the sending to them.
+    /// Both run this. Read the digits to each other over a telephone, look at both screens side by side, or scan each
+    /// other's code. On a terminal the answer is asked for below them. What matches is noted; from then on a change that no
+    /// sound account can bring about stops the sending to them. What does not match is noted as well.
     Verify(VerifyContact),
 
     /// Block a person and note why, on this device; nobody is told
@@ -107,16 +108,34 @@ pub(crate) enum DevicesVerb {
         device: String,
     },
 
-    /// Lift a suspension; takes the 24 words in this home
+    /// Lift a suspension; takes the 24 words
     Lift {
         /// The device: its name or id
         device: String,
+
+        #[command(flatten)]
+        words: Words,
     },
 
-    /// Revoke a device for ever; takes the 24 words in this home
+    /// Call a device something else, for everybody who knows this account; takes the 24 words
+    Rename {
+        /// The device: its name or id
+        device: String,
+
+        /// The new name; an empty one is none
+        name: String,
+
+        #[command(flatten)]
+        words: Words,
+    },
+
+    /// Revoke a device for ever; takes the 24 words. The devices that stay go on by themselves
     Revoke {
         /// The device: its name or id
         device: String,
+
+        #[command(flatten)]
+        words: Words,
     },
 }
 
@@ -156,7 +175,7 @@ pub(crate) struct LinkDevice {
     pub(crate) timeout: u64,
 }
 
-/// Where 24 words come from.
+/// Where 24 words come from, if they are not in the home.
 #[derive(Args, Debug)]
 pub(crate) struct Words {
     /// File with the 24 words; `-` for standard input [default: asked for on a terminal]
@@ -250,9 +269,13 @@ pub(crate) struct VerifyContact {
     #[arg(long, value_name = "DIGITS", group = "answer")]
     pub(crate) digits: Option<String>,
 
-    /// You compared the digits yourself, and all of them are the same
+    /// You compared the digits or emoji yourself, and all of them are the same
     #[arg(long = "match", group = "answer")]
     pub(crate) matches: bool,
+
+    /// You compared them, and they differ: what had been compared counts no longer
+    #[arg(long, group = "answer")]
+    pub(crate) differs: bool,
 
     /// Go on without comparing after their keys changed; what had been compared counts no longer
     #[arg(long, group = "answer")]

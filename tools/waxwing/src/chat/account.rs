@@ -152,7 +152,7 @@ fn ask(words: &Words, session: &Session<'_>, client: &Client) -> Result<(Client,
     Ok((client.clone(), phrase::read(words.file.as_deref())?))
 }
 
-fn not_both_from_input(words: &Words, session: &Session<'_>) -> Result<(), Failure> {
+pub(super) fn not_both_from_input(words: &Words, session: &Session<'_>) -> Result<(), Failure> {
     let is_input = |file: Option<&std::path::Path>| file.is_some_and(files::is_standard);
     if is_input(session.file) && is_input(words.file.as_deref()) {
         return Err(Failure::usage(
@@ -190,8 +190,9 @@ pub(super) async fn recover(recover: &RecoverAccount, session: &Session<'_>) -> 
         session.output,
     )?;
     session.output.note(
-        "this device joins networks by their links, like any new one. The account's other devices appear once its card was \
-         read there; revoke those that are lost",
+        "this device joins networks by their links, like any new one. Once the account's card was read there, `waxwing chat \
+         devices` shows the other devices: revoke those that are lost. Conversations come back one by one, when a member, or \
+         another device of yours, lets this one in; what was said before comes back from a backup alone",
     );
     let option = session.home.as_option();
     session.output.next(&format!("waxwing chat join LINK{option}"))?;

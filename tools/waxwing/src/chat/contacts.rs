@@ -154,7 +154,9 @@ fn detailed(detail: &ContactDetail, output: &Output) -> String {
         for device in &keys.devices {
             let id =
                 ids::hex_32(&device.device).map_or_else(|| device.device.clone(), |id| output.id(Kind::Device, &id));
-            text.push_str(&format!("    {id}  {}\n", device.standing));
+            let name = device.name.as_deref().map(display_safe_name);
+            let name = name.map_or_else(String::new, |name| format!("{name}  "));
+            text.push_str(&format!("    {id}  {name}{}\n", device.standing));
         }
     }
     for change in &detail.changes {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use waxwing_core::Hash;
-use waxwing_light::{Client, OwnDevice, OwnDevices};
+use waxwing_light::{Client, OwnDevice, OwnDevices, Root};
 use waxwing_seal::DeviceId;
 use waxwing_seal::display::display_safe_name;
+use waxwing_seal::identity::Phrase;
 
 use super::show::json_of;
-use super::{Session, fault, verify};
-use crate::args::{Devices, DevicesVerb};
+use super::{Session, account, fault, phrase, verify};
+use crate::args::{Devices, DevicesVerb, Words};
 use crate::failure::Failure;
 use crate::ids::{self, Kind};
 use crate::output::{Output, Tone};
@@ -31,7 +32,7 @@ pub(super) async fn act(devices: &Devices, session: &Session<'_>) -> Done {
         }
         return Ok(0);
     };
-    let schema = change(verb, &client, network, patience, output).await?;
+    let schema = change(verb, &client, network, patience, session).await?;
     let known = client.settle_account(network, patience).await;
     tell(&known.map_err(|error| fault(&error))?, &client, schema, output).await?;
     Ok(0)
@@ -43,8 +44,9 @@ async fn change(
     client: &Client,
     network: Hash,
     patience: Duration,
-    output: &Output,
+    session: &Session<'_>,
 ) -> Result<&'static str, Failure> {
+    let output = session.output;
     if matches!(verb, DevicesVerb::Publish) {
         let done = client.publish_account(network).await;
         return done.map(|()| "chat.devices.publish").map_err(|error| fault(&error));
@@ -64,11 +66,16 @@ async fn change(
             let device = find(&known, device)?;
             (client.suspend_device(network, device).await, "chat.devices.suspend")
         }
-        DevicesVerb::Lift { device } => {
-            let device = find(&known, device)?;
-            (client.lift_device(network, device).await, "chat.devices.lift")
+        DevicesVerb::Lift { device, words } => {
+            let (device, words) = (find(&known, device)?, root(words, client, session).await?);
+            (client.lift_device(network, device, words).await, "chat.devices.lift")
         }
-        DevicesVerb::Revoke { device } => {
+        DevicesVerb::Rename { device, name, words } => {
+            let (device, words) = (find(&known, device)?, root(words, client, session).await?);
+            let done = client.rename_device(network, device, name.trim(), words).await;
+            (done, "chat.devices.rename")
+        }
+        DevicesVerb::Revoke { device, words } => {
             let device = find(&known, device)?;
             confirm::ask(
                 &format!(
@@ -78,11 +85,25 @@ async fn change(
                 ),
                 output,
             )?;
-            (client.revoke_device(network, device).await, "chat.devices.revoke")
+            let words = root(words, client, session).await?;
+            (
+                client.revoke_device(network, device, words).await,
+                "chat.devices.revoke",
+            )
         }
     };
     done.map_err(|error| fault(&error))?;
     Ok(schema)
+}
+
+/// The 24 words for one call, if they are not in this home: asked for, or read from a file. They do not stay.
+async fn root(words: &Words, client: &Client, session: &Session<'_>) -> Result<Option<Phrase>, Failure> {
+    let account = client.account().await.map_err(|error| fault(&error))?;
+    if account.root == Root::Here && words.file.is_none() {
+        return Ok(None);
+    }
+    account::not_both_from_input(words, session)?;
+    phrase::read(words.file.as_deref()).map(Some)
 }
 
 /// The device that somebody means: its name, or its id in any form.

@@ -3,9 +3,10 @@
 //! The sentence is the program's, the names in it are others' and hostile: a name that is more than one word of letters and
 //! digits stands in quotation marks, so that nobody writes a sentence by calling themselves one.
 
-use waxwing_light::{Event, MemberId, MessageView};
+use waxwing_light::{Event, KeyNews, MemberId, MessageView};
 use waxwing_seal::display::display_safe_name;
 
+use crate::chat::groups::history::rule_says;
 use crate::ids::{self, Kind};
 
 /// Letters of an account's short id that tell it from another one.
@@ -33,6 +34,7 @@ fn of(event: &Event, by: &str, by_account: &str) -> String {
         .added
         .iter()
         .partition(|member| is_in(&event.removed, &member.device));
+    let (own_added, added): (Vec<_>, Vec<_>) = added.into_iter().partition(|member| member.account == by_account);
     let removed = event
         .removed
         .iter()
@@ -48,6 +50,9 @@ fn of(event: &Event, by: &str, by_account: &str) -> String {
         if !members.is_empty() {
             says.push(format!("{before}{}{behind}", listed(event, &members)));
         }
+    }
+    if !own_added.is_empty() {
+        says.push(format!("{by} added a device of their own"));
     }
     if !own.is_empty() {
         says.push(format!("{by} took out a device of their own"));
@@ -67,10 +72,35 @@ fn of(event: &Event, by: &str, by_account: &str) -> String {
             quoted(&display_safe_name(name))
         ));
     }
+    if let Some(history) = &event.history {
+        says.push(format!("{by} decided: {}", rule_says(history)));
+    }
     if event.leaving {
         says.push(format!("{by} wishes to leave"));
     }
+    says.extend(event.keys.iter().map(|news| keys(event, news)));
     says.join("; ")
+}
+
+/// What became of somebody's keys.
+fn keys(event: &Event, news: &KeyNews) -> String {
+    let whose = called_in(event, &news.account, &news.account);
+    let device = news.device.as_deref().and_then(ids::hex_32);
+    let short = device.map(|id| ids::short(Kind::Device, &id));
+    let short = short.map(|short| short.chars().take(TAG_LETTERS).collect::<String>());
+    let which = match (&news.device_name, short) {
+        (Some(name), Some(short)) => format!(" ({}, {short})", quoted(&display_safe_name(name))),
+        (None, Some(short)) => format!(" ({short})"),
+        _ => String::new(),
+    };
+    format!("keys of {whose}: {}{which}", news.sentence)
+}
+
+/// Whether it is a warning: what was compared says nothing any more.
+pub(crate) fn is_alarm(view: &MessageView) -> bool {
+    view.event
+        .as_ref()
+        .is_some_and(|event| event.keys.iter().any(|news| news.breaks))
 }
 
 /// People, each once however many of their devices came or went.
@@ -95,7 +125,7 @@ fn called_in(event: &Event, key: &str, account: &str) -> String {
 }
 
 /// A name, or the account of whoever has none here.
-fn called(name: &str, account: &str) -> String {
+pub(crate) fn called(name: &str, account: &str) -> String {
     if name.is_empty() {
         let short = ids::hex_32(account).map(|id| ids::short(Kind::Account, &id));
         let short = short.unwrap_or_else(|| "somebody".to_owned());
@@ -164,6 +194,41 @@ mod tests {
             ..event()
         };
         assert_eq!(says(&afresh), "Ada added Ben afresh");
+        let own = Event {
+            added: vec![MemberId {
+                device: ids::hex(&[9; 32]),
+                ..member(1)
+            }],
+            ..event()
+        };
+        assert_eq!(says(&own), "Ada added a device of their own");
+    }
+
+    #[test]
+    fn what_became_of_keys_is_said_with_the_device_and_a_name_ends_no_sentence() {
+        let news = |device_name: Option<&str>, breaks| KeyNews {
+            account: member(2).account,
+            device: Some(member(2).device),
+            device_name: device_name.map(str::to_owned),
+            breaks,
+            sentence: "a device was added".to_owned(),
+        };
+        let says_of = |news: KeyNews| {
+            says(&Event {
+                keys: vec![news],
+                ..event()
+            })
+        };
+        let short = ids::short(Kind::Device, &[102; 32]);
+        let short = short.split_at(TAG_LETTERS).0;
+        assert_eq!(
+            says_of(news(None, false)),
+            format!("keys of Ben: a device was added ({short})")
+        );
+        assert_eq!(
+            says_of(news(Some("phone\"); all is well"), true)),
+            format!("keys of Ben: a device was added (\"phone'); all is well\", {short})")
+        );
     }
 
     #[test]

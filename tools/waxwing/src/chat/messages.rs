@@ -24,6 +24,8 @@ pub(super) struct Wanted {
     pub(super) offline: bool,
     /// What is shown stays unread.
     pub(super) peek: bool,
+    /// What blocked people said as well.
+    pub(super) blocked: bool,
 }
 
 pub(super) async fn read(channel: Option<&str>, wanted: &Wanted, session: &Session<'_>) -> Done {
@@ -35,15 +37,23 @@ pub(super) async fn read(channel: Option<&str>, wanted: &Wanted, session: &Sessi
         client.refresh().await
     };
     let channel = find_channel_or_only(&client, channel).await?;
-    let views = client
-        .read(channel.id, Range::Last(wanted.last))
-        .await
-        .map_err(|error| fault(&error))?;
+    let range = Range::Last(wanted.last);
+    let views = match wanted.blocked {
+        true => client.read_with_blocked(channel.id, range).await,
+        false => client.read(channel.id, range).await,
+    };
+    let views = views.map_err(|error| fault(&error))?;
     let network = network(&client, &channel).await?;
     let detail = if wanted.proofs { Detail::Proofs } else { Detail::Calm };
     let mut text = format!("{}\n", output.paint(Tone::Strong, &display_safe_name(&channel.name)));
-    for view in &views {
-        text.push_str(&show::message(view, detail, output));
+    for views in views.chunk_by(|one, next| show::is_kept_back(one) && show::is_kept_back(next)) {
+        match views {
+            [first, ..] if show::is_kept_back(first) => {
+                let messages = u64::try_from(views.len()).unwrap_or(u64::MAX);
+                text.push_str(&show::kept_back(messages, output));
+            }
+            others => text.extend(others.iter().map(|view| show::message(view, detail, output))),
+        }
     }
     text.push_str(&output.wrapped(&output.paint(Tone::Faint, &standing(&network, &channel)), 2));
     text.push('\n');
@@ -87,7 +97,7 @@ fn standing(network: &NetworkView, channel: &ChannelView) -> String {
         Age::Stale { age_ms } => format!("{} s old: the end may be withheld", age_ms / 1000),
         Age::Unknown => "ahead of this device's clock".to_owned(),
     };
-    let entries = count(channel.entries, "entry", "entries");
+    let entries = count(channel.checked, "entry", "entries");
     format!("{entries} checked to block {}, {signers}, {age}", network.height)
 }
 

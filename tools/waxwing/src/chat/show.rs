@@ -11,12 +11,12 @@ use waxwing_light::{AttachmentView, BodyKind, Exception, Ladder, MessageView};
 use waxwing_seal::display::{display_safe, display_safe_name};
 
 use super::manners::timer_says;
-use super::{events, mentions};
+use super::{events, mentions, told};
 use crate::clock;
 use crate::ids::{self, Kind};
 use crate::ladder::Step;
 use crate::output::{Output, Tone};
-use crate::words::bytes;
+use crate::words::{bytes, count};
 
 /// How much is said about each message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +35,7 @@ pub(crate) const fn step(state: Ladder) -> Step {
         Ladder::Final => Step::Final,
         Ladder::SeenByAll => Step::SeenByAll,
         Ladder::Failed => Step::Failed,
+        Ladder::Told => Step::Told,
     }
 }
 
@@ -74,8 +75,12 @@ fn head(view: &MessageView, output: &Output) -> String {
     let time = view
         .ordered_ms
         .or(view.written_ms)
+        .or(view.queued_ms)
         .map_or_else(|| "--:--".to_owned(), clock::minute);
     if let Some(says) = events::sentence(view) {
+        if events::is_alarm(view) {
+            return output.paint(Tone::Bad, &format!("! {time} {says}"));
+        }
         // In the column of the signs nothing stands that somebody wrote: no name and no text looks like this line.
         let sign = if output.ascii { "*" } else { "·" };
         return output.paint(Tone::Faint, &format!("{sign} {time} {says}"));
@@ -90,7 +95,9 @@ fn head(view: &MessageView, output: &Output) -> String {
     if view.edited {
         text.push_str(&output.paint(Tone::Faint, " (edited)"));
     }
-    if !step.is_final() {
+    if let Some(label) = told::label(view) {
+        text.push_str(&format!("  {}", output.paint(Tone::Doubtful, &label)));
+    } else if !step.is_final() {
         text.push_str(&format!("  {}", output.paint(step.tone(), step.word())));
     }
     text
@@ -105,6 +112,9 @@ pub(crate) fn said(view: &MessageView) -> String {
 fn said_marking(view: &MessageView, mark: impl Fn(&str) -> String) -> String {
     if let Some(says) = events::sentence(view) {
         return says;
+    }
+    if is_kept_back(view) {
+        return "(a message of a blocked person)".to_owned();
     }
     let words = mentions::marked(view, mark);
     if let (BodyKind::Here, Some(days)) = (view.body, view.timer_days) {
@@ -124,6 +134,26 @@ fn said_marking(view: &MessageView, mark: impl Fn(&str) -> String) -> String {
         (BodyKind::Erased, _) => "(erased by its author)".to_owned(),
         (BodyKind::Expired, _) => "(its time has passed)".to_owned(),
     }
+}
+
+/// Whether it is not shown what a blocked person said.
+pub(crate) const fn is_kept_back(view: &MessageView) -> bool {
+    view.blocked && view.text.is_none() && view.attachment.is_none() && matches!(view.body, BodyKind::Here)
+}
+
+/// So many messages of blocked people, one after the other.
+pub(crate) fn kept_back(messages: u64, output: &Output) -> String {
+    let sign = if output.ascii { "*" } else { "·" };
+    let people = if messages == 1 {
+        "a blocked person"
+    } else {
+        "blocked people"
+    };
+    let says = format!(
+        "{sign} --:-- {} of {people}; --blocked shows them",
+        count(messages, "message", "messages")
+    );
+    format!("{}\n", output.paint(Tone::Faint, &says))
 }
 
 /// A file that a message hands over, its name harmless.
@@ -161,6 +191,7 @@ fn quoted(view: &MessageView, before: &str) -> String {
                 .author
                 .as_ref()
                 .map_or_else(|| "unknown".to_owned(), |author| display_safe_name(&author.name));
+            let who = if quote.told { format!("{who} (as told)") } else { who };
             match quote.text.as_deref() {
                 Some(text) => format!("{who}: {}", beginning(text)),
                 None => format!("{who}: {}", left("")),
@@ -185,7 +216,12 @@ fn beginning(text: &str) -> String {
 
 /// Where it stands, and its id.
 fn place(view: &MessageView, output: &Output) -> String {
-    let mut parts = vec![step(view.state).word().to_owned()];
+    let mut parts = vec![told::label(view).unwrap_or_else(|| step(view.state).word().to_owned())];
+    if let Some(told) = &view.told {
+        parts.push(format!("ordered {}, it says", clock::local(told.ordered_ms)));
+        parts.extend(id(view, output));
+        return parts.join(", ");
+    }
     parts.extend(view.height.map(|height| format!("block {height}")));
     parts.extend(view.log_index.map(|index| format!("entry {index}")));
     parts.extend(
@@ -233,7 +269,14 @@ pub(super) const fn against(exception: Exception) -> &'static str {
             "its device wrote something before it that is not here: not sent, on its way, or withheld"
         }
         Exception::ClockOdd => "it claims to have been written after it was ordered",
+        Exception::ToldOtherwise => "its author, or another member, says it otherwise: this is what was told first",
         Exception::UnknownKind => "of a kind that this version cannot show: update",
+        Exception::KeyChanged => {
+            "the keys of whoever wrote it changed since you compared: look at them, and compare again"
+        }
+        Exception::DeviceUnknown => {
+            "its device does not speak for the account that it says: the account's card does not list it, or put it out before"
+        }
     }
 }
 

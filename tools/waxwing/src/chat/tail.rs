@@ -24,6 +24,7 @@ pub(super) async fn tail(tail: &TailChannel, session: &Session<'_>) -> Done {
     let (client, output) = (session.open().await?, session.output);
     let channel = find_channel_or_only(&client, tail.channel.as_deref()).await?.id;
     let mut people = ForPeople {
+        blocked: tail.blocked,
         detail: if tail.proofs { Detail::Proofs } else { Detail::Calm },
         shown: BTreeMap::new(),
         session,
@@ -33,6 +34,9 @@ pub(super) async fn tail(tail: &TailChannel, session: &Session<'_>) -> Done {
         after => client.tail(Some(channel), after).await,
     }
     .map_err(|error| fault(&error))?;
+    if tail.blocked {
+        changes = changes.with_blocked();
+    }
     if tail.after.is_none() && !output.is_json() {
         people.begin(&client, channel, tail.last).await?;
     }
@@ -57,6 +61,8 @@ pub(super) async fn tail(tail: &TailChannel, session: &Session<'_>) -> Done {
 /// What people are shown: each message once it is final or failed.
 struct ForPeople<'a> {
     detail: Detail,
+    /// Whether what blocked people say is shown.
+    blocked: bool,
     /// What the beginning showed, with the changes that were in it.
     shown: BTreeMap<MessageId, i64>,
     session: &'a Session<'a>,
@@ -64,7 +70,10 @@ struct ForPeople<'a> {
 
 impl ForPeople<'_> {
     async fn begin(&mut self, client: &Client, channel: waxwing_light::ChannelId, last: u32) -> Result<(), Failure> {
-        let views = client.read(channel, Range::Last(last)).await;
+        let views = match self.blocked {
+            true => client.read_with_blocked(channel, Range::Last(last)).await,
+            false => client.read(channel, Range::Last(last)).await,
+        };
         for view in views.map_err(|error| fault(&error))? {
             self.show(&view)?;
             self.shown.insert(view.id, view.change);
@@ -84,6 +93,9 @@ impl ForPeople<'_> {
 
     fn show(&self, view: &MessageView) -> Result<(), Failure> {
         let output = self.session.output;
+        if show::is_kept_back(view) {
+            return output.text(&show::kept_back(1, output));
+        }
         match show::message(view, self.detail, output) {
             // A change of the group that nobody has anything to see in.
             hidden if hidden.is_empty() => Ok(()),

@@ -1,12 +1,15 @@
 //! `waxwing chat verify`: two people make sure that each has the other's account.
 //!
-//! Digits are read aloud, or a code is scanned; either says the same. Emoji take a fresh number of each device and are
-//! shown on two screens at once, which one command on each side cannot do.
+//! Digits are read aloud, emoji are looked at on two screens side by side, or a code is scanned: each says all of it. On a
+//! terminal the answer is asked for in the same place; elsewhere `--match` and `--differs` give it.
+
+use std::io::IsTerminal;
 
 use serde_json::json;
 use waxwing_core::Hash;
 use waxwing_light::{Client, ContactView};
 use waxwing_seal::display::display_safe_name;
+use waxwing_seal::identity::emoji::Emoji;
 use waxwing_seal::identity::safety::{CODE_BYTES, DIGITS};
 use waxwing_seal::identity::{SafetyNumber, Scanned};
 
@@ -44,7 +47,57 @@ pub(super) async fn verify(verify: &VerifyContact, session: &Session<'_>) -> Don
         )?;
         return matched(&view, &client, output).await;
     }
-    show(&number, network, verify.qr, &view, session)
+    if verify.differs {
+        return differ(&view, &client, output).await;
+    }
+    show(&number, network, verify.qr, &view, session)?;
+    answer(&view, &client, session).await
+}
+
+/// What the person says to it, where somebody can be asked.
+async fn answer(view: &ContactView, client: &Client, session: &Session<'_>) -> Done {
+    let (output, name) = (session.output, display_safe_name(&view.name));
+    if output.is_json() || output.yes || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        let (meant, option) = (view.id.0, session.home.as_option());
+        output.note(&format!(
+            "read the digits to each other in person or by voice, never in a message, or hold the screens side by side. If all \
+             are the same: `waxwing chat verify {meant} --match{option}`. If any differ: `--differs`; somebody may stand \
+             between you"
+        ));
+        return Ok(0);
+    }
+    output.note(&format!(
+        "read the digits to {name} in person or by voice, never in a message, or hold the screens side by side"
+    ));
+    match confirm::answer("are all of them the same? m: match, d: differ, anything else: not compared now")?.trim() {
+        "m" | "match" => matched(view, client, output).await,
+        "d" | "differ" => differ(view, client, output).await,
+        _ => Ok(0),
+    }
+}
+
+/// They differ: whatever had been compared before says nothing any more.
+async fn differ(view: &ContactView, client: &Client, output: &Output) -> Done {
+    client.note_differs(view.id).await.map_err(|error| fault(&error))?;
+    let name = display_safe_name(&view.name);
+    let now = client.contact(view.id).await.map_err(|error| fault(&error))?.contact;
+    output.result(
+        "chat.verify",
+        json!({ "contact": json_of(&now), "differs": true }),
+        &format!("{name} is not compared: somebody may stand between you"),
+    )?;
+    Err(differs("it does not match"))
+}
+
+/// Emoji in lines of nine, with their names for whoever reads them aloud.
+fn emoji_in_lines(number: &SafetyNumber, output: &Output) -> String {
+    let groups = number.emoji();
+    let picture = |emoji: &Emoji| if output.ascii { emoji.name() } else { emoji.picture() };
+    let line = |groups: &[[Emoji; 3]]| {
+        let group = |group: &[Emoji; 3]| group.iter().map(picture).collect::<Vec<_>>().join(" ");
+        groups.iter().map(group).collect::<Vec<_>>().join("   ")
+    };
+    groups.chunks(4).map(|groups| format!("  {}\n", line(groups))).collect()
 }
 
 /// The network on which the two compare.
@@ -94,8 +147,9 @@ fn show(number: &SafetyNumber, network: Hash, as_qr: bool, view: &ContactView, s
     let (output, name) = (session.output, display_safe_name(&view.name));
     let (digits, code) = (number.digits(), written(number));
     let mut text = format!(
-        "safety number with {name}, the same on both devices:\n\n{}",
-        in_lines(&digits)
+        "safety number with {name}, the same on both devices, in digits and in emoji:\n\n{}\n{}",
+        in_lines(&digits),
+        emoji_in_lines(number, output)
     );
     if as_qr {
         match qr::picture(&code, output)? {
@@ -107,15 +161,15 @@ fn show(number: &SafetyNumber, network: Hash, as_qr: bool, view: &ContactView, s
         "contact": json_of(view),
         "network": network.to_string(),
         "digits": digits,
+        "emoji": number.emoji().iter().flatten().map(emoji_json).collect::<Vec<_>>(),
         "code": code,
     });
     output.result("chat.verify", object, &text)?;
-    let (meant, option) = (view.id.0, session.home.as_option());
-    output.note(&format!(
-        "read the digits to each other in person or by voice, never in a message. If all are the same: `waxwing chat verify \
-         {meant} --match{option}`. If any differ, somebody may stand between you: say nothing there that matters"
-    ));
     Ok(0)
+}
+
+fn emoji_json(emoji: &Emoji) -> serde_json::Value {
+    json!({ "number": emoji.number(), "emoji": emoji.picture(), "name": emoji.name() })
 }
 
 async fn scanned(code: &str, number: &SafetyNumber, view: &ContactView, client: &Client, output: &Output) -> Done {

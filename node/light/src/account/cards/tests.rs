@@ -160,27 +160,27 @@ async fn a_lost_device_is_suspended_lifted_and_revoked_for_ever() {
     let suspended = |devices: &OwnDevices| standings(devices) == ["active", "suspended"];
     settle(&new, network, "it is suspended", suspended).await;
     assert_eq!(
-        new.lift_device(network, lost).await.err(),
+        new.lift_device(network, lost, None).await.err(),
         Some(AccountError::RootOnPaper.into())
     );
     new.restore_root(ada.client.phrase().await.unwrap()).await.unwrap();
-    new.lift_device(network, lost).await.unwrap();
+    new.lift_device(network, lost, None).await.unwrap();
     settle(&new, network, "it is lifted", |devices| {
         standings(devices) == ["active", "active"]
     })
     .await;
-    let again = new.lift_device(network, lost).await.err();
+    let again = new.lift_device(network, lost, None).await.err();
     assert_eq!(
         again,
         Some(AccountError::Void(Void::NotSuspended).into()),
         "what would be void is not said"
     );
     assert_eq!(
-        new.revoke_device(network, this).await.err(),
+        new.revoke_device(network, this, None).await.err(),
         Some(AccountError::ThisDevice.into())
     );
 
-    new.revoke_device(network, lost).await.unwrap();
+    new.revoke_device(network, lost, None).await.unwrap();
     let busy = new.suspend_device(network, lost).await.err();
     assert_eq!(busy, Some(AccountError::CardBusy.into()), "one statement at a time");
     let moved = |devices: &OwnDevices| devices.card == Some(1) && offers(devices);
@@ -231,7 +231,7 @@ async fn contacts_read_the_card_and_follow_it_when_it_moves() {
     let (_home, new) = recovered(&ada, &world, &node).await;
     settle(&new, network, "the new device is on the card", offers).await;
     sees("the second device is seen", 2, 0).await;
-    new.revoke_device(network, account.device).await.unwrap();
+    new.revoke_device(network, account.device, None).await.unwrap();
     settle(&new, network, "the card has moved", |devices| devices.card == Some(1)).await;
     sees("the next card is seen", 2, 1).await;
     let detail = ben.client.contact(of_ada).await.unwrap();
@@ -294,7 +294,7 @@ async fn a_revoked_device_is_taken_out_of_the_groups_that_it_is_in() {
 
     let (_home, new) = recovered(&ben, &world, &node).await;
     settle(&new, network, "the new device is on the card", offers).await;
-    new.revoke_device(network, lost.device).await.unwrap();
+    new.revoke_device(network, lost.device, None).await.unwrap();
     settle(&new, network, "the card has moved", |devices| devices.card == Some(1)).await;
     // Members wait a random while, lest all of them commit at once.
     ada.client.clock().shift(i64::try_from(LEAVER_WAIT_MS).unwrap());

@@ -5,7 +5,7 @@ use waxwing_core::genesis::{Genesis, Parameters};
 use waxwing_core::keys::VoteKey;
 use waxwing_seal::DeviceId;
 use waxwing_seal::identity::Scanned;
-use waxwing_seal::identity::change::SeenDevice;
+use waxwing_seal::identity::change::{Change, SeenDevice};
 
 use super::*;
 use crate::tests::{CHEAP, options};

@@ -61,7 +61,7 @@ async fn a_second_device_is_taken_in_without_ever_seeing_the_words() {
     new.client.suspend_device(network, account.device).await.unwrap();
     let after = new.client.settle_account(network, PATIENCE).await.unwrap();
     assert!(after.devices.iter().any(|device| device.standing == "suspended"));
-    let refused = new.client.lift_device(network, account.device).await.err();
+    let refused = new.client.lift_device(network, account.device, None).await.err();
     assert_eq!(refused, Some(AccountError::RootOnPaper.into()));
 }
 

@@ -22,7 +22,8 @@ pub(crate) fn name_of(
     device: DeviceId,
 ) -> Result<Option<String>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT content FROM message WHERE channel = ?1 AND device = ?2 AND content IS NOT NULL ORDER BY id DESC LIMIT 1",
+        "SELECT content FROM message WHERE channel = ?1 AND device = ?2 AND content IS NOT NULL
+            AND (entry IS NOT NULL OR log_index IS NULL) ORDER BY id DESC LIMIT 1",
     )?;
     let content: Option<Vec<u8>> = statement
         .query_row((channel.0, &device.0), |row| row.get(0))
@@ -38,7 +39,8 @@ pub(crate) fn name_of_account(
     account: AccountId,
 ) -> Result<Option<String>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT content FROM message WHERE channel = ?1 AND account = ?2 AND content IS NOT NULL ORDER BY id DESC LIMIT 1",
+        "SELECT content FROM message WHERE channel = ?1 AND account = ?2 AND content IS NOT NULL
+            AND (entry IS NOT NULL OR log_index IS NULL) ORDER BY id DESC LIMIT 1",
     )?;
     let content: Option<Vec<u8>> = statement
         .query_row((channel.0, &account.0), |row| row.get(0))
@@ -57,13 +59,14 @@ pub(crate) fn at(connection: &Connection, channel: ChannelId, index: u64) -> Res
     Ok(select(connection, "WHERE channel = ?1 AND log_index = ?2", (channel.0, index))?.pop())
 }
 
-/// The message with a content id; if members posted several, the first in the log.
+/// The message with a content id; if members posted several, the first in the log; and what was only told behind what was read.
 pub(crate) fn with_content(
     connection: &Connection,
     channel: ChannelId,
     content: ContentId,
 ) -> Result<Option<Message>, StoreError> {
-    let rest = "WHERE channel = ?1 AND content_id = ?2 ORDER BY log_index IS NULL, log_index, id LIMIT 1";
+    let rest = "WHERE channel = ?1 AND content_id = ?2
+        ORDER BY log_index IS NOT NULL AND entry IS NULL, log_index IS NULL, log_index, id LIMIT 1";
     Ok(select(connection, rest, (channel.0, &content.0))?.pop())
 }
 
@@ -111,8 +114,36 @@ pub(crate) fn before(
         (channel.0, before.unwrap_or(i64::MAX.unsigned_abs()), rest),
     )?;
     messages.reverse();
+    // What is left out above is shown with those, and what stands behind the newest entry with the end.
+    let first = messages.first().and_then(|message| message.log_index).unwrap_or(0);
+    let noticed = beside(connection, channel, first, before.unwrap_or(u64::MAX >> 1), most)?;
+    let mut messages = in_front(messages, noticed);
     messages.extend(waiting);
     Ok(messages)
+}
+
+/// What this device noticed in front of the entries from `first` to before `end`, or behind the last one.
+fn beside(
+    connection: &Connection,
+    channel: ChannelId,
+    first: u64,
+    end: u64,
+    most: u32,
+) -> Result<Vec<Message>, StoreError> {
+    let rest = "WHERE channel = ?1 AND beside >= ?2 AND beside < ?3 ORDER BY beside DESC, id DESC LIMIT ?4";
+    let mut noticed = select(connection, rest, (channel.0, first, end, most))?;
+    noticed.reverse();
+    Ok(noticed)
+}
+
+/// Both in one order: what was noticed before an entry was read stands in front of it.
+fn in_front(entries: Vec<Message>, noticed: Vec<Message>) -> Vec<Message> {
+    if noticed.is_empty() {
+        return entries;
+    }
+    let mut all: Vec<Message> = noticed.into_iter().chain(entries).collect();
+    all.sort_by_key(|message| (message.log_index.or(message.beside), message.log_index.is_some()));
+    all
 }
 
 /// At most `most` messages from an index of the log on, in order.
@@ -123,7 +154,14 @@ pub(crate) fn from(
     most: u32,
 ) -> Result<Vec<Message>, StoreError> {
     let rest = "WHERE channel = ?1 AND log_index >= ?2 ORDER BY log_index LIMIT ?3";
-    select(connection, rest, (channel.0, index, most))
+    let entries = select(connection, rest, (channel.0, index, most))?;
+    let is_to_end = u32::try_from(entries.len()).is_ok_and(|read| read < most);
+    let last = entries.last().and_then(|message| message.log_index);
+    let end = match last {
+        Some(last) if !is_to_end => last.saturating_add(1),
+        _ => u64::MAX >> 1,
+    };
+    Ok(in_front(entries, beside(connection, channel, index, end, most)?))
 }
 
 /// At most `most` messages that changed after the change `after`, oldest change first; of one channel or of all.
@@ -133,7 +171,7 @@ pub(crate) fn changed(
     after: i64,
     most: u32,
 ) -> Result<Vec<Message>, StoreError> {
-    let rest = "WHERE changed > ?1 AND (?2 IS NULL OR channel = ?2) AND (event IS NULL OR log_index IS NOT NULL)
+    let rest = "WHERE changed > ?1 AND (?2 IS NULL OR channel = ?2) AND (event IS NULL OR coalesce(log_index, beside) IS NOT NULL)
         AND channel IN (SELECT id FROM channel WHERE kind IN (0, 1, 5)) ORDER BY changed LIMIT ?3";
     select(connection, rest, (after, channel.map(|channel| channel.0), most))
 }
@@ -145,7 +183,7 @@ pub(crate) fn change_before_last(
     most: u32,
 ) -> Result<i64, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT changed FROM message WHERE (?1 IS NULL OR channel = ?1) AND (event IS NULL OR log_index IS NOT NULL)
+        "SELECT changed FROM message WHERE (?1 IS NULL OR channel = ?1) AND (event IS NULL OR coalesce(log_index, beside) IS NOT NULL)
             AND channel IN (SELECT id FROM channel WHERE kind IN (0, 1, 5)) ORDER BY changed DESC LIMIT 1 OFFSET ?2",
     )?;
     let found = statement.query_row((channel.map(|channel| channel.0), most), |row| row.get(0));

@@ -60,8 +60,13 @@ pub(super) enum Change {
     Elsewhere,
 }
 
-fn key(view: &MessageView) -> (u64, MessageId) {
-    (view.log_index.unwrap_or(u64::MAX), view.id)
+/// The place in the log: what this device noticed by itself stands in front of an entry, what is on its way behind all.
+fn place(view: &MessageView) -> u64 {
+    view.log_index.or(view.beside).unwrap_or(u64::MAX)
+}
+
+fn key(view: &MessageView) -> (u64, bool, MessageId) {
+    (place(view), view.beside.is_none(), view.id)
 }
 
 /// Whether a message only does something to another one.
@@ -166,7 +171,7 @@ impl Window {
             return target.map_or(Change::Elsewhere, |target| Change::About(target.id));
         }
         let is_here = self.position(view.id).is_some();
-        let (index, reaches) = (view.log_index.unwrap_or(u64::MAX), self.end.unwrap_or(u64::MAX));
+        let (index, reaches) = (place(&view), self.end.unwrap_or(u64::MAX));
         if !is_here && index >= reaches && self.end.is_some() {
             return Change::Below;
         }
