@@ -11,6 +11,7 @@
 //! Name and time are claims. What an edit or retraction does to another message is the reader's decision: it counts
 //! only from the device that wrote that message. `// SPEC 22.5`
 
+mod past;
 mod receipt;
 mod words;
 
@@ -20,10 +21,11 @@ use waxwing_core::Hash;
 use waxwing_core::codec::{CodecError, Decode, Encode, Reader, put_bytes};
 use waxwing_core::envelope::KeepFor;
 
+pub use self::past::{Past, Told};
 pub use self::receipt::{Receipt, Watermark};
 pub use self::words::{Meant, Mention, Words};
 use crate::file::Manifest;
-use crate::limits::{NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, REACTION_BYTES_MAX};
+use crate::limits::{HISTORY_PART_BYTES_MAX, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, REACTION_BYTES_MAX};
 use crate::{Chance, draw};
 
 const CONTENT_VERSION: u8 = 1;
@@ -187,7 +189,9 @@ mod number {
     pub(super) const HISTORY: u16 = 10;
 
     /// 0, and those that this version has a layout for.
-    pub(super) const IS_READ: [u16; 9] = [0, TEXT, REPLY, REACTION, EDIT, RETRACTION, RECEIPT, ATTACHMENT, TIMER];
+    pub(super) const IS_READ: [u16; 10] = [
+        0, TEXT, REPLY, REACTION, EDIT, RETRACTION, RECEIPT, ATTACHMENT, TIMER, HISTORY,
+    ];
 }
 
 /// What a message does.
@@ -230,12 +234,14 @@ pub enum Kind {
     },
     /// Hands over a file that lies on nodes beside the ledger.
     Attachment(Box<Manifest>),
+    /// Tells newcomers what was said before they came. Nothing in it is proven but who tells it.
+    History(Past),
     /// A kind that this version gives no meaning to; its bytes are kept.
     Unknown(Unknown),
 }
 
-/// The payload of a kind that this version does not read: a numbered kind whose layout comes later (device,
-/// history), or one from the future.
+/// The payload of a kind that this version does not read: a numbered kind whose layout comes later (device), or one
+/// from the future.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unknown {
     number: u16,
@@ -283,6 +289,7 @@ impl Kind {
             Self::Receipt(_) => number::RECEIPT,
             Self::Timer { .. } => number::TIMER,
             Self::Attachment(_) => number::ATTACHMENT,
+            Self::History(_) => number::HISTORY,
             Self::Unknown(unknown) => unknown.number,
         }
     }
@@ -302,6 +309,16 @@ impl Kind {
             number::DEVICE => "device",
             number::HISTORY => "history",
             _ => "unknown",
+        }
+    }
+
+    /// Whether it has words, or a file, that were not taken back. What only does something to others has none.
+    #[must_use]
+    pub fn says_something(&self) -> bool {
+        match self {
+            Self::Text(words) | Self::Reply { body: words, .. } => !words.as_str().is_empty(),
+            Self::Attachment(manifest) => !manifest.is_forgotten(),
+            _ => false,
         }
     }
 
@@ -325,6 +342,7 @@ impl Kind {
             Self::Receipt(receipt) => receipt.encode(&mut out),
             Self::Timer { keep_for } => out.extend_from_slice(&keep_for.days().to_be_bytes()),
             Self::Attachment(manifest) => manifest.encode(&mut out),
+            Self::History(past) => past.encode(&mut out),
             Self::Unknown(unknown) => out.extend_from_slice(&unknown.payload),
         }
         out
@@ -355,6 +373,8 @@ impl Kind {
                 keep_for: KeepFor::try_from(reader.u32()?)?,
             },
             number::ATTACHMENT => Self::Attachment(Box::new(Manifest::decode(&mut reader)?)),
+            number::HISTORY if exceeds(payload, HISTORY_PART_BYTES_MAX) => return Err(CodecError::TooLong),
+            number::HISTORY => Self::History(Past::decode(&mut reader)?),
             _ => {
                 return Ok(Self::Unknown(Unknown {
                     number,
@@ -365,6 +385,10 @@ impl Kind {
         reader.finish()?;
         Ok(kind)
     }
+}
+
+fn exceeds(bytes: &[u8], limit: u32) -> bool {
+    u32::try_from(bytes.len()).map_or(true, |length| length > limit)
 }
 
 impl Encode for Kind {

@@ -193,9 +193,12 @@ const fn own(row: &Message) -> Result<&Message, Error> {
 fn standing<'a>(tx: &Transaction<'_>, row: &'a Message) -> Result<&'a Content, Error> {
     let content = row.content.as_ref().ok_or(NotSaid::NothingThere)?;
     match content.kind {
-        Kind::Reaction { .. } | Kind::Edit { .. } | Kind::Retraction { .. } | Kind::Receipt(_) | Kind::Timer { .. } => {
-            Err(NotSaid::NotWords.into())
-        }
+        Kind::Reaction { .. }
+        | Kind::Edit { .. }
+        | Kind::Retraction { .. }
+        | Kind::Receipt(_)
+        | Kind::Timer { .. }
+        | Kind::History(_) => Err(NotSaid::NotWords.into()),
         _ if whole(tx, row)?.retracted => Err(NotSaid::NothingThere.into()),
         _ => Ok(content),
     }

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::error::{AskError, Error};
 use crate::message::{ChannelId, ChannelView, begins, log_name};
 use crate::store::channels::{Channel, ChannelKind, NotAdded};
-use crate::store::{channels, manners, networks, unread, waiting};
+use crate::store::{channels, epochs, manners, networks, unread, waiting};
 use crate::{chance, join, trust};
 
 /// What came of joining.
@@ -141,6 +141,7 @@ impl Client {
                         group: channel.kind == ChannelKind::Group,
                         closed: !channel.is_live,
                         entries: channel.next_number(),
+                        checked: epochs::checked(tx, &channel)?,
                         proven: channel.proven.map(|proven| channel.base.saturating_add(proven.length)),
                         waiting,
                         unread: unread.messages,

@@ -16,7 +16,7 @@ use std::time::Duration;
 use waxwing_core::codec::Decode;
 use waxwing_core::envelope::Envelope;
 use waxwing_core::genesis::{FirstOfLog, Genesis};
-use waxwing_core::keys::NodeId;
+use waxwing_core::keys::{LogKey, NodeId};
 use waxwing_core::receipt::Acknowledgement;
 use waxwing_core::{Hash, HashKeys};
 use waxwing_net::wire::{Admission, EnvelopeRefusal, Refusal};
@@ -27,6 +27,8 @@ use crate::clock::ticks;
 use crate::core::{Core, blocking};
 use crate::error::{Error, Trouble};
 use crate::groups;
+use crate::history;
+use crate::inbox;
 use crate::limits::{ATTEMPT_WAIT_MS_MAX, NODES_COMPARED_MAX};
 use crate::message::{ChannelId, MessageId};
 use crate::nodes::Fault;
@@ -34,7 +36,7 @@ use crate::outbox::{self, Known, Sent, Step, Wait};
 use crate::peer::Peer;
 use crate::store::channels::Channel;
 use crate::store::messages::State;
-use crate::store::networks::KnownAnchor;
+use crate::store::networks::{KnownAnchor, Network};
 use crate::store::outbox::{Item, Signing, Stored};
 use crate::store::{StoreError, Transaction, channels, messages, networks, outbox as rows};
 use crate::sync::Reading;
@@ -56,7 +58,9 @@ enum Again {
 /// Does whatever is due for the messages of one ledger.
 pub(crate) async fn deliver(reading: &Reading<'_>) -> Result<(), Trouble> {
     groups::change::propose_due(reading).await?;
+    history::hand_over_due(reading).await?;
     cards::speak_due(reading).await?;
+    inbox::chores::do_due(reading).await?;
     let waiting = reading.core.read(|tx| rows::ids(tx)).await?;
     reading.core.attempts.keep_only(&waiting);
     if waiting.is_empty() {
@@ -241,14 +245,19 @@ pub(crate) fn sign_envelope(
     anchor: &KnownAnchor,
 ) -> Option<Signing> {
     let log_key = channel.log_key().filter(|key| key.public() == sealed.log)?;
+    let bits = stamp_bits(genesis, channel, sealed);
+    Some(sign_with(keys, &log_key, bits, sealed, anchor))
+}
+
+fn sign_with(keys: &HashKeys, log_key: &LogKey, bits: u32, sealed: &Sealed, anchor: &KnownAnchor) -> Signing {
     let mut header = sealed.header(anchor.anchor);
-    header.grind(keys, stamp_bits(genesis, channel, sealed));
-    let signed = header.sign(keys, &log_key);
-    Some(Signing {
+    header.grind(keys, bits);
+    let signed = header.sign(keys, log_key);
+    Signing {
         entry: signed.entry_id(keys),
         signed,
         anchor_time: anchor.time,
-    })
+    }
 }
 
 /// What a stamp over this body has to be worth.
@@ -362,9 +371,35 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
             return Err(fault.into());
         }
     };
+    // One synced write for all of them; for those before a fault as well.
+    let mut promises = Vec::new();
+    let judged = judge_all(reading, &batch, admissions, &mut promises, note).await;
+    if !promises.is_empty() {
+        let now = reading.core.clock.now();
+        let noted = reading.core.write::<_, StoreError>(move |tx| {
+            let mut promises = promises.iter();
+            promises.try_for_each(|(message, promise)| rows::acknowledged(tx, *message, promise, now))
+        });
+        noted.await?;
+    }
+    judged
+}
+
+/// What the answers to a submission mean; promises are collected.
+async fn judge_all(
+    reading: &Reading<'_>,
+    batch: &[Due],
+    admissions: Vec<Admission>,
+    promises: &mut Vec<(MessageId, Acknowledgement)>,
+    note: impl Fn(&Due, Wait),
+) -> Result<Again, Trouble> {
     let mut again = Again::No;
     for (due, admission) in batch.iter().zip(admissions) {
         let wait = match judge(reading, due, admission).await? {
+            Judged::Promised(promise) => {
+                promises.push((due.item.message, *promise));
+                Wait::ForInclusion(reading.core.pace.inclusion)
+            }
             Judged::Patience => Wait::ForInclusion(reading.core.pace.inclusion),
             Judged::Wait(ms) => Wait::For(Duration::from_millis(ms)),
             Judged::Refused(refusal) => {
@@ -384,6 +419,8 @@ async fn submit(reading: &Reading<'_>, batch: Vec<Due>) -> Result<Again, Trouble
 
 /// What an answer to an envelope means here.
 enum Judged {
+    /// A node promised to include it.
+    Promised(Box<Acknowledgement>),
     /// It should be included soon, or nothing can be said.
     Patience,
     Wait(u64),
@@ -398,12 +435,7 @@ async fn judge(reading: &Reading<'_>, due: &Due, admission: Admission) -> Result
             if promise.entry != due.entry || promise.verify(reading.network).is_err() {
                 return Err(Fault::Acknowledgement.into());
             }
-            let (message, now) = (due.item.message, reading.core.clock.now());
-            reading
-                .core
-                .write(move |tx| rows::acknowledged(tx, message, &promise, now))
-                .await?;
-            Ok(Judged::Patience)
+            Ok(Judged::Promised(Box::new(promise)))
         }
         Admission::Final { height, .. } => {
             prove_final(reading, due, height).await?;
@@ -501,15 +533,33 @@ pub(crate) fn sign_at_once(
     now: u64,
 ) -> Result<(), StoreError> {
     let network = networks::load(tx, channel.network)?.ok_or(StoreError::Damaged)?;
-    let Some(anchor) = network.anchor else { return Ok(()) };
-    let is_recent = now.saturating_sub(anchor.checked) <= crate::limits::ANCHOR_RECENT_MS;
-    if !is_recent || stamp_bits(&network.genesis, channel, sealed) > crate::limits::STAMP_BITS_AT_ONCE {
-        return Ok(());
-    }
-    if let Some(signing) = sign_envelope(keys, &network.genesis, channel, sealed, &anchor) {
+    if let Some(anchor) = anchor_at_once(&network, channel, sealed, now)
+        && let Some(signing) = sign_envelope(keys, &network.genesis, channel, sealed, &anchor)
+    {
         rows::sign(tx, message, None, &signing)?;
     }
     Ok(())
+}
+
+/// The same where the ledger's row and the log's key are at hand: the envelope, which goes into the row with the body.
+pub(crate) fn signed_at_once(
+    network: &Network,
+    keys: &HashKeys,
+    channel: &Channel,
+    (sealed, log_key): (&Sealed, &LogKey),
+    now: u64,
+) -> Option<Signing> {
+    let anchor = anchor_at_once(network, channel, sealed, now)?;
+    let bits = stamp_bits(&network.genesis, channel, sealed);
+    (log_key.public() == sealed.log).then(|| sign_with(keys, log_key, bits, sealed, &anchor))
+}
+
+/// The anchor under which a body can be signed at once.
+fn anchor_at_once(network: &Network, channel: &Channel, sealed: &Sealed, now: u64) -> Option<KnownAnchor> {
+    let anchor = network.anchor?;
+    let is_recent = now.saturating_sub(anchor.checked) <= crate::limits::ANCHOR_RECENT_MS;
+    let is_quick = stamp_bits(&network.genesis, channel, sealed) <= crate::limits::STAMP_BITS_AT_ONCE;
+    (is_recent && is_quick).then_some(anchor)
 }
 
 /// Everything a person may want to hurry: the message is due now, whatever was tried.

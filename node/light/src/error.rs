@@ -14,6 +14,7 @@ use waxwing_seal::{LinkError, SealError};
 
 use crate::account::{AccountError, ContactError};
 use crate::files::FileError;
+use crate::inbox::AddError;
 use crate::mention::Candidate;
 use crate::message::ChannelId;
 use crate::nodes::Fault;
@@ -62,6 +63,8 @@ pub enum Error {
     Post(PostError),
     /// Nobody was asked, or nobody answered as hoped.
     Ask(AskError),
+    /// Somebody who is known cannot be added.
+    Add(AddError),
     /// The conversation has no group: everybody with its link is in.
     NoGroup,
     /// That account, or this device, is not in the group.
@@ -82,6 +85,12 @@ pub enum Error {
     NotOwn,
     /// The message is not one that can be erased.
     NotErasable,
+    /// The message was only told by a member.
+    OnlyTold,
+    /// A conversation of two people has no newcomers.
+    NoNewcomers,
+    /// There is no such rule about what newcomers are told.
+    NoSuchRule,
     /// No reader would show what was to be said.
     NotSaid(NotSaid),
     /// A name behind an `@` could mean several members, or looks like one's and is not.
@@ -158,6 +167,7 @@ impl fmt::Display for Error {
             Self::Welcome(error) => error.fmt(f),
             Self::Post(error) => error.fmt(f),
             Self::Ask(error) => error.fmt(f),
+            Self::Add(error) => error.fmt(f),
             Self::NoGroup => f.write_str("that conversation has no members: everybody with its link is in"),
             Self::NotAMember => f.write_str("not in that group: ask one of its members to be added"),
             Self::NotAnAdmin => f.write_str("only an admin of the group can do that: ask one"),
@@ -167,6 +177,13 @@ impl fmt::Display for Error {
             Self::NotFinal => f.write_str("the message is not final yet: wait for it, or look at why it is not"),
             Self::StillWaiting => f.write_str(STILL_WAITING),
             Self::NotOwn => f.write_str("this device did not write that message: ask the one that did"),
+            Self::OnlyTold => f.write_str(
+                "that message is from before you came, as a member tells it: nothing of it is proven, so there is no receipt",
+            ),
+            Self::NoNewcomers => {
+                f.write_str("a conversation of two people has no newcomers: what they said is told to nobody")
+            }
+            Self::NoSuchRule => f.write_str("newcomers can be told nothing, all, or 1 to 3650 days"),
             Self::NotErasable => f.write_str("that message cannot be erased: it is a tombstone, or was made to stay"),
             Self::NotSaid(refusal) => refusal.fmt(f),
             Self::Ambiguous(candidates) => ambiguous(f, candidates),
@@ -317,6 +334,8 @@ pub enum AskError {
     InvitationOver,
     /// Somebody else than the one who was asked let this device in.
     WelcomedByAnother,
+    /// No such invitation lets anybody in.
+    UnknownInvitation,
     /// There is no such request that waits.
     UnknownRequest,
     /// The request was not answered in the time that was given. It stays.
@@ -332,6 +351,7 @@ impl fmt::Display for AskError {
             Self::WelcomedByAnother => {
                 "somebody else than who sent the invitation answered it: ask for a new one"
             }
+            Self::UnknownInvitation => "no such invitation lets anybody in any more: list them",
             Self::UnknownRequest => "no such request waits for an answer: list them",
             Self::StillAsking => {
                 "the request is not answered yet; it stays, and the answer is taken whenever the client runs: the other has \
@@ -362,6 +382,7 @@ wraps! {
     SealError => Seal,
     NotSaid => NotSaid,
     AskError => Ask,
+    AddError => Add,
 }
 
 /// What stops work with one node: the node, or this client.

@@ -54,6 +54,9 @@ impl Client {
         let row = self.core.read(move |tx| messages::load(tx, message)).await?;
         let row = row.ok_or(Error::UnknownMessage)?;
         let index = row.log_index.ok_or(Error::NotFinal)?;
+        if row.is_told() {
+            return Err(Error::OnlyTold);
+        }
         if let Some(bytes) = self.core.read(move |tx| messages::receipt(tx, message)).await? {
             let file = ReceiptFile::from_bytes(&bytes).map_err(crate::store::StoreError::from)?;
             return match self.judge(&row, &file).await {

@@ -29,7 +29,7 @@ pub(crate) use chat::{
 };
 #[cfg(feature = "node")]
 pub(crate) use dev::{Demo, Dev};
-pub(crate) use groups::{GroupVerb, Invite, Join, Leave, MemberRole, Remove, Rename, Role, Settling};
+pub(crate) use groups::{Add, GroupVerb, History, Invite, Join, Leave, MemberRole, Remove, Rename, Role, Settling};
 pub(crate) use manners::{MannerVerb, Receipts, SeenSwitch, Switch, Timer, TimerTime};
 pub(crate) use network::{Committee, Network, NewNetwork, ProposeChange, SignChange};
 #[cfg(feature = "node")]

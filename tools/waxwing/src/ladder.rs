@@ -18,6 +18,8 @@ pub(crate) enum Step {
     SeenByAll,
     /// Not on its way; the reason stands beside it.
     Failed,
+    /// From before this device came, as a member tells it: nothing of it is proven.
+    Told,
 }
 
 impl Step {
@@ -29,6 +31,7 @@ impl Step {
             Self::Final => "final",
             Self::SeenByAll => "seen by all",
             Self::Failed => "failed",
+            Self::Told => "told",
         }
     }
 
@@ -44,6 +47,8 @@ impl Step {
             (Self::SeenByAll, false) => "✓✓",
             (Self::SeenByAll, true) => "++",
             (Self::Failed, _) => "!",
+            (Self::Told, false) => "»",
+            (Self::Told, true) => ">",
         }
     }
 
@@ -60,7 +65,7 @@ impl Step {
     /// What the step is to whoever waits for it.
     pub(crate) const fn tone(self) -> Tone {
         match self {
-            Self::Queued | Self::Sent => Tone::Faint,
+            Self::Queued | Self::Sent | Self::Told => Tone::Faint,
             Self::Final | Self::SeenByAll => Tone::Good,
             Self::Failed => Tone::Bad,
         }
@@ -78,7 +83,14 @@ mod tests {
 
     #[test]
     fn every_step_has_a_word_and_two_symbols_of_its_own() {
-        let steps = [Step::Queued, Step::Sent, Step::Final, Step::SeenByAll, Step::Failed];
+        let steps = [
+            Step::Queued,
+            Step::Sent,
+            Step::Final,
+            Step::SeenByAll,
+            Step::Failed,
+            Step::Told,
+        ];
         for (index, step) in steps.iter().enumerate() {
             assert!(step.symbol(true).is_ascii() && step.word().is_ascii());
             for other in steps.iter().skip(index + 1) {

@@ -58,7 +58,7 @@ use zeroize::Zeroizing;
 use crate::EpochKeys;
 use crate::sealer::no_erase;
 
-pub use charter::{BadCharter, Charter, GroupKind, GroupName};
+pub use charter::{BadCharter, Charter, GroupKind, GroupName, HistoryRule};
 pub use commit::{Change, Outgoing, Proposed, Welcome};
 pub use join::{JoinError, Joined};
 pub use key_package::{KeyPackage, KeyPackageFault, Lifetime};

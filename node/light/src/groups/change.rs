@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use waxwing_seal::DeviceId;
 use waxwing_seal::group::limits::ADDS_MAX;
 use waxwing_seal::group::{
-    BadCharter, Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, KeyPackage, Member, Myself, Proposed,
+    BadCharter, Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, HistoryRule, KeyPackage, Member, Myself, Proposed,
 };
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::inbox::CommitPlace;
@@ -20,7 +20,7 @@ use super::event::Event;
 use super::send;
 use super::state::{failed, keep, load, put_back};
 use crate::error::{Error, Trouble};
-use crate::inbox::admit;
+use crate::inbox::{admit, known};
 use crate::limits::{COMMIT_AGAIN_MS, LEAVER_WAIT_MS, RENEW_MS};
 use crate::message::ChannelId;
 use crate::store::channels::{Channel, ChannelKind};
@@ -77,7 +77,7 @@ fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), 
 fn due(tx: &Transaction<'_>, channel: &Channel, now: u64) -> Result<Vec<Wanted>, StoreError> {
     let device = |want: &Want| match want {
         Want::Add { device, .. } | Want::Remove { device } => Some(*device),
-        Want::Leave | Want::Name(_) | Want::Admin { .. } | Want::Renew => None,
+        Want::Leave | Want::Name(_) | Want::Admin { .. } | Want::Renew | Want::History(_) => None,
     };
     let mut wishes = wanted::due(tx, channel.id, now)?;
     wishes.retain(|wanted| wanted.message.is_none());
@@ -232,6 +232,7 @@ struct Plan<'a> {
     remove: Vec<DeviceId>,
     name: Option<GroupName>,
     admins: Vec<AccountId>,
+    history: HistoryRule,
     bound: Vec<i64>,
 }
 
@@ -245,8 +246,13 @@ impl<'a> Plan<'a> {
             remove: Vec::new(),
             name: None,
             admins: group.charter().admins().to_vec(),
+            history: group.charter().history(),
             bound: Vec::new(),
         }
+    }
+
+    fn is_channel(&self) -> bool {
+        self.group.charter().kind() == GroupKind::Channel
     }
 
     fn is_member(&self, device: DeviceId) -> bool {
@@ -255,6 +261,13 @@ impl<'a> Plan<'a> {
 
     fn take(&mut self, want: &Want, channel: &Channel, now: u64) -> Fate {
         match want {
+            // Who was added by another member meanwhile is in.
+            Want::Add {
+                device,
+                to: Some(_),
+                afresh: false,
+                ..
+            } if self.is_member(DeviceId(*device)) => Fate::Moot,
             Want::Add {
                 device, key_package, ..
             } => self.take_add(DeviceId(*device), key_package, channel, now),
@@ -291,6 +304,13 @@ impl<'a> Plan<'a> {
                 }
                 Fate::InThis
             }
+            Want::History(number) => match HistoryRule::from_number(*number) {
+                Some(rule) if self.is_admin && self.is_channel() => {
+                    self.history = rule;
+                    Fate::InThis
+                }
+                _ => Fate::Moot,
+            },
             Want::Renew => Fate::InThis,
             Want::Leave => Fate::Later,
         }
@@ -317,10 +337,11 @@ impl<'a> Plan<'a> {
 
     fn change(&mut self) -> Result<Change, BadCharter> {
         let before = self.group.charter();
-        let is_changed = self.name.is_some() || self.admins != before.admins();
-        let charter = if is_changed && before.kind() == GroupKind::Channel {
+        let is_same = self.name.is_none() && self.admins == before.admins() && self.history == before.history();
+        let charter = if !is_same && self.is_channel() {
             let name = self.name.take().unwrap_or_else(|| before.name().clone());
-            Some(Charter::channel(name, core::mem::take(&mut self.admins))?)
+            let charter = Charter::channel(name, core::mem::take(&mut self.admins))?;
+            Some(charter.with_history(self.history)?)
         } else {
             None
         };
@@ -391,24 +412,28 @@ pub(super) fn after_closing(
 }
 
 fn came_true(tx: &Transaction<'_>, channel: &Channel, place: CommitPlace, now: u64) -> Result<(), StoreError> {
-    let mut kept = None;
+    let (mut kept, mut known_here) = (None, BTreeSet::new());
     for wanted in wanted::all(tx, channel.id)? {
         // A wish to leave has come true only when this device is out.
         let (Some(message), false) = (wanted.message, wanted.want == Want::Leave) else {
             continue;
         };
         wanted::remove(tx, wanted.id)?;
-        let Want::Add {
-            request: Some(request), ..
-        } = wanted.want
-        else {
+        let Want::Add { request, to, .. } = wanted.want else {
             continue;
         };
-        if kept.is_none() {
+        if kept.is_none() && (request.is_some() || to.is_some()) {
             kept = wanted::take_welcome(tx, message)?;
         }
-        if let Some(welcome) = &kept {
+        if let (Some(welcome), Some(request)) = (&kept, request) {
             admit::welcome(tx, channel, request, (welcome, place), now)?;
+        }
+        known_here.extend(to.map(AccountId));
+    }
+    // One welcome for all devices of an account: who reads it passes it on to the others.
+    for account in known_here {
+        if let Some(welcome) = &kept {
+            known::welcome(tx, channel, account, (welcome, place), now)?;
         }
     }
     want_renewal(tx, channel.id, now.saturating_add(RENEW_MS))

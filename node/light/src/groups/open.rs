@@ -20,6 +20,7 @@ use waxwing_seal::{DeviceId, EpochKeys};
 use super::event::Event;
 use super::state::{failed, keep, load, put_back};
 use super::{change, send};
+use crate::history;
 use crate::open::{Checked, append, give_up_own};
 use crate::store::channels::Channel;
 use crate::store::messages::{Changed, Heard, Outcome, Proved};
@@ -157,7 +158,9 @@ fn step(
     };
     let before = (group.charter().clone(), group.leaving());
     let savepoint = tx.savepoint()?;
-    let verdict = mls::lend(&savepoint, |provider| group.process(provider, &told)).map_err(|error| failed(&error))?;
+    let process = || mls::lend(&savepoint, |provider| group.process(provider, &told));
+    let verdict = tracing::trace_span!("open").in_scope(process);
+    let verdict = verdict.map_err(|error| failed(&error))?;
     if verdict.changed_nothing() {
         drop(savepoint);
         mls::lend(tx, |provider| group.restore(provider)).map_err(|error| failed(&error))?;
@@ -203,6 +206,10 @@ fn outcome(
         }
         Verdict::Closed(closed) => {
             let event = Event::of(&closed, (charter, leaving), group.epoch());
+            // What it is called on this device alone stays, whatever members call it.
+            if event.name.is_some() && channel.name == charter.name().as_str() {
+                change::take_name(tx, channel, group)?;
+            }
             Step::Closed(changed(closed.by, event), closed)
         }
         Verdict::Withdrawn(breach) => {
@@ -236,9 +243,8 @@ fn close(
         height: end.last_height,
     };
     change::after_closing(tx, channel, group, (closed, own), place, now)?;
-    if closed.charter.is_some() {
-        change::take_name(tx, channel, group)?;
-    }
+    let number = channel.base.saturating_add(place.index);
+    history::after_closing(tx, channel, group, (closed, own), number)?;
     if group.keys().is_none() {
         return send::give_up_all(
             tx,

@@ -13,7 +13,7 @@ use waxwing_seal::file::Manifest;
 use waxwing_seal::{Content, Kind};
 
 use super::messages::{self, BodyState, Message};
-use super::{StoreError, expiry, manners, members, next_change, search, unread};
+use super::{StoreError, expiry, manners, members, next_change, past, search, unread};
 use crate::message::{MessageId, MessageView};
 
 /// Follows up on a message whose content was just stored.
@@ -21,11 +21,45 @@ pub(crate) fn follow(connection: &Connection, message: MessageId) -> Result<(), 
     let Some(row) = messages::load(connection, message)? else {
         return Ok(());
     };
+    if row.is_told() {
+        // Nobody's word but the teller's, and that stands elsewhere.
+        return words(connection, &row);
+    }
     members::heard(connection, &row)?;
     manners::heard(connection, &row)?;
     expiry::note(connection, &row)?;
     unread::heard(connection, &row)?;
+    past::heard(connection, &row)?;
+    past::met(connection, &row)?;
     words(connection, &row)
+}
+
+/// Follows up on an own message that was just sealed. One that says something of its own does nothing to others, and is put
+/// into the index when it is final, or when somebody searches before: the index is five of the pages that sending would write.
+pub(super) fn queued(connection: &Connection, message: MessageId, content: &Content) -> Result<(), StoreError> {
+    match &content.kind {
+        Kind::Text(_) | Kind::Reply { .. } | Kind::Attachment(_) => Ok(()),
+        _ => follow(connection, message),
+    }
+}
+
+/// Puts own messages into the index that are not final and not there yet. Returns how many.
+pub(crate) fn index_waiting(connection: &Connection) -> Result<usize, StoreError> {
+    let waiting = search::waiting(connection)?;
+    for message in &waiting {
+        if let Some(row) = messages::load(connection, *message)? {
+            words(connection, &row)?;
+        }
+    }
+    Ok(waiting.len())
+}
+
+/// A message was told: it is found from now on, and what was read of its author here is done to it.
+pub(super) fn told(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
+    match messages::load(connection, message)? {
+        Some(row) => words(connection, &row),
+        None => Ok(()),
+    }
 }
 
 /// Follows up on what a message says, and does to what others say.
@@ -39,7 +73,7 @@ fn words(connection: &Connection, row: &Message) -> Result<(), StoreError> {
             let targets = messages::all_with_content(connection, row.channel, *of)?;
             targets.iter().try_for_each(|target| settle(connection, target))
         }
-        Kind::Receipt(_) | Kind::Timer { .. } => search::set(connection, message, None),
+        Kind::Receipt(_) | Kind::Timer { .. } | Kind::History(_) => search::set(connection, message, None),
         Kind::Text(_) | Kind::Reply { .. } | Kind::Reaction { .. } | Kind::Attachment(_) | Kind::Unknown(_) => {
             settle(connection, row)
         }
@@ -65,7 +99,7 @@ pub(crate) fn learn_all(connection: &Connection) -> Result<(), StoreError> {
         connection.prepare("SELECT id FROM message WHERE log_index IS NOT NULL ORDER BY channel, log_index")?;
     let ids = statement.query_map([], |row| row.get(0).map(MessageId))?;
     for message in ids.collect::<Result<Vec<_>, _>>()? {
-        if let Some(row) = messages::load(connection, message)? {
+        if let Some(row) = messages::load(connection, message)?.filter(|row| !row.is_told()) {
             members::heard(connection, &row)?;
             manners::heard(connection, &row)?;
             expiry::note(connection, &row)?;

@@ -55,6 +55,14 @@ pub(crate) struct LogPlace {
     pub(crate) index: u64,
 }
 
+/// How many entries of a conversation's logs were recomputed here.
+pub(crate) fn checked(connection: &Connection, channel: &Channel) -> Result<u64, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT coalesce(sum(length), 0) FROM past_log WHERE channel = ?1")?;
+    let past: u64 = statement.query_row([channel.id.0], |row| row.get(0))?;
+    Ok(past.saturating_add(channel.state.length()))
+}
+
 /// Where in which log an entry of a conversation stands, by its number.
 pub(crate) fn place(connection: &Connection, channel: &Channel, number: u64) -> Result<Option<LogPlace>, StoreError> {
     if let Some(index) = number.checked_sub(channel.base) {

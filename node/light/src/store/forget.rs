@@ -26,7 +26,7 @@ pub(super) const NEXT_CHANNEL: &str =
 pub(super) const NEXT_HIDDEN: &str = "(SELECT max(4294967295, coalesce(max(id), 0)) + 1 FROM channel)";
 
 /// In an order in which nothing is referred to that is gone.
-const STATEMENTS: [&str; 19] = [
+const STATEMENTS: [&str; 23] = [
     "UPDATE device SET channels_used = max(channels_used, ?1)",
     "UPDATE device SET messages_used = max(messages_used,
         coalesce((SELECT max(id) FROM message WHERE channel = ?1), 0))",
@@ -36,8 +36,12 @@ const STATEMENTS: [&str; 19] = [
     "DELETE FROM submission WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM welcome WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM wanted WHERE channel = ?1",
+    "DELETE FROM brought WHERE channel = ?1",
     "DELETE FROM saved WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM upload WHERE channel = ?1",
+    "DELETE FROM told WHERE channel = ?1",
+    "DELETE FROM past WHERE channel = ?1",
+    "DELETE FROM to_tell WHERE channel = ?1",
     "DELETE FROM expiry WHERE message IN (SELECT id FROM message WHERE channel = ?1)",
     "DELETE FROM unread WHERE channel = ?1",
     "DELETE FROM gap WHERE channel = ?1",

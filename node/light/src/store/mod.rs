@@ -31,6 +31,7 @@ pub(crate) mod gaps;
 pub(crate) mod home;
 pub(crate) mod inboxes;
 pub(crate) mod key;
+pub(crate) mod known;
 pub(crate) mod linkings;
 pub(crate) mod manners;
 pub(crate) mod members;
@@ -38,6 +39,7 @@ pub(crate) mod messages;
 pub(crate) mod mls;
 pub(crate) mod networks;
 pub(crate) mod outbox;
+pub(crate) mod past;
 mod schema;
 pub(crate) mod search;
 mod transaction;
@@ -306,10 +308,10 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)?;
         let mut transaction = Transaction::new(transaction, &self.kept);
-        let written = write(&mut transaction)?;
+        let written = tracing::trace_span!("step").in_scope(|| write(&mut transaction))?;
         #[cfg(test)]
         self.fuse.before_commit()?;
-        transaction.commit()?;
+        tracing::trace_span!("commit").in_scope(|| transaction.commit())?;
         #[cfg(test)]
         self.fuse.after_commit()?;
         Ok(written)
@@ -347,12 +349,17 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
 
 /// This device's key and the name it shows.
 pub(crate) fn device(connection: &Connection) -> Result<(DeviceKey, String), StoreError> {
-    let (seed, name): (Vec<u8>, String) = connection.query_row("SELECT seed, name FROM device", [], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let mut statement = connection.prepare_cached("SELECT seed, name FROM device")?;
+    let (seed, name): (Vec<u8>, String) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let seed = Zeroizing::new(seed);
     let seed: &[u8; 32] = seed.as_slice().try_into().map_err(|_| StoreError::Damaged)?;
     Ok((DeviceKey::from_seed(seed), name))
+}
+
+/// The name that this device shows.
+pub(crate) fn name(connection: &Connection) -> Result<String, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT name FROM device")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
 }
 
 /// Changes the name this device shows from now on.

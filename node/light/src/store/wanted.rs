@@ -18,6 +18,12 @@ pub(crate) enum Want {
         key_package: Vec<u8>,
         /// The request that it asked with, to be answered with a welcome.
         request: Option<i64>,
+        /// The account whose inbox the welcome goes to, of a device that did not ask.
+        #[serde(default)]
+        to: Option<[u8; 32]>,
+        /// Whether it is taken out and in again if it is in already.
+        #[serde(default)]
+        afresh: bool,
     },
     /// A device goes.
     Remove { device: [u8; 32] },
@@ -29,6 +35,8 @@ pub(crate) enum Want {
     Admin { account: [u8; 32], is_admin: bool },
     /// This device has new keys.
     Renew,
+    /// Newcomers are told otherwise of the past: the number of the rule.
+    History(u32),
 }
 
 impl core::fmt::Debug for Want {
@@ -40,6 +48,7 @@ impl core::fmt::Debug for Want {
             Self::Name(_) => "Name",
             Self::Admin { .. } => "Admin",
             Self::Renew => "Renew",
+            Self::History(_) => "History",
         })
     }
 }

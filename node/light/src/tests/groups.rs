@@ -24,7 +24,7 @@ impl Member {
         &self.person.client
     }
 
-    async fn say(&self, words: &str) -> MessageId {
+    pub(super) async fn say(&self, words: &str) -> MessageId {
         self.person.say(self.channel, words).await
     }
 
@@ -39,7 +39,7 @@ impl Member {
             .collect()
     }
 
-    async fn account(&self) -> AccountId {
+    pub(super) async fn account(&self) -> AccountId {
         self.client().account().await.unwrap().id
     }
 
@@ -49,7 +49,7 @@ impl Member {
 }
 
 /// What a newcomer hands to a member, and what the member hands back, without the inbox between.
-async fn offer(person: &Person, world: &World) -> Vec<u8> {
+pub(super) async fn offer(person: &Person, world: &World) -> Vec<u8> {
     let (network, now) = (world.network(), person.client.core.clock.now());
     let offered = person
         .client
@@ -58,7 +58,7 @@ async fn offer(person: &Person, world: &World) -> Vec<u8> {
     offered.await.unwrap()
 }
 
-async fn want(by: &Member, key_package: Vec<u8>) {
+pub(super) async fn want(by: &Member, key_package: Vec<u8>) {
     let (channel, now) = (by.channel, by.client().core.clock.now());
     let wanted = by.client().core.write::<_, Error>(move |tx| {
         let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
@@ -67,7 +67,7 @@ async fn want(by: &Member, key_package: Vec<u8>) {
     wanted.await.unwrap();
 }
 
-async fn welcome_of(by: &Member) -> Welcome {
+pub(super) async fn welcome_of(by: &Member) -> Welcome {
     let read = by.client().core.read::<_, StoreError>(|tx| {
         Ok(tx.query_row(
             "SELECT welcome, tree FROM welcome ORDER BY message DESC LIMIT 1",
@@ -83,7 +83,7 @@ async fn welcome_of(by: &Member) -> Welcome {
     read.await.unwrap()
 }
 
-async fn join(person: Person, world: &World, welcome: Welcome) -> Member {
+pub(super) async fn join(person: Person, world: &World, welcome: Welcome) -> Member {
     let (network, now) = (world.network(), person.client.core.clock.now());
     let joined = person
         .client
@@ -117,7 +117,7 @@ pub(super) async fn group(world: &Arc<World>, node: &TestNode, names: &[&str]) -
     members
 }
 
-async fn all_refresh(members: &[Member]) {
+pub(super) async fn all_refresh(members: &[Member]) {
     for _ in 0..3 {
         for member in members {
             member.refresh().await;
@@ -311,6 +311,30 @@ async fn what_an_epoch_left_behind_is_said_in_the_next_once_and_in_its_order() {
     for message in said {
         assert_eq!(members[1].client().message(message).await.unwrap().state, Ladder::Final);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_group_is_called_on_one_device_alone_stays_whatever_members_change() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let members = group(&world, &node, &["Ada", "Ben"]).await;
+    all_refresh(&members).await;
+    let (ada, ben) = (&members[0], &members[1]);
+    ben.client().rename_channel(ben.channel, "Ben's own").await.unwrap();
+    let called = async |member: &Member| member.client().channels().await.unwrap()[0].name.clone();
+    ada.client().appoint(ada.channel, ben.account().await, true).await.unwrap();
+    all_refresh(&members).await;
+    assert!(ben.view().await.members.iter().all(|member| member.admin));
+    assert_eq!(called(ben).await, "Ben's own", "a change of roles is none of names");
+    ada.client().rename_group(ada.channel, "Ada's").await.unwrap();
+    all_refresh(&members).await;
+    assert_eq!(called(ada).await, "Ada's");
+    assert_eq!(called(ben).await, "Ben's own");
+    // Who takes the members' name again follows them again.
+    ben.client().rename_channel(ben.channel, "Ada's").await.unwrap();
+    ada.client().rename_group(ada.channel, "ours").await.unwrap();
+    all_refresh(&members).await;
+    assert_eq!(called(ben).await, "ours");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

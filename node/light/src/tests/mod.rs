@@ -10,6 +10,7 @@ mod files;
 mod forget;
 mod forks;
 mod garble;
+mod gone;
 mod groups;
 mod history;
 mod home;

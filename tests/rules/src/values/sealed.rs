@@ -5,7 +5,7 @@ use waxwing_core::codec::{Decode, put_count};
 use waxwing_core::envelope::KeepFor;
 use waxwing_core::hash::Hash;
 use waxwing_core::keys::{LogId, NodeId};
-use waxwing_seal::content::{EraseSalt, Meant, Mention, Receipt, Text, Unknown, Watermark, Words};
+use waxwing_seal::content::{EraseSalt, Meant, Mention, Past, Receipt, Text, Told, Unknown, Watermark, Words};
 use waxwing_seal::file::{FileKey, Manifest, levels};
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::{Content, ContentId, DeviceId, Kind, StandIn, View};
@@ -65,9 +65,24 @@ fn manifest(chance: &mut Chance) -> Manifest {
     }
 }
 
+fn past(chance: &mut Chance) -> Past {
+    let mut told = chance.list(0, 3, |chance| Told {
+        id: ContentId(chance.array()),
+        device: DeviceId(chance.array()),
+        account: AccountId(chance.array()),
+        written_ms: chance.number(),
+        ordered_ms: chance.number(),
+        is_edited: chance.below(2) == 1,
+        name: text(chance),
+        kind: Kind::Attachment(Box::new(manifest(chance))),
+    });
+    told.sort_by_key(|told| told.ordered_ms);
+    Past::new(chance.number(), (0, 1), told).expect("random ids differ, and they are in order")
+}
+
 fn kind(chance: &mut Chance) -> Kind {
     let id = ContentId(chance.array());
-    match chance.below(9) {
+    match chance.below(10) {
         0 => Kind::Text(words(chance)),
         1 => Kind::Reply {
             to: id,
@@ -87,6 +102,7 @@ fn kind(chance: &mut Chance) -> Kind {
             keep_for: *chance.pick(&KeepFor::ALL),
         },
         7 => Kind::Attachment(Box::new(manifest(chance))),
+        8 => Kind::History(past(chance)),
         _ => {
             let number = 11 + u16::from_be_bytes(chance.array()) % 1000;
             let payload = chance.list(0, 20, Chance::byte);

@@ -11,7 +11,7 @@ use waxwing_core::codec::Encode;
 use waxwing_core::envelope::{Anchor, EnvelopeHeader, KeepFor};
 use waxwing_core::hash::{Hash, HashKeys, Meaning};
 use waxwing_core::keys::LogId;
-use waxwing_seal::content::{EraseSalt, Meant, Mention, Receipt, Text, Unknown, Watermark, Words};
+use waxwing_seal::content::{EraseSalt, Meant, Mention, Past, Receipt, Text, Told, Unknown, Watermark, Words};
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::{
     ChannelSecret, Content, ContentId, DeviceKey, EpochKeys, Keeping, Kind, Sealed, Sealer, StandIn, View,
@@ -163,6 +163,7 @@ fn contents(cases: &mut Cases) {
         ),
         ("a text that means two", meaning_two()),
         ("a receipt", Kind::Receipt(receipt())),
+        ("a history", Kind::History(past())),
         ("a receipt for the view alone", Kind::Receipt(Receipt::default())),
         (
             "a timer",
@@ -228,6 +229,20 @@ fn meaning_two() -> Kind {
     Kind::Text(words.meaning(mentions).unwrap())
 }
 
+fn past() -> Past {
+    let told = Told {
+        id: ContentId([0xc9; 16]),
+        device: DeviceKey::from_seed(&DEVICE).id(),
+        account: AccountId([0xac; 32]),
+        written_ms: 1_700_000_000_000,
+        ordered_ms: 1_700_000_000_100,
+        is_edited: true,
+        name: Text::new("Ada").unwrap(),
+        kind: Kind::Text(Words::new("hello").unwrap()),
+    };
+    Past::new(7, (0, 1), vec![told]).unwrap()
+}
+
 fn receipt() -> Receipt {
     let mark = |log, delivered, read| Watermark {
         log: LogId(log),
@@ -285,6 +300,19 @@ fn broken_kinds(cases: &mut Cases) {
         keep_for: KeepFor::Week,
     };
     refuse(bad, "a timer is one of five", timer, 4, &8_u32.to_be_bytes());
+    broken_histories(&mut refuse);
+}
+
+/// One told message has 119 bytes, behind 14 of its part.
+fn broken_histories(refuse: &mut impl FnMut(&str, &str, Kind, usize, &[u8])) {
+    let (bad, long, history) = ("Codec(BadValue)", "Codec(TooLong)", || Kind::History(past()));
+    refuse(bad, "a part is one of the parts", history(), 125, &[1]);
+    refuse(bad, "a history has at most 4 parts", history(), 124, &[5]);
+    refuse(long, "500 messages are told at most", history(), 123, &501_u32.to_be_bytes());
+    refuse(bad, "edited is 0 or 1", history(), 23, &[2]);
+    refuse(bad, "a reaction is not told", history(), 15, &[0, 3]);
+    refuse(bad, "no history stands in a history", history(), 15, &[0, 10]);
+    refuse(bad, "what is told says something", history(), 13, &[0, 0, 0, 4, 0, 0, 0, 0]);
 }
 
 fn bodies(cases: &mut Cases) {

@@ -1,6 +1,7 @@
 //! `waxwing chat invite|join|members ...`: who is in, and how somebody gets in.
 
 use clap::{Args, Subcommand, ValueEnum};
+use waxwing_light::HistoryRule;
 
 /// The verbs about who is in a channel.
 #[derive(Subcommand, Debug)]
@@ -14,10 +15,16 @@ pub(crate) enum GroupVerb {
     /// Ask to be let in by a link, and wait for the answer
     Join(Join),
 
-    /// List who asked to be let in
+    /// Add somebody you know to a channel, with all their devices; they are asked first
+    ///
+    /// Whom you let in by a link, or who let you in by theirs, can be added to other channels without another link: with the
+    /// keys that their devices have published.
+    Add(Add),
+
+    /// List who asked to be let in, and who invites you
     Requests,
 
-    /// Let somebody in who asked
+    /// Let somebody in who asked, or come in where somebody invites you
     Accept {
         /// The number of the request, as `chat requests` prints it
         request: i64,
@@ -26,7 +33,7 @@ pub(crate) enum GroupVerb {
         settling: Settling,
     },
 
-    /// Tell somebody no who asked
+    /// Tell somebody no who asked, or delete an invitation
     Decline {
         /// The number of the request, as `chat requests` prints it
         request: i64,
@@ -57,6 +64,13 @@ pub(crate) enum GroupVerb {
     /// The next member who is connected makes it true; until then this device reads along. What was read stays here until
     /// `chat forget` deletes it.
     Leave(Leave),
+
+    /// Show or set what newcomers are told of what was said before they came; setting it is for admins
+    ///
+    /// Whoever lets somebody in tells them, or another member does: the newest messages, up to 500, as they stand then, but for
+    /// what was taken back or is to disappear. Newcomers see who tells it, and can prove nothing of it. Of what is said while
+    /// it is `none`, as in every new channel, newcomers are told nothing, whatever is chosen later.
+    History(History),
 
     /// Call a channel something else for all its members, admins only; or on this device alone
     Rename(Rename),
@@ -107,6 +121,31 @@ pub(crate) struct Invite {
     /// Let nobody in any more by earlier links: to this channel, or with --me to this person
     #[arg(long, conflicts_with_all = ["qr", "uses", "valid", "ask", "wait"])]
     pub(crate) revoke: bool,
+
+    /// List the links that still let somebody in, to whatever channel, without showing them
+    #[arg(long, conflicts_with_all = ["channel", "qr", "uses", "valid", "ask", "me", "wait", "revoke"])]
+    pub(crate) list: bool,
+
+    /// Print a link that was made before once more, by its number in --list
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["channel", "uses", "valid", "ask", "me", "wait", "revoke", "list"])]
+    pub(crate) again: Option<i64>,
+}
+
+/// `waxwing chat add`.
+#[derive(Args, Debug)]
+pub(crate) struct Add {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// Who: a contact's name or number, or their account in any form
+    pub(crate) who: String,
+
+    /// Take devices out and in again that are in already: for one that cannot follow the channel any more
+    #[arg(long)]
+    pub(crate) afresh: bool,
+
+    #[command(flatten)]
+    pub(crate) settling: Settling,
 }
 
 /// `waxwing chat join`.
@@ -181,6 +220,33 @@ pub(crate) struct Leave {
     pub(crate) settling: Settling,
 }
 
+/// `waxwing chat history`.
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    /// The channel: its name, number or id
+    pub(crate) channel: String,
+
+    /// Nothing, everything, or a number of days before they came, as 30d
+    #[arg(value_name = "none|all|DAYS", value_parser = history_rule)]
+    pub(crate) rule: Option<HistoryRule>,
+
+    #[command(flatten)]
+    pub(crate) settling: Settling,
+}
+
+/// What newcomers are told, as somebody types it.
+fn history_rule(text: &str) -> Result<HistoryRule, String> {
+    match text {
+        "none" => return Ok(HistoryRule::Nothing),
+        "all" => return Ok(HistoryRule::All),
+        _ => {}
+    }
+    let days = text.strip_suffix('d').unwrap_or(text).parse();
+    let rule = days.ok().filter(|days| *days > 0).and_then(HistoryRule::from_number);
+    rule.filter(|rule| matches!(rule, HistoryRule::Days(_)))
+        .ok_or_else(|| "none, all, or days from 1d to 3650d: 30d".to_owned())
+}
+
 /// `waxwing chat rename`.
 #[derive(Args, Debug)]
 pub(crate) struct Rename {
@@ -220,7 +286,18 @@ fn duration_ms(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::duration_ms;
+    use super::{HistoryRule, duration_ms, history_rule};
+
+    #[test]
+    fn what_newcomers_are_told_is_nothing_all_or_days() {
+        assert_eq!(history_rule("none"), Ok(HistoryRule::Nothing));
+        assert_eq!(history_rule("all"), Ok(HistoryRule::All));
+        assert_eq!(history_rule("30d"), Ok(HistoryRule::Days(30)));
+        assert_eq!(history_rule("3650"), Ok(HistoryRule::Days(3650)));
+        for wrong in ["", "0", "0d", "3651d", "-1", "7w", "4294967295", "99999999999", "ALL"] {
+            assert!(history_rule(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn times_are_read_in_days_hours_and_minutes_and_nothing_else_is() {

@@ -95,7 +95,7 @@ fn object(transcript: &Transcript) -> Value {
         "channel": { "name": channel.name, "log": channel.log },
         "network": { "id": network.network, "name": network.name },
         "checked": {
-            "entries": channel.entries,
+            "entries": channel.checked,
             "height": network.height,
             "head": network.head,
             "head_time": clock::iso(network.head_ms),
@@ -112,7 +112,7 @@ fn object(transcript: &Transcript) -> Value {
 /// What the device that wrote the file had checked.
 fn proven(transcript: &Transcript) -> Vec<String> {
     let Transcript { channel, network, .. } = transcript;
-    let entries = count(channel.entries, "entry", "entries");
+    let entries = count(channel.checked, "entry", "entries");
     let certified = match network.signers {
         Some(signers) => format!("certified by {signers} of {} validators", network.validators),
         None => "pinned by an invitation or the founding, and not certified".to_owned(),
@@ -123,7 +123,7 @@ fn proven(transcript: &Transcript) -> Vec<String> {
              out between the first and the last of them. The newest block that it had checked is {}, {certified}.",
             grouped(network.height)
         ),
-        "Every message that opened was sealed for this channel and signed by the device that stands beside it."
+        "Every message that opened, but for those as told by others, was sealed for this channel and signed by the device that stands beside it."
             .to_owned(),
         "The times called ordered are those of certified blocks.".to_owned(),
     ]
@@ -160,7 +160,16 @@ fn not_proven(transcript: &Transcript) -> Vec<String> {
             "{unread} more, which are proven to exist and had not been fetched."
         ));
     }
-    let waiting = messages.iter().filter(|view| !view.state.is_final()).count();
+    let told = messages.iter().filter(|view| view.told.is_some()).count();
+    if told > 0 {
+        let told = count(u64::try_from(told).unwrap_or(u64::MAX), "message", "messages");
+        says.push(format!(
+            "Anything of the first {told}, said before that device was there: neither who wrote them, nor when, nor that \
+             they were said at all. They are as told by the member who is named beside each."
+        ));
+    }
+    let is_waiting = |view: &&MessageView| view.told.is_none() && !view.state.is_final();
+    let waiting = messages.iter().filter(is_waiting).count();
     if waiting > 0 {
         let waiting = count(u64::try_from(waiting).unwrap_or(u64::MAX), "message", "messages");
         says.push(format!("The last {waiting}, which are in no ledger yet."));

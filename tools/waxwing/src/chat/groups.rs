@@ -3,10 +3,12 @@
 //! ```text
 //! invite.rs   a link, and who comes in by it          join.rs      a link, a request, the answer
 //! members.rs  who is in; removed, appointed, left     who.rs       whom somebody means by a name or an id
+//! history.rs  what newcomers are told
 //! ```
 //!
 //! A change is durable when its command says so, and true when the ledger has it: commands wait for that unless told not to.
 
+pub(crate) mod history;
 mod invite;
 mod join;
 mod members;
@@ -29,6 +31,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::ids::{self, Kind};
 use crate::output::{Output, Tone};
+use crate::words::count;
 
 /// Between two looks at what no change of a message tells of.
 const LOOK: Duration = Duration::from_millis(200);
@@ -37,6 +40,7 @@ pub(super) async fn act(verb: &GroupVerb, session: &Session<'_>) -> Done {
     match verb {
         GroupVerb::Invite(invite) => invite::invite(invite, session).await,
         GroupVerb::Join(join) => join::join(join, session).await,
+        GroupVerb::Add(add) => members::add(add, session).await,
         GroupVerb::Requests => requests(session).await,
         GroupVerb::Accept { request, settling } => accept(*request, *settling, session).await,
         GroupVerb::Decline { request, settling } => decline(*request, *settling, session).await,
@@ -45,6 +49,7 @@ pub(super) async fn act(verb: &GroupVerb, session: &Session<'_>) -> Done {
         GroupVerb::Remove(remove) => members::remove(remove, session).await,
         GroupVerb::Role(role) => members::role(role, session).await,
         GroupVerb::Leave(leave) => members::leave(leave, session).await,
+        GroupVerb::History(choice) => history::history(choice, session).await,
         GroupVerb::Rename(rename) => members::rename(rename, session).await,
     }
 }
@@ -88,16 +93,38 @@ pub(super) const fn word_of_request(state: RequestState) -> &'static str {
         RequestState::BeingLetIn => "is being let in",
         RequestState::LetIn => "is in",
         RequestState::Declined => "was told no",
+        RequestState::Over => "came to nothing",
+    }
+}
+
+/// How far a request is, in the words of whoever reads the list.
+pub(super) const fn word_of(view: &RequestView) -> &'static str {
+    match (&view.invites, view.state) {
+        (Some(_), RequestState::LetIn | RequestState::BeingLetIn) => "you are in",
+        (Some(_), RequestState::Declined) => "you said no",
+        (_, state) => word_of_request(state),
+    }
+}
+
+/// What somebody wants, who asked or invites; `called` is the channel of this home that it is about.
+pub(super) fn wish(view: &RequestView, called: Option<&str>) -> String {
+    match (&view.invites, called) {
+        (None, None) => "to write to you".to_owned(),
+        (None, Some(name)) => format!("into {}", display_safe_name(name)),
+        (Some(invites), _) => {
+            let people = count(invites.people, "person", "people");
+            match &invites.name {
+                Some(name) => format!("invites you into {}, {people}", display_safe_name(name)),
+                None => "invites you to talk, the two of you".to_owned(),
+            }
+        }
     }
 }
 
 /// A stranger's name and words are theirs: nothing of them stands where the program speaks.
 fn request_lines(view: &RequestView, called: Option<&str>, output: &Output) -> String {
-    let into = called.map_or_else(
-        || "to write to you".to_owned(),
-        |name| format!("into {}", display_safe_name(name)),
-    );
-    let state = word_of_request(view.state);
+    let into = wish(view, called);
+    let state = word_of(view);
     let tone = if view.state == RequestState::Waiting {
         Tone::Strong
     } else {
@@ -128,6 +155,9 @@ async fn requests(session: &Session<'_>) -> Done {
     let channels = client.channels().await.map_err(|error| fault(&error))?;
     let called = |view: &RequestView| {
         let channel = channels.iter().find(|channel| Some(channel.id) == view.channel)?;
+        if view.invites.is_some() {
+            return None;
+        }
         // A conversation of two is called after them, and says nothing more.
         Some(channel.name.clone()).filter(|name| *name != view.name)
     };
@@ -169,15 +199,24 @@ async fn accept(request: i64, settling: Settling, session: &Session<'_>) -> Done
     client.accept_request(request).await.map_err(|error| fault(&error))?;
     let is_in = async || {
         let view = client.requests().await?.into_iter().find(|view| view.id == request);
-        let is_in = view.is_some_and(|view| view.state == RequestState::LetIn) && client.answers_waiting().await? == 0;
-        Ok(is_in.then_some(()))
+        let state = view.map(|view| view.state);
+        let is_told = state == Some(RequestState::LetIn) && client.answers_waiting().await? == 0;
+        Ok((is_told || state == Some(RequestState::Over)).then_some(()))
     };
     if !settling.no_wait && until(&client, settling, is_in).await?.is_none() {
         return Err(not_yet("the answer"));
     }
     let view = request_of(&client, request).await?;
+    if view.state == RequestState::Over {
+        return Err(Failure::failed(
+            "that leads nowhere any more: they took you out again, or it waited for too long; ask to be added again",
+        ));
+    }
     let name = display_safe_name(&view.name);
-    let text = if settling.no_wait {
+    let text = if let Some(invites) = &view.invites {
+        let into = invites.name.as_deref().map_or_else(|| name.clone(), display_safe_name);
+        format!("you are in {into}")
+    } else if settling.no_wait {
         format!("{name} is let in by the next command that connects")
     } else {
         format!("{name} is in")
@@ -196,7 +235,9 @@ async fn decline(request: i64, settling: Settling, session: &Session<'_>) -> Don
     }
     let view = request_of(&client, request).await?;
     let name = display_safe_name(&view.name);
-    let text = if settling.no_wait {
+    let text = if view.invites.is_some() {
+        format!("the invitation is deleted, and {name} is not told")
+    } else if settling.no_wait {
         format!("{name} is told no by the next command that connects")
     } else {
         format!("{name} was told no")

@@ -7,6 +7,7 @@ use super::*;
 use crate::engine::Binding;
 use crate::group::record::Record;
 use crate::group::wire::{Carried, Framing, authenticated_data, message_id};
+use crate::limits::HISTORY_DAYS_MAX;
 
 fn id(byte: u8) -> AccountId {
     AccountId([byte; 32])
@@ -51,6 +52,12 @@ fn the_examples_of_the_specification_are_what_the_code_computes() {
     let text = include_str!("../../../../SPEC.md");
     let mut examples = [String::new(), String::new(), String::new(), String::new()];
     line(&mut examples[0], "charter", &birds().to_bytes());
+    let open = birds().with_history(HistoryRule::Days(30)).unwrap();
+    line(
+        &mut examples[0],
+        "its 30 days",
+        &open.to_bytes()[open.to_bytes().len() - 4..],
+    );
     let lifetime = Lifetime::new(1_800_000_000_000, 1_800_604_800_000).unwrap();
     line(&mut examples[1], "lifetime", &lifetime.to_bytes());
     line(&mut examples[2], "authenticated data", &authenticated_data(&binding()));
@@ -112,7 +119,12 @@ fn a_charter_is_read_back_and_each_broken_one_is_refused() {
         change(&mut bytes);
         Charter::from_bytes(&bytes)
     };
-    assert_eq!(altered(&|bytes| bytes[0] = 2), Err(CodecError::WrongMagic));
+    assert_eq!(altered(&|bytes| bytes[0] = 3), Err(CodecError::WrongMagic));
+    assert_eq!(
+        altered(&|bytes| bytes[0] = 2),
+        Err(CodecError::Truncated),
+        "a rule follows"
+    );
     assert_eq!(altered(&|bytes| bytes[1] = 0), Err(CodecError::BadValue));
     assert_eq!(
         altered(&|bytes| bytes[1] = 1),
@@ -149,6 +161,31 @@ fn charters_that_cannot_be_are_not_made() {
     assert_eq!(Charter::channel(name(), (0..65).map(id).collect()), Err(BadCharter));
     let full = Charter::channel(name(), (0..64).rev().map(id).collect()).unwrap();
     assert!(full.is_admin(id(63)) && !full.is_admin(id(64)));
+}
+
+#[test]
+fn a_rule_about_the_past_has_one_form_and_stands_in_version_2_alone() {
+    let with = |rule| birds().with_history(rule);
+    assert_eq!(with(HistoryRule::Nothing), Ok(birds()), "as before there was a choice");
+    for (rule, number) in [
+        (HistoryRule::Days(1), 1_u32),
+        (HistoryRule::Days(HISTORY_DAYS_MAX), u32::from(HISTORY_DAYS_MAX)),
+        (HistoryRule::All, u32::MAX),
+    ] {
+        let charter = with(rule).unwrap();
+        let bytes = charter.to_bytes();
+        assert_eq!((bytes[0], &bytes[bytes.len() - 4..]), (2, &number.to_be_bytes()[..]));
+        assert_eq!(Charter::from_bytes(&bytes), Ok(charter.clone()));
+        assert_eq!(Charter::of(&charter.extensions()), Ok(charter));
+        for other in [0, u32::from(HISTORY_DAYS_MAX) + 1, u32::MAX - 1] {
+            let other = [&bytes[..bytes.len() - 4], &other.to_be_bytes()].concat();
+            assert_eq!(Charter::from_bytes(&other), Err(CodecError::BadValue));
+        }
+    }
+    assert_eq!(with(HistoryRule::Days(0)), Err(BadCharter));
+    assert_eq!(with(HistoryRule::Days(HISTORY_DAYS_MAX + 1)), Err(BadCharter));
+    let direct = Charter::direct(id(1), id(2)).unwrap();
+    assert_eq!(direct.with_history(HistoryRule::All), Err(BadCharter));
 }
 
 #[test]

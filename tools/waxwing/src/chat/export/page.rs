@@ -12,6 +12,7 @@ use super::{Transcript, not_proven, proven};
 use crate::chat::events;
 use crate::chat::mentions::pieces;
 use crate::chat::show::{against, file_facts, said, step};
+use crate::chat::told;
 use crate::clock;
 use crate::ids::{self, Kind};
 
@@ -72,7 +73,7 @@ fn facts(transcript: &Transcript) -> Markup {
             dt { "log" } dd { (channel.log) }
             dt { "network" } dd { (network.name) " " (network.network) }
             dt { "checked to" } dd { "block " (network.height) " " (network.head) ", " (clock::local(network.head_ms)) }
-            dt { "entries" } dd { (channel.entries) }
+            dt { "entries" } dd { (channel.checked) }
         }
     }
 }
@@ -168,6 +169,10 @@ fn words(view: &MessageView) -> Markup {
 
 fn place(view: &MessageView) -> String {
     let mut parts = Vec::new();
+    if let (Some(label), Some(told)) = (told::label(view), &view.told) {
+        parts.push(label);
+        parts.push(format!("ordered {}, it says", clock::local(told.ordered_ms)));
+    }
     parts.extend(
         view.ordered_ms
             .map(|ordered| format!("ordered {}", clock::local(ordered))),
@@ -178,6 +183,7 @@ fn place(view: &MessageView) -> String {
     );
     match (view.log_index, view.height) {
         (Some(index), Some(height)) => parts.push(format!("entry {index}, block {height}")),
+        _ if view.told.is_some() => {}
         _ => parts.push(step(view.state).word().to_owned()),
     }
     let device = view.author.as_ref().and_then(|author| ids::hex_32(&author.device));

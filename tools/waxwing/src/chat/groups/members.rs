@@ -1,15 +1,16 @@
 //! `waxwing chat members|remove|role|leave|rename`: who is in, and changes that the ledger orders.
 
 use serde_json::{Value, json};
-use waxwing_light::{ChannelView, Client, Error, GroupView, Range};
+use waxwing_light::{Adding, ChannelView, Client, Error, GroupView, Range};
 use waxwing_seal::display::display_safe_name;
 use waxwing_seal::identity::AccountId;
 
+use super::history::rule_says;
 use super::who::{self, Someone};
 use super::{account, not_yet, until};
-use crate::args::{Leave, MemberRole, Remove, Rename, Role, Settling};
+use crate::args::{Add, Leave, MemberRole, Remove, Rename, Role, Settling};
 use crate::chat::show::json_of;
-use crate::chat::{Session, fault, find_channel, find_channel_or_only, number};
+use crate::chat::{Session, contacts, fault, find_channel, find_channel_or_only, number};
 use crate::failure::Failure;
 use crate::home::quoted;
 use crate::output::{Output, Tone};
@@ -17,7 +18,7 @@ use crate::words::count;
 use crate::{Done, confirm, ids};
 
 /// A channel and its group.
-async fn group_of(client: &Client, channel: &ChannelView) -> Result<GroupView, Failure> {
+pub(super) async fn group_of(client: &Client, channel: &ChannelView) -> Result<GroupView, Failure> {
     let group = client.group(channel.id).await.map_err(|error| fault(&error))?;
     group.ok_or_else(|| {
         Failure::usage(format!(
@@ -91,6 +92,10 @@ fn listing(channel: &ChannelView, group: &GroupView, people: &[Someone], output:
             output.paint(Tone::Bad, &format!("! {}", standing(group)))
         ));
     }
+    if !group.direct {
+        let says = rule_says(&group.history);
+        text.push_str(&format!("  {}\n", output.paint(Tone::Faint, &says)));
+    }
     if group.changes_waiting > 0 {
         let changes = count(group.changes_waiting, "change", "changes");
         text.push_str(&format!("  {changes} on the way\n"));
@@ -156,7 +161,7 @@ pub(crate) fn standing(group: &GroupView) -> &'static str {
 
 /// Opens the client and learns what others changed meanwhile, as far as somebody can be reached: who means a member, or asks
 /// to change something, does so by what is true now.
-async fn opened(settling: Settling, session: &Session<'_>) -> Result<Client, Failure> {
+pub(super) async fn opened(settling: Settling, session: &Session<'_>) -> Result<Client, Failure> {
     let client = session.open().await?;
     if !settling.no_wait
         && let Err(error) = client.refresh().await
@@ -169,7 +174,7 @@ async fn opened(settling: Settling, session: &Session<'_>) -> Result<Client, Fai
 }
 
 /// What somebody asked to be changed, and the group as it is when that is final.
-async fn settled(
+pub(super) async fn settled(
     client: &Client,
     channel: &ChannelView,
     settling: Settling,
@@ -194,13 +199,13 @@ async fn settled(
 
 /// How far a change is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Queued,
     Final,
 }
 
 impl State {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Final => "final",
@@ -208,7 +213,7 @@ impl State {
     }
 
     /// The sentence, or that it will be so.
-    fn says(self, done: &str) -> String {
+    pub(super) fn says(self, done: &str) -> String {
         match self {
             Self::Final => done.to_owned(),
             Self::Queued => format!("queued, to go out with the next command that connects: {done}"),
@@ -219,6 +224,37 @@ impl State {
 fn account_id(someone: &Someone) -> Result<AccountId, Failure> {
     let id = ids::hex_32(&someone.account).ok_or_else(|| Failure::failed("the member has no account"))?;
     Ok(AccountId(id))
+}
+
+pub(super) async fn add(add: &Add, session: &Session<'_>) -> Done {
+    let (client, output) = (opened(add.settling, session).await?, session.output);
+    let channel = find_channel(&client, &add.channel).await?;
+    group_of(&client, &channel).await?;
+    let contact = contacts::find(&client, &add.who).await?;
+    let id = ids::hex_32(&contact.account).ok_or_else(|| Failure::failed("the contact has no account"))?;
+    let adding = if add.afresh { Adding::Afresh } else { Adding::Missing };
+    let added = client.add_member(channel.id, AccountId(id), adding).await;
+    let added = added.map_err(|error| fault(&error))?;
+    let is_in = |group: &GroupView| {
+        let theirs = group.members.iter().filter(|member| member.account == contact.account);
+        group.changes_waiting == 0 && theirs.count() > 0
+    };
+    let state = settled(&client, &channel, add.settling, is_in).await?;
+    let is_told = async || Ok((client.answers_waiting().await? == 0).then_some(()));
+    if state == State::Final && until(&client, add.settling, is_told).await?.is_none() {
+        return Err(not_yet("the welcome"));
+    }
+    let name = display_safe_name(&contact.name);
+    let devices = count(length(added), "device", "devices");
+    let says = state.says(&format!("{name} is added with {devices}, and reads along once they agree"));
+    let object = json!({
+        "channel": number(channel.id),
+        "account": contact.account,
+        "devices": added,
+        "state": state.word(),
+    });
+    output.result("chat.add", object, &says)?;
+    Ok(0)
 }
 
 pub(super) async fn remove(remove: &Remove, session: &Session<'_>) -> Done {

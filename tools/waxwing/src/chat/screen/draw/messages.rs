@@ -25,8 +25,10 @@ use super::super::names;
 use super::super::text::{cut, folded_pieces, line_of, wrapped};
 use super::super::window::Window;
 use super::{ruled, toned};
+use crate::chat::events::is_alarm;
 use crate::chat::mentions::pieces;
 use crate::chat::show::{against, reach, said, step};
+use crate::chat::told;
 use crate::ids::{self, Kind};
 use crate::ladder::Step;
 use crate::output::Tone;
@@ -130,7 +132,7 @@ fn welcome(model: &Model, area: Rect) -> Vec<Line<'static>> {
     if !model.is_listed {
         return Vec::new();
     }
-    let says = "There are no channels here yet.\n\nF6 joins one by its link.\n\nTo open one of your own, leave with \
+    let says = "There are no channels here yet.\n\nF6 joins one by its link.\n\nTo open the first of your own, leave with \
         Ctrl-C and type\nwaxwing chat new NAME --genesis FILE --node KEY@HOST:PORT";
     let width = usize::from(area.width).saturating_sub(4);
     wrapped(says, width)
@@ -167,7 +169,8 @@ fn beginning(model: &Model, window: &Window, width: u16) -> Line<'static> {
 }
 
 fn time(view: &MessageView) -> Option<u64> {
-    view.ordered_ms.or(view.queued_ms).or(view.written_ms)
+    let told = view.told.as_ref().map(|told| told.ordered_ms);
+    view.ordered_ms.or(told).or(view.queued_ms).or(view.written_ms)
 }
 
 /// One message with what stands between it and the one before.
@@ -245,7 +248,8 @@ fn is_together(model: &Model, before: &MessageView, view: &MessageView) -> bool 
         .zip(time(before))
         .map(|(later, earlier)| later.saturating_sub(earlier));
     let is_close = gap.is_some_and(|gap| gap < TOGETHER_MS);
-    is_same && is_close && before.event.is_none() && model.density == Density::Calm && view.quotes.is_none()
+    let is_told_alike = view.told == before.told;
+    is_same && is_close && is_told_alike && before.event.is_none() && model.density == Density::Calm && view.quotes.is_none()
 }
 
 /// Who and when.
@@ -297,6 +301,10 @@ fn body(model: &Model, view: &MessageView, width: usize) -> Vec<Line<'static>> {
     let first = lines.len();
     lines.extend(words(model, view, room));
     ladder(model, view, &mut lines, first, width);
+    lines.extend(told::label(view).map(|says| {
+        let says = cut(&says, room, model.look.more());
+        indented(vec![toned(model, Tone::Doubtful, says)])
+    }));
     lines.extend(reactions(model, view, room));
     if model.density != Density::Calm {
         let place = place(model, view);
@@ -353,10 +361,9 @@ fn quote(model: &Model, view: &MessageView, room: usize) -> Option<String> {
 fn words(model: &Model, view: &MessageView, room: usize) -> Vec<Line<'static>> {
     let is_said = view.body == BodyKind::Here && !view.retracted && matches!(view.kind, Some("text" | "reply"));
     if !is_said || view.text.is_none() {
+        let tone = if is_alarm(view) { Tone::Bad } else { Tone::Faint };
         let says = wrapped(&said(view), room).into_iter();
-        return says
-            .map(|line| indented(vec![toned(model, Tone::Faint, line)]))
-            .collect();
+        return says.map(|line| indented(vec![toned(model, tone, line)])).collect();
     }
     let pieces: Vec<(String, bool)> = pieces(view)
         .into_iter()
@@ -404,7 +411,10 @@ fn words(model: &Model, view: &MessageView, room: usize) -> Vec<Line<'static>> {
 fn ladder(model: &Model, view: &MessageView, lines: &mut [Line<'static>], first: usize, width: usize) {
     if view.event.is_some() {
         if let Some(sign) = lines.get_mut(first).and_then(|line| line.spans.get_mut(1)) {
-            *sign = toned(model, Tone::Faint, model.look.change());
+            *sign = match is_alarm(view) {
+                true => toned(model, Tone::Bad, "!"),
+                false => toned(model, Tone::Faint, model.look.change()),
+            };
         }
         return;
     }
@@ -420,7 +430,8 @@ fn ladder(model: &Model, view: &MessageView, lines: &mut [Line<'static>], first:
             *gap = Span::raw(" ".repeat(GAP.saturating_sub(over)));
         }
     }
-    if model.density != Density::Calm {
+    // Who tells it is said on a line of its own.
+    if model.density != Density::Calm || step == Step::Told {
         return;
     }
     let word = step.word();
@@ -465,7 +476,8 @@ fn reactions(model: &Model, view: &MessageView, room: usize) -> Vec<Line<'static
 fn place(model: &Model, view: &MessageView) -> String {
     let mut parts = vec![step(view.state).word().to_owned()];
     parts.extend(view.height.map(|height| format!("block {}", grouped(height))));
-    parts.extend(view.log_index.map(|index| format!("entry {}", grouped(index))));
+    let entry = view.log_index.filter(|_| view.told.is_none());
+    parts.extend(entry.map(|index| format!("entry {}", grouped(index))));
     parts.extend(reach(view));
     parts.extend(
         view.expires_ms

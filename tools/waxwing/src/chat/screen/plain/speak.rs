@@ -6,7 +6,7 @@ use waxwing_seal::display::{display_safe, display_safe_name};
 use super::super::names::Names;
 use super::super::when::Zone;
 use crate::chat::show::{against, said, step};
-use crate::chat::{events, mentions};
+use crate::chat::{events, mentions, told};
 
 /// Characters of one message that are spoken without being asked.
 const CHARACTERS_MAX: usize = 2_000;
@@ -42,6 +42,9 @@ pub(super) fn message(view: &MessageView, names: &Names, zone: &Zone) -> String 
     for reaction in &view.reactions {
         let name = display_safe_name(&reaction.author.name);
         text.push_str(&format!("\n  {name} reacted with {}", display_safe(&reaction.emoji)));
+    }
+    if let Some(label) = told::label(view) {
+        text.push_str(&format!("\n  {label}"));
     }
     if view.own && view.state != Ladder::Final {
         text.push_str(&format!("\n  {}", step(view.state).word()));

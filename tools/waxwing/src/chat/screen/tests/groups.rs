@@ -9,11 +9,11 @@ use super::fixtures::{COLORED, GARDEN, NOON, Screen, author, channel, device, me
 use crate::chat::groups::who;
 use crate::ids;
 
-fn account(number: u8) -> String {
+pub(super) fn account(number: u8) -> String {
     ids::hex(&[number + 50; 32])
 }
 
-fn member(number: u8) -> MemberId {
+pub(super) fn member(number: u8) -> MemberId {
     MemberId {
         account: account(number),
         device: device(number),
@@ -21,7 +21,7 @@ fn member(number: u8) -> MemberId {
 }
 
 /// A change of the group at this place in the garden.
-fn change(index: u64, event: GroupEvent) -> MessageView {
+pub(super) fn change(index: u64, event: GroupEvent) -> MessageView {
     let mut view = message(index, 2, "bob", "");
     let mut by = author(2, "bob");
     by.account = Some(account(2));
@@ -129,7 +129,7 @@ fn a_change_is_nothing_to_be_read_and_counts_as_nothing_new() {
     assert!(screen.model.unread.is_empty());
 }
 
-fn group(standing: &'static str) -> GroupView {
+pub(super) fn group(standing: &'static str) -> GroupView {
     let member = |number: u8, name: Option<&str>, admin| MemberView {
         account: account(number),
         device: device(number),
@@ -150,6 +150,7 @@ fn group(standing: &'static str) -> GroupView {
             member(3, Some("b\u{43e}b"), false),
             member(4, None, false),
         ],
+        history: "none".to_owned(),
         changes_waiting: 0,
     }
 }
@@ -180,6 +181,7 @@ fn request(id: i64, name: &str, state: RequestState) -> RequestView {
         name: name.to_owned(),
         note: "it is me\u{1b}[2J, let me in".to_owned(),
         channel: Some(GARDEN),
+        invites: None,
         asked_ms: NOON,
         state,
     }

@@ -45,6 +45,7 @@ fn conversation() -> Vec<MessageView> {
         log_index: roses.log_index,
         author: roses.author.clone(),
         text: roses.text.clone(),
+        told: false,
     });
     let mut edited = message(4, 3, "carol", "I mean November");
     edited.edited = true;
