@@ -1,6 +1,6 @@
 //! What a stranger could send, by the million, and what must hold whatever it is.
 //!
-//! Six targets, each with several games; the first byte of an input chooses one. A game is played with raw bytes (a
+//! Seven targets, each with several games; the first byte of an input chooses one. A game is played with raw bytes (a
 //! decoder must answer, and what it accepts has one encoding) or with a script: the bytes choose what true thing is
 //! taken, how it is spoilt, and in which order a state machine is told. Scripts reach behind signatures, because they
 //! may sign with keys of the test's own network.
@@ -12,14 +12,17 @@
 //! | [`wire`] | frames are cut alike however they arrive; one message, one encoding; a reply's insides have an answer |
 //! | [`order`] | a host never panics, never signs two things for one step, never decides twice |
 //! | [`seal`] | what is sealed is opened, what is spoilt is not; no text of others reaches a screen with its tricks; what is void leaves no trace |
+//! | [`groups`] | all who read an epoch's log end alike, nothing true is lost, nothing counts twice, what was spoilt counts never |
 //! | [`files`] | a spoilt history is never called verified; texts and files read back to what they were |
 //!
 //! Whatever is found becomes a test beside the code that was wrong.
 
+mod attached;
 pub mod files;
 #[cfg(not(test))]
 mod frames;
 pub mod golden;
+pub mod groups;
 mod identity;
 mod inbox;
 mod joining;
@@ -51,7 +54,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "values",
         run: values::run,
@@ -76,6 +79,11 @@ pub const TARGETS: [Target; 6] = [
         name: "seal",
         run: seal::run,
         seeds: seal::seeds,
+    },
+    Target {
+        name: "groups",
+        run: groups::run,
+        seeds: groups::seeds,
     },
     Target {
         name: "files",

@@ -1,4 +1,4 @@
-//! What stands inside an envelope, invitations, cards, and texts of others on their way to a screen.
+//! What stands inside an envelope, invitations, cards, inboxes, files, and texts of others on their way to a screen.
 //!
 //! Everything inside was written by somebody who has the channel's key and may be anybody. What is sealed is opened to
 //! the same content, what is spoilt on the way is not opened at all, nothing is opened twice, and no text keeps its
@@ -18,7 +18,7 @@ use waxwing_seal::{ChannelSecret, Content, DeviceKey, Invitation, Keeping, NodeA
 use crate::golden::GOLDEN;
 use crate::script::{Script, seed};
 use crate::values::{again, answered};
-use crate::{identity, inbox};
+use crate::{attached, identity, inbox};
 
 const GAMES: [fn(&[u8]); 8] = [
     content,
@@ -46,7 +46,10 @@ pub fn run(data: &[u8]) {
     let Some((chosen, bytes)) = data.split_first() else {
         return;
     };
-    let games = || GAMES.iter().chain(&identity::GAMES).chain(&inbox::GAMES);
+    let games = || {
+        let others = identity::GAMES.iter().chain(&inbox::GAMES).chain(&attached::GAMES);
+        GAMES.iter().chain(others)
+    };
     if let Some(game) = games().nth(usize::from(*chosen) % games().count()) {
         game(bytes);
     }
@@ -266,5 +269,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds.extend(bodies.take(20).map(|bytes| seed(RAW_BODY, bytes)));
     seeds.extend(identity::seeds(GAMES.len()));
     seeds.extend(inbox::seeds(GAMES.len() + identity::GAMES.len()));
+    seeds.extend(attached::seeds(GAMES.len() + identity::GAMES.len() + inbox::GAMES.len()));
     seeds
 }

@@ -53,6 +53,11 @@ fn seal() {
 }
 
 #[test]
+fn groups() {
+    play("groups");
+}
+
+#[test]
 fn files() {
     play("files");
 }
