@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::draw;
 use super::files;
 use super::keys::{Action, Place, action};
-use super::model::{Effect, Focus, Model, Over, Say};
+use super::model::{Effect, Focus, GroupChange, Model, Over, Say, Wanted};
 use super::text;
 use super::window::Window;
 use super::writing::{self, Purpose};
@@ -34,16 +34,20 @@ impl Model {
             return self.writing.key(key);
         }
         match found {
-            Some(action) if place == Place::Page => self.turn_page(action, effects),
-            Some(action) if place == Place::Requests && !is_of_all(action) => self.act_on_requests(action, effects),
-            Some(action) => self.act(action, effects),
+            Some(action) if is_of_all(action) => self.act(action, effects),
+            Some(action) => match place {
+                Place::Page | Place::Person | Place::Manners => self.turn_page(action, effects),
+                Place::Requests => self.act_on_requests(action, effects),
+                Place::Members => self.act_on_members(action, effects),
+                _ => self.act(action, effects),
+            },
             None => self.typed(key, effects),
         }
     }
 
     pub(super) fn on_paste(&mut self, text: &str) {
         match (&mut self.over, self.focus) {
-            (Some(Over::Join(field) | Over::Attach(field)), _) => {
+            (Some(Over::Line(_, field)), _) => {
                 field.insert_str(text.trim());
             }
             (Some(Over::Search(search)), _) => {
@@ -64,7 +68,7 @@ impl Model {
     /// A key that is bound to nothing.
     fn typed(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) {
         match &mut self.over {
-            Some(Over::Join(field) | Over::Attach(field)) => {
+            Some(Over::Line(_, field)) => {
                 field.input(key);
             }
             Some(Over::React(..)) => self.type_reaction(key, effects),
@@ -83,9 +87,11 @@ impl Model {
             Action::Help => self.cover(Over::Help),
             Action::Network => self.show_network(effects),
             Action::Density => self.change_density(),
-            Action::Join => self.cover(Over::Join(Box::new(writing::area(self.look, "Paste the link here")))),
-            Action::Attach => self.cover(Over::Attach(Box::new(writing::area(self.look, "Type its path here")))),
-            Action::Invite => effects.extend(self.pointed_channel().map(Effect::Invite)),
+            Action::Join => self.ask_for(Wanted::Link),
+            Action::Attach => self.ask_for(Wanted::Path),
+            Action::Found => self.ask_for_a_name(),
+            Action::Invite => self.invite(effects),
+            Action::Manners => effects.extend(self.pointed_channel().map(Effect::Manners)),
             Action::FocusNext => self.focus_on(match self.focus {
                 Focus::Writing => Focus::Messages,
                 Focus::Messages => Focus::Channels,
@@ -184,7 +190,17 @@ impl Model {
         self.tell(Tone::Faint, format!("density: {}", self.density.word()));
     }
 
-    fn pointed_channel(&self) -> Option<waxwing_light::ChannelId> {
+    /// Asks for a line.
+    pub(super) fn ask_for(&mut self, wanted: Wanted) {
+        let hint = match wanted {
+            Wanted::Link => "Paste the link here",
+            Wanted::Path => "Type its path here",
+            Wanted::Name(_) | Wanted::Found(_) => "Type the name here",
+        };
+        self.cover(Over::Line(wanted, Box::new(writing::area(self.look, hint))));
+    }
+
+    pub(super) fn pointed_channel(&self) -> Option<waxwing_light::ChannelId> {
         self.window.as_ref().map(|window| window.channel)
     }
 
@@ -357,8 +373,10 @@ impl Model {
     }
 
     fn answer(&mut self, effects: &mut Vec<Effect>) {
-        if let Some(Over::Retract(message)) = self.over.take() {
-            effects.push(Effect::Say(Say::Retract(message)));
+        match self.over.take() {
+            Some(Over::Retract(message)) => effects.push(Effect::Say(Say::Retract(message))),
+            Some(Over::Sure(sure)) => effects.push(sure.effect),
+            _ => {}
         }
     }
 
@@ -370,16 +388,26 @@ impl Model {
             Some(Over::React(message, typed)) if !typed.trim().is_empty() => {
                 self.react(message, typed.trim(), effects);
             }
-            Some(Over::Join(field)) => {
-                let link = Zeroizing::new(field.lines().concat());
-                if link.trim().is_empty() {
-                    return;
+            Some(Over::Line(wanted, field)) => {
+                let typed = Zeroizing::new(field.lines().concat());
+                if !typed.trim().is_empty() {
+                    self.filled(wanted, typed.trim(), effects);
                 }
-                self.tell(Tone::Faint, "asking the nodes that the link names");
-                effects.push(Effect::Join(Zeroizing::new(link.trim().to_owned())));
             }
-            Some(Over::Attach(field)) => self.attach(&field.lines().concat(), effects),
             other => self.over = other,
+        }
+    }
+
+    /// A line was filled.
+    fn filled(&mut self, wanted: Wanted, typed: &str, effects: &mut Vec<Effect>) {
+        match wanted {
+            Wanted::Link => {
+                self.tell(Tone::Faint, "asking the nodes that the link names");
+                effects.push(Effect::Join(Zeroizing::new(typed.to_owned())));
+            }
+            Wanted::Path => self.attach(typed, effects),
+            Wanted::Name(channel) => effects.push(Effect::Group(channel, GroupChange::Rename(typed.to_owned()))),
+            Wanted::Found(network) => effects.push(Effect::Found(network, typed.to_owned())),
         }
     }
 
@@ -464,6 +492,9 @@ impl Model {
                 self.over = None;
                 0
             }
+            Action::Fresh => return self.invite_anew(effects),
+            other if self.place() == Place::Person => return self.act_on_person(other, effects),
+            other if self.place() == Place::Manners => return self.act_on_manners(other, effects),
             other => return self.act(other, effects),
         }
         .min(last);

@@ -28,6 +28,12 @@ pub(super) enum Place {
     Search,
     /// In the list of those who ask to be let in.
     Requests,
+    /// In the list of those who are in a channel.
+    Members,
+    /// Comparing with somebody.
+    Person,
+    /// Choosing how a channel is used.
+    Manners,
 }
 
 impl Place {
@@ -44,17 +50,23 @@ impl Place {
             Self::Line => "In a line to be filled",
             Self::Search => "While searching",
             Self::Requests => "Among those who ask to be let in",
+            Self::Members => "Among those who are in a channel",
+            Self::Person => "Comparing with somebody",
+            Self::Manners => "On the page of a channel",
         }
     }
 
     /// All places, in the order of the help.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Writing,
         Self::Messages,
         Self::Channels,
         Self::Anywhere,
         Self::Page,
         Self::Search,
+        Self::Members,
+        Self::Person,
+        Self::Manners,
         Self::Requests,
         Self::Reaction,
         Self::Question,
@@ -104,6 +116,24 @@ pub(super) enum Action {
     Open,
     Close,
     Compare,
+    Fresh,
+    Verify,
+    Match,
+    Differ,
+    Remove,
+    Appoint,
+    Block,
+    Manners,
+    Stay,
+    Day,
+    Week,
+    Month,
+    Year,
+    Receipts,
+    SeenBy,
+    Rename,
+    LeaveChannel,
+    Found,
     Yes,
     No,
     Choose,
@@ -162,7 +192,10 @@ const LAST: &[Chord] = &[plain(KeyCode::End), letter('G')];
 pub(super) const BINDINGS: &[Binding] = {
     use Action as A;
     use KeyCode::{BackTab, Delete, Down, Enter, Esc, F, Tab, Up};
-    use Place::{Anywhere, Channels, Line, Messages, Page, Question, Reaction, Requests, Search, Writing};
+    use Place::{
+        Anywhere, Channels, Line, Manners, Members, Messages, Page, Person, Question, Reaction, Requests, Search,
+        Writing,
+    };
     &[
         bind(Writing, &[plain(Enter)], A::Send, "send"),
         bind(
@@ -199,6 +232,12 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Messages, &[letter('n')], A::Network, "the network and its nodes"),
         bind(Messages, &[letter('i')], A::Invite, "invite to this channel"),
         bind(Messages, &[letter('m')], A::Members, "who is in"),
+        bind(
+            Messages,
+            &[letter('c')],
+            A::Manners,
+            "this channel: timer, receipts, name",
+        ),
         bind(Messages, &[letter('v')], A::Density, "calm, detailed, auditor"),
         bind(Messages, &[letter('/')], A::Search, "search all channels"),
         bind(Messages, &[letter('?')], A::Help, "these keys"),
@@ -210,7 +249,9 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Channels, &[plain(Enter)], A::Open, "write there"),
         bind(Channels, &[letter('i')], A::Invite, "invite to it"),
         bind(Channels, &[letter('m')], A::Members, "who is in"),
+        bind(Channels, &[letter('c')], A::Manners, "its timer, receipts and name"),
         bind(Channels, &[letter('o')], A::Join, "join by a link"),
+        bind(Channels, &[letter('a')], A::Found, "open a new one"),
         bind(Channels, &[letter('n')], A::Network, "the network and its nodes"),
         bind(Channels, &[letter('?')], A::Help, "these keys"),
         bind(Channels, &[plain(Esc)], A::Leave, "back to writing"),
@@ -235,6 +276,13 @@ pub(super) const BINDINGS: &[Binding] = {
         bind(Anywhere, &[plain(F(8))], A::Attach, "attach a file"),
         bind(Anywhere, &[plain(F(9))], A::Members, "who is in this channel"),
         bind(Anywhere, &[plain(F(10))], A::Requests, "who asks to be let in"),
+        bind(
+            Anywhere,
+            &[plain(F(11))],
+            A::Manners,
+            "this channel: timer, receipts, name",
+        ),
+        bind(Anywhere, &[plain(F(12))], A::Found, "open a new channel"),
         bind(Page, UP, A::Up, "a line up"),
         bind(Page, DOWN, A::Down, "a line down"),
         bind(Page, PAGE_UP, A::PageUp, "a page up"),
@@ -247,7 +295,36 @@ pub(super) const BINDINGS: &[Binding] = {
             A::Compare,
             "on the network's page: ask all nodes now",
         ),
+        bind(Page, &[letter('n')], A::Fresh, "on an invitation: another link"),
         bind(Page, &[plain(Esc), letter('q'), plain(Enter)], A::Close, "close"),
+        bind(Members, UP, A::Up, "the one above"),
+        bind(Members, DOWN, A::Down, "the one below"),
+        bind(Members, FIRST, A::First, "the first"),
+        bind(Members, LAST, A::Last, "the last"),
+        bind(Members, &[plain(Enter), letter('c')], A::Verify, "compare with them"),
+        bind(Members, &[letter('a')], A::Appoint, "make an admin, or no more"),
+        bind(Members, &[letter('x'), plain(Delete)], A::Remove, "take out"),
+        bind(Members, &[letter('b')], A::Block, "block on this device, or no more"),
+        bind(Members, &[plain(Esc), letter('q')], A::Close, "close"),
+        bind(Person, UP, A::Up, "a line up"),
+        bind(Person, DOWN, A::Down, "a line down"),
+        bind(Person, PAGE_UP, A::PageUp, "a page up"),
+        bind(Person, PAGE_DOWN, A::PageDown, "a page down"),
+        bind(Person, &[letter('y')], A::Match, "match"),
+        bind(Person, &[letter('n'), plain(Enter)], A::Differ, "don't match"),
+        bind(Person, &[plain(Esc), letter('q')], A::Close, "not now"),
+        bind(Manners, UP, A::Up, "a line up"),
+        bind(Manners, DOWN, A::Down, "a line down"),
+        bind(Manners, &[letter('0')], A::Stay, "messages stay"),
+        bind(Manners, &[letter('1')], A::Day, "they disappear after a day"),
+        bind(Manners, &[letter('2')], A::Week, "after 7 days"),
+        bind(Manners, &[letter('3')], A::Month, "after 30 days"),
+        bind(Manners, &[letter('4')], A::Year, "after 365 days"),
+        bind(Manners, &[letter('r')], A::Receipts, "receipts on or off"),
+        bind(Manners, &[letter('s')], A::SeenBy, "telling what you hold"),
+        bind(Manners, &[letter('n')], A::Rename, "another name, for all"),
+        bind(Manners, &[letter('l')], A::LeaveChannel, "leave the channel"),
+        bind(Manners, &[plain(Esc), letter('q'), plain(Enter)], A::Close, "close"),
         bind(Question, &[letter('y')], A::Yes, "yes"),
         bind(Question, &[letter('n'), plain(Esc), plain(Enter)], A::No, "no"),
         bind(
@@ -279,9 +356,9 @@ const ALWAYS: [Action; 3] = [Action::Quit, Action::Suspend, Action::Redraw];
 
 /// What a key does at a place.
 pub(super) fn action(place: Place, key: &KeyEvent) -> Option<Action> {
-    let is_over = matches!(
+    let is_over = !matches!(
         place,
-        Place::Page | Place::Question | Place::Reaction | Place::Line | Place::Search | Place::Requests
+        Place::Anywhere | Place::Writing | Place::Messages | Place::Channels
     );
     let chord = chord(key);
     let found = |wanted: Place| {

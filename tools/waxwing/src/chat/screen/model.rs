@@ -12,13 +12,16 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui_textarea::TextArea;
+use waxwing_core::envelope::KeepFor;
 use waxwing_light::{
-    ChannelId, ChannelView, GroupView, Hit, MessageId, MessageView, NetworkView, Range, RequestView, Why,
+    ChannelId, ChannelView, ContactId, ContactView, GroupView, Hit, Manners, MessageId, MessageView, NetworkView,
+    Range, RequestView, Seen, Why,
 };
 use zeroize::Zeroizing;
 
 use super::keys::Place;
 use super::names::{Me, Names};
+use super::person::Person;
 use super::search::Search;
 use super::theme::Look;
 use super::when::Zone;
@@ -132,6 +135,12 @@ pub(super) enum Event {
     Members(ChannelId, Box<GroupView>, Vec<Someone>),
     /// Who asked to be let in.
     Requests(Vec<RequestView>),
+    /// Everybody who was met.
+    Contacts(Vec<ContactView>),
+    /// Somebody, with what is compared.
+    Person(Box<Person>),
+    /// How a channel is used, and how far its members have come.
+    Manners(ChannelId, Box<Manners>),
     /// An invitation.
     Invited(ChannelId, Zeroizing<String>),
     /// A channel was joined, or was here before.
@@ -144,6 +153,8 @@ pub(super) enum Event {
     Told(Tone, String),
     /// Something went wrong; nothing is lost.
     Failed(String),
+    /// The terminal is gone.
+    Gone,
 }
 
 /// What the screen wants to be done.
@@ -177,6 +188,26 @@ pub(super) enum Effect {
     Accept(i64),
     /// Tell somebody no.
     Decline(i64),
+    /// List everybody who was met.
+    Contacts,
+    /// Show what is compared with the person of an account, on the ledger of a channel.
+    Person(ChannelId, String),
+    /// Note that the two compared, and it matched; or that this counts no longer.
+    Compared(ContactId, bool),
+    /// Block somebody on this device, or no more.
+    Block(ContactId, bool),
+    /// Change who is in a channel, and what it is called.
+    Group(ChannelId, GroupChange),
+    /// Found a channel of this name on a ledger.
+    Found(String, String),
+    /// Say how a channel is used.
+    Manners(ChannelId),
+    /// Say what was delivered and read here, or do not.
+    Receipts(ChannelId, bool),
+    /// Say what this device holds.
+    SeenBy(ChannelId, Seen),
+    /// Have messages disappear after this time.
+    Timer(ChannelId, KeepFor),
     /// Join by a link.
     Join(Zeroizing<String>),
     /// Send a file, with these words.
@@ -193,6 +224,19 @@ pub(super) enum Effect {
     Redraw,
     /// Leave.
     Quit,
+}
+
+/// What somebody wants to be changed about a group. Accounts are in hexadecimal.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum GroupChange {
+    /// This account is out.
+    Remove(String),
+    /// This account is an admin, or is not.
+    Appoint(String, bool),
+    /// All call it so.
+    Rename(String),
+    /// This device goes.
+    Leave,
 }
 
 /// A sentence that stays for a while.
@@ -213,8 +257,14 @@ pub(super) enum Over {
     Network(String),
     /// An invitation.
     Invite(ChannelId, Zeroizing<String>),
-    /// Who is in a channel.
-    Members(ChannelId, Box<GroupView>, Vec<Someone>),
+    /// Who is in a channel; the one that the keys act on, by its place in the list.
+    Members(ChannelId, Box<GroupView>, Vec<Someone>, usize),
+    /// Somebody, and what is compared with them.
+    Person(Box<Person>),
+    /// How a channel is used.
+    Manners(ChannelId, Box<Manners>),
+    /// Something that is not done before it was agreed to.
+    Sure(Box<Sure>),
     /// Who asks to be let in; the one that the keys act on, by its place in the list.
     Requests(usize),
     /// All of a message.
@@ -225,12 +275,35 @@ pub(super) enum Over {
     Retract(MessageId),
     /// React with what?
     React(MessageId, String),
-    /// Join by which link?
-    Join(Box<TextArea<'static>>),
-    /// Send which file?
-    Attach(Box<TextArea<'static>>),
+    /// A line to be filled, and what for.
+    Line(Wanted, Box<TextArea<'static>>),
     /// Which messages?
     Search(Box<Search>),
+}
+
+/// What a line is filled for.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The link to join by.
+    Link,
+    /// The path of a file to send.
+    Path,
+    /// The name that all members call this channel by.
+    Name(ChannelId),
+    /// The name of a new channel on this ledger.
+    Found(String),
+}
+
+/// A question whose answer "yes" does something.
+pub(super) struct Sure {
+    pub(super) title: String,
+    /// What it would do.
+    pub(super) says: String,
+    /// What "yes" means.
+    pub(super) yes: String,
+    /// What "no" means.
+    pub(super) no: &'static str,
+    pub(super) effect: Effect,
 }
 
 /// The screen.
@@ -269,6 +342,10 @@ pub(super) struct Model {
     pub(super) requests: Vec<RequestView>,
     /// Those of them that this person was told of.
     pub(super) asking: BTreeSet<i64>,
+    /// Everybody who was met, as it was when it was last looked up; nobody before the first look.
+    pub(super) contacts: Option<Vec<ContactView>>,
+    /// Links that were made here and that nobody was seen to use, and when.
+    pub(super) links: BTreeMap<ChannelId, (u64, Zeroizing<String>)>,
     pub(super) over: Option<Over>,
     /// Lines of the page over the screen that are above its first one.
     pub(super) scroll: usize,
@@ -310,6 +387,8 @@ impl Model {
             alarmed: BTreeSet::new(),
             requests: Vec::new(),
             asking: BTreeSet::new(),
+            contacts: None,
+            links: BTreeMap::new(),
             over: None,
             scroll: 0,
             notice: None,
@@ -322,9 +401,12 @@ impl Model {
     /// Where the keys go.
     pub(super) const fn place(&self) -> Place {
         match (&self.over, self.focus) {
-            (Some(Over::Retract(_)), _) => Place::Question,
+            (Some(Over::Retract(_) | Over::Sure(_)), _) => Place::Question,
             (Some(Over::React(..)), _) => Place::Reaction,
-            (Some(Over::Join(_) | Over::Attach(_)), _) => Place::Line,
+            (Some(Over::Line(..)), _) => Place::Line,
+            (Some(Over::Members(..)), _) => Place::Members,
+            (Some(Over::Person(_)), _) => Place::Person,
+            (Some(Over::Manners(..)), _) => Place::Manners,
             (Some(Over::Search(_)), _) => Place::Search,
             (Some(Over::Requests(_)), _) => Place::Requests,
             (Some(_), _) => Place::Page,

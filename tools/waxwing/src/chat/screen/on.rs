@@ -28,14 +28,20 @@ impl Model {
             Event::Refused(say, why) => self.on_refused(say, why),
             Event::Why(why) => self.cover(Over::Why(why)),
             Event::Whole(view) => self.cover(Over::Whole(view)),
-            Event::Members(channel, group, people) => self.cover(Over::Members(channel, group, people)),
+            Event::Members(channel, group, people) => self.on_members(channel, group, people),
             Event::Requests(requests) => self.on_requests(requests),
-            Event::Invited(channel, link) => self.cover(Over::Invite(channel, link)),
+            Event::Contacts(contacts) => self.on_contacts(contacts),
+            Event::Person(person) => self.cover(Over::Person(person)),
+            Event::Manners(channel, manners) => self.on_manners(channel, manners),
+            Event::Invited(channel, link) => {
+                self.links.insert(channel, (self.now, link.clone()));
+                self.cover(Over::Invite(channel, link));
+            }
             Event::Joined(channel) => {
                 self.over = None;
                 self.switch(channel, &mut effects);
                 effects.push(Effect::Channels);
-                self.tell(Tone::Good, "joined");
+                self.tell(Tone::Good, "the channel is open");
             }
             Event::Found(asked, hits) => self.on_found(asked, hits),
             Event::Compared(network, agreed) => {
@@ -45,6 +51,7 @@ impl Model {
             }
             Event::Told(tone, says) => self.tell(tone, says),
             Event::Failed(why) => self.tell(Tone::Bad, why),
+            Event::Gone => effects.push(Effect::Quit),
         }
         effects
     }
@@ -65,7 +72,7 @@ impl Model {
         if self.is_outdated || is_due {
             self.is_outdated = false;
             self.listed_at = now;
-            effects.extend([Effect::Channels, Effect::Networks, Effect::Requests]);
+            effects.extend([Effect::Channels, Effect::Networks, Effect::Requests, Effect::Contacts]);
         }
     }
 
@@ -215,6 +222,7 @@ impl Model {
         if let Some(author) = &view.author {
             self.names.learn(&author.device, &author.name);
         }
+        self.on_group_event(&view, effects);
         let (channel, index) = (view.channel, view.log_index);
         let is_news = !view.own && view.state.is_final() && !is_about(&view) && view.event.is_none();
         let is_open = self.window.as_ref().is_some_and(|window| window.channel == channel);

@@ -3,6 +3,7 @@
 //! A line in is a message or a command, a line out is said once and never changed. Nothing is drawn, nothing moves a
 //! cursor, no sign stands for a word.
 
+mod about;
 mod people;
 mod speak;
 mod typed;
@@ -144,19 +145,25 @@ impl Room<'_> {
             | Typed::Decline(_) => {
                 self.about_people(typed).await?;
             }
-            Typed::Attach(path) => {
-                self.say("sending; this takes a while, and can be gone on with")?;
-                let (channel, path) = (self.channel()?.id, files::path_of(&path));
-                self.say(&files::attach(self.client, channel, &path, "", Arc::new(|_| {})).await?)?;
-            }
-            Typed::Save(at) => {
-                let message = self.message(at).await?;
-                self.say(&files::save(self.client, message, Arc::new(|_| {})).await?)?;
-            }
+            Typed::About(about) => self.about_channel(about).await?,
+            Typed::Search(words) => self.search(words).await?,
+            Typed::Attach(path) => self.attach(&path).await?,
+            Typed::Save(at) => self.save(at).await?,
             Typed::Why(at) => self.why(at).await?,
             other => self.speak(other).await?,
         }
         Ok(())
+    }
+
+    async fn attach(&self, path: &str) -> Result<(), Stop> {
+        self.say("sending; this takes a while, and can be gone on with")?;
+        let (channel, path) = (self.channel()?.id, files::path_of(path));
+        Ok(self.say(&files::attach(self.client, channel, &path, "", Arc::new(|_| {})).await?)?)
+    }
+
+    async fn save(&self, at: u64) -> Result<(), Stop> {
+        let message = self.message(at).await?;
+        Ok(self.say(&files::save(self.client, message, Arc::new(|_| {})).await?)?)
     }
 
     /// What is sent.

@@ -56,7 +56,7 @@ pub(super) async fn run(client: &Client, me: Me, look: Look) -> Done {
     let (wanted, effects) = mpsc::unbounded_channel();
     let size = crossterm::terminal::size().map_err(|error| lost(&error))?;
     let mut model = Model::new(me, look, Zone::of_this_machine(), clock::now_ms(), size);
-    for first in [Effect::Channels, Effect::Networks] {
+    for first in [Effect::Channels, Effect::Networks, Effect::Contacts] {
         let _ = wanted.send(first);
     }
     let shown = Shown::enter()?;
@@ -183,6 +183,8 @@ fn read_keys(events: Sender<Event>) {
                 return;
             }
         }
+        // Nobody can press a key any more: a screen without a keyboard would stay for ever. One that is gone wants no news.
+        let _ = events.blocking_send(Event::Gone);
     });
 }
 

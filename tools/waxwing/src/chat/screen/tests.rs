@@ -2,10 +2,13 @@
 
 mod files;
 mod fixtures;
+mod frames;
 mod groups;
+mod hostile;
 mod keys;
 mod length;
 mod looks;
 mod manners;
+mod person;
 mod pictures;
 mod storm;

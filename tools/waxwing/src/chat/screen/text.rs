@@ -80,6 +80,7 @@ fn cut_at(line: &str, begin: usize, marked: &[std::ops::Range<usize>]) -> Marked
 
 /// Our own words on lines.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let text = narrow(text);
     let options = Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation);
     text.lines()
         .flat_map(|line| textwrap::wrap(line, &options))
@@ -95,14 +96,15 @@ pub(super) fn line_of(text: &str, width: usize, more: &str) -> String {
 
 /// Without the sign that asks for the coloured form of a character: terminals do not agree on how wide it makes one, and
 /// where they disagree everything behind it stands in another place than the screen believes.
-fn narrow(text: &str) -> String {
+pub(super) fn narrow(text: &str) -> String {
     text.replace('\u{fe0f}', "")
 }
 
 /// A text that is harmless already, cut to a width.
 pub(super) fn cut(text: &str, width: usize, more: &str) -> String {
+    let text = narrow(text);
     if text.width() <= width {
-        return text.to_owned();
+        return text;
     }
     let room = width.saturating_sub(more.width());
     let mut out = String::new();

@@ -80,7 +80,17 @@ async fn done(client: &Client, effect: Effect, events: &Sender<Event>) -> Result
         | Effect::Members(_)
         | Effect::Requests
         | Effect::Accept(_)
-        | Effect::Decline(_) => return people::done(client, effect, events).await,
+        | Effect::Decline(_)
+        | Effect::Contacts
+        | Effect::Person(..)
+        | Effect::Compared(..)
+        | Effect::Block(..)
+        | Effect::Group(..)
+        | Effect::Found(..)
+        | Effect::Manners(_)
+        | Effect::Receipts(..)
+        | Effect::SeenBy(..)
+        | Effect::Timer(..) => return people::done(client, effect, events).await,
         Effect::Attach(channel, path, words) => {
             let kept = files::attach(client, channel, &path, &words, files::telling(events)).await?;
             send(events, Event::Told(Tone::Good, kept)).await;

@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::text::{Line, Span};
+use waxwing_seal::display::display_safe_name;
 
 use super::super::keys::{Action, BINDINGS, Place, names};
 use super::super::model::{Areas, Focus, Model};
@@ -51,6 +52,7 @@ fn edge(model: &Model, width: u16) -> Line<'static> {
             vec![Span::styled(says, model.look.selection())]
         }
         Purpose::Edit(_) => vec![Span::styled("edit your message", model.look.selection())],
+        Purpose::Text if model.changed_keys().is_some() => keys_changed(model, room),
         Purpose::Text if model.below > 0 => {
             let says = format!(
                 "{} {} below",
@@ -65,6 +67,13 @@ fn edge(model: &Model, width: u16) -> Line<'static> {
         },
     };
     ruled(model, words, width, Tone::Faint)
+}
+
+/// Nothing reaches somebody whose keys changed until they are compared again.
+fn keys_changed(model: &Model, room: usize) -> Vec<Span<'static>> {
+    let name = model.changed_keys().map(|contact| display_safe_name(&contact.name));
+    let says = format!("! the keys of {} changed: compare again (F9)", name.unwrap_or_default());
+    vec![toned(model, Tone::Bad, cut(&says, room, model.look.more()))]
 }
 
 /// For how long what is written here stays.

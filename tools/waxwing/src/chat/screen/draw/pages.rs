@@ -2,7 +2,9 @@
 
 mod alarm;
 mod groups;
+mod manners;
 mod network;
+mod person;
 mod search;
 mod why;
 
@@ -15,7 +17,7 @@ use waxwing_seal::display::display_safe_name;
 
 use super::super::act::REACTIONS;
 use super::super::keys::{BINDINGS, Place, names};
-use super::super::model::{Model, Over};
+use super::super::model::{Model, Over, Sure, Wanted};
 use super::super::text::{cut, folded, line_of, wrapped};
 use super::toned;
 use crate::chat::qr;
@@ -34,6 +36,8 @@ struct Page {
     lines: Vec<Line<'static>>,
     /// Columns that it needs for more than text.
     width: u16,
+    /// A line that has to be in sight, whatever was scrolled.
+    in_sight: Option<usize>,
     is_alarm: bool,
 }
 
@@ -43,6 +47,7 @@ impl Page {
             title,
             lines,
             width: WIDTH_MAX,
+            in_sight: None,
             is_alarm: false,
         }
     }
@@ -66,11 +71,15 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
     };
     let inner = inner(area);
     let hidden = page.lines.len().saturating_sub(usize::from(inner.height));
-    let scroll = model.scroll.min(hidden);
+    let scroll = match page.in_sight {
+        Some(line) => line.saturating_sub(usize::from(inner.height) / 2).min(hidden),
+        None => model.scroll.min(hidden),
+    };
+    let title = cut(&page.title, usize::from(inner.width), look.more());
     let mut block = Block::bordered()
         .border_set(look.border())
         .border_style(style)
-        .title(Span::styled(format!(" {} ", page.title), title_style));
+        .title(Span::styled(format!(" {title} "), title_style));
     if hidden > 0 {
         let rest = hidden.saturating_sub(scroll);
         let says = if rest == 0 {
@@ -90,7 +99,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), inner);
     let top = Rect { height: 1, ..inner };
     match &model.over {
-        Some(Over::Join(field) | Over::Attach(field)) => {
+        Some(Over::Line(_, field)) => {
             let bottom = inner.y.saturating_add(inner.height.saturating_sub(1));
             frame.render_widget(field.as_ref(), Rect { y: bottom, ..top });
         }
@@ -139,14 +148,27 @@ fn page(model: &Model) -> Option<Page> {
             ..Page::new("FORK".to_owned(), alarm::lines(model, network, width))
         },
         Over::Invite(channel, link) => invite(model, *channel, link),
-        Over::Members(channel, group, people) => {
+        Over::Members(channel, group, people, at) => {
             let name = model.channel(*channel).map_or("", |channel| channel.name.as_str());
-            Page::new(
-                format!("in {}", display_safe_name(name)),
-                groups::members(model, group, people, width),
-            )
+            let (lines, in_sight) = groups::members(model, group, people, *at, width);
+            Page {
+                in_sight,
+                ..Page::new(format!("in {}", display_safe_name(name)), lines)
+            }
         }
-        Over::Requests(at) => Page::new("who asks to be let in".to_owned(), groups::requests(model, *at, width)),
+        Over::Requests(at) => {
+            let (lines, in_sight) = groups::requests(model, *at, width);
+            Page {
+                in_sight,
+                ..Page::new("who asks to be let in".to_owned(), lines)
+            }
+        }
+        Over::Person(person) => Page::new(person::title(person), person::lines(model, person, width)),
+        Over::Manners(channel, manners) => {
+            let name = model.channel(*channel).map_or("", |channel| channel.name.as_str());
+            Page::new(display_safe_name(name), manners::lines(model, *channel, manners, width))
+        }
+        Over::Sure(sure) => sure_of(model, sure, width),
         Over::Whole(view) => {
             let name = view
                 .author
@@ -161,25 +183,35 @@ fn page(model: &Model) -> Option<Page> {
         Over::Search(search) => Page::new("search".to_owned(), search::lines(model, search, width)),
         Over::Retract(_) => question(model, width),
         Over::React(_, typed) => reaction(model, typed, width),
-        Over::Join(_) => {
-            let mut lines = plain(
-                "Whoever made the link learns nothing of it; the nodes it names are asked.",
-                width,
-            );
-            lines.extend([Line::default(), Line::default()]);
-            Page::new("join a channel by its link".to_owned(), lines)
-        }
-        Over::Attach(_) => {
-            let mut lines = plain(
-                "It is sealed in pieces that nodes keep for 30 days at most; they learn neither its name nor its type. What \
-                 is written goes along with it.",
-                width,
-            );
-            lines.extend([Line::default(), Line::default()]);
-            Page::new("attach a file".to_owned(), lines)
-        }
+        Over::Line(wanted, _) => line(wanted, width),
     };
     Some(page)
+}
+
+/// A line to be filled, below what it is for.
+fn line(wanted: &Wanted, width: usize) -> Page {
+    let (title, says) = match wanted {
+        Wanted::Link => (
+            "join a channel by its link",
+            "Whoever made the link learns nothing of it; the nodes it names are asked.",
+        ),
+        Wanted::Path => (
+            "attach a file",
+            "It is sealed in pieces that nodes keep for 30 days at most; they learn neither its name nor its type. What is \
+             written goes along with it.",
+        ),
+        Wanted::Name(_) => (
+            "another name for this channel",
+            "All members call it so, and see that it was you.",
+        ),
+        Wanted::Found(_) => (
+            "open a new channel",
+            "On the network of the channel that is open. You are alone in it until you invite somebody with F4.",
+        ),
+    };
+    let mut lines = plain(says, width);
+    lines.extend([Line::default(), Line::default()]);
+    Page::new(title.to_owned(), lines)
 }
 
 fn plain(says: &str, width: usize) -> Vec<Line<'static>> {
@@ -211,17 +243,33 @@ fn help(model: &Model, width: usize) -> Vec<Line<'static>> {
 fn question(model: &Model, width: usize) -> Page {
     let says = "All readers, and this device, are asked to forget it. Whoever has read it has read it; its sealed body \
         stays on the nodes.";
+    asked(
+        model,
+        "take this message back?",
+        says,
+        ("take it back", "keep it"),
+        width,
+    )
+}
+
+fn sure_of(model: &Model, sure: &Sure, width: usize) -> Page {
+    asked(model, &sure.title, &sure.says, (&sure.yes, sure.no), width)
+}
+
+/// A question, and what its answers mean.
+fn asked(model: &Model, title: &str, says: &str, (yes, no): (&str, &str), width: usize) -> Page {
     let mut lines = plain(says, width.min(60));
     lines.push(Line::default());
     lines.push(Line::from(vec![
         Span::styled("y", model.look.selection()),
-        Span::raw(" take it back   "),
+        Span::raw(format!(" {yes}   ")),
         Span::styled("n", model.look.selection()),
-        Span::raw(" keep it"),
+        Span::raw(format!(" {no}")),
     ]));
+    let title = cut(title, 50, model.look.more());
     Page {
         width: 60,
-        ..Page::new("take this message back?".to_owned(), lines)
+        ..Page::new(title, lines)
     }
 }
 
@@ -254,11 +302,6 @@ fn invite(model: &Model, channel: ChannelId, link: &str) -> Page {
         .channel(channel)
         .map_or_else(String::new, |channel| display_safe_name(&channel.name));
     let width = model.size.0.saturating_sub(4).min(WIDTH_MAX);
-    let picture = if model.look.ascii { None } else { qr::half_blocks(link) };
-    let columns = picture
-        .as_ref()
-        .and_then(|lines| lines.first())
-        .map_or(0, |line| line.chars().count());
     let text_width = usize::from(width).max(1);
     let warning = if model.channel(channel).is_some_and(|channel| channel.group) {
         "Whoever uses this link first can come in, for seven days, while a member is connected: this device is, as long as \
@@ -272,32 +315,45 @@ fn invite(model: &Model, channel: ChannelId, link: &str) -> Page {
         .collect();
     lines.push(Line::default());
     let link_lines: Vec<Line<'static>> = broken(link, text_width).into_iter().map(Line::from).collect();
-    let rows = picture.as_ref().map_or(0, Vec::len) + lines.len() + link_lines.len() + 3;
-    let fits = columns <= text_width && rows + 2 <= usize::from(model.size.1);
-    match picture.filter(|_| fits) {
-        Some(picture) => {
-            let before = " ".repeat((text_width - columns) / 2);
-            lines.extend(picture.into_iter().map(|line| {
-                Line::from(vec![
-                    Span::raw(before.clone()),
-                    Span::styled(line, model.look.picture()),
-                ])
-            }));
-        }
-        None if model.look.ascii => {}
-        None => lines.push(Line::from(toned(
-            model,
-            Tone::Faint,
-            cut(
-                &format!("(a QR code needs a window of {} x {})", columns + 4, rows + 2),
-                text_width,
-                model.look.more(),
-            ),
-        ))),
-    }
+    let beside = lines.len() + link_lines.len() + 3;
+    lines.extend(picture(model, link, text_width, beside));
     lines.push(Line::default());
     lines.extend(link_lines);
+    lines.push(Line::from(toned(
+        model,
+        Tone::Faint,
+        cut(
+            "n makes another link; this one stays good",
+            text_width,
+            model.look.more(),
+        ),
+    )));
     Page::new(format!("invite to {name}"), lines)
+}
+
+/// A QR code in the middle, or how large a window it needs; `beside` lines are on the page as well.
+fn picture(model: &Model, says: &str, width: usize, beside: usize) -> Vec<Line<'static>> {
+    if model.look.ascii {
+        return Vec::new();
+    }
+    let Some(picture) = qr::half_blocks(says) else {
+        return Vec::new();
+    };
+    let columns = picture.first().map_or(0, |line| line.chars().count());
+    let rows = picture.len() + beside;
+    if columns > width || rows + 2 > usize::from(model.size.1) {
+        let says = format!("(a QR code needs a window of {} x {})", columns + 4, rows + 2);
+        let says = cut(&says, width, model.look.more());
+        return vec![Line::from(toned(model, Tone::Faint, says))];
+    }
+    let before = " ".repeat((width - columns) / 2);
+    let lines = picture.into_iter().map(|line| {
+        Line::from(vec![
+            Span::raw(before.clone()),
+            Span::styled(line, model.look.picture()),
+        ])
+    });
+    lines.collect()
 }
 
 /// A link has no words: it is broken anywhere.

@@ -23,7 +23,11 @@ pub(super) fn line(model: &Model, width: u16) -> Line<'static> {
     let mut spans = vec![Span::raw(" "), toned(model, Tone::Strong, name)];
     let elsewhere = elsewhere(model);
     if elsewhere > 0 {
-        spans.push(toned(model, Tone::Doubtful, format!(" +{}", grouped(elsewhere))));
+        spans.push(toned(
+            model,
+            Tone::Doubtful,
+            format!(" +{}", grouped(elsewhere.min(999))),
+        ));
     }
     spans.push(Span::raw("  "));
     let used: usize = spans.iter().map(Span::width).sum();

@@ -6,7 +6,7 @@ use waxwing_seal::display::{display_safe, display_safe_name};
 use super::super::people;
 use super::{Room, Stop, Typed};
 use crate::chat::channel_of;
-use crate::chat::groups::{standing, who, word_of_request};
+use crate::chat::groups::{standing, who, wish, word_of};
 
 impl Room<'_> {
     /// What is typed about people.
@@ -78,16 +78,20 @@ impl Room<'_> {
             } else {
                 format!("; says: {}", display_safe(&request.note))
             };
+            let invites = match &request.invites {
+                Some(_) => format!(" {}", wish(&request, None)),
+                None => String::new(),
+            };
             let what = if request.state == RequestState::Waiting {
                 format!("; /accept {0} or /decline {0}", request.id)
             } else {
                 String::new()
             };
             self.say(&format!(
-                "{}. {}, {}{note}{what}",
+                "{}. {}{invites}, {}{note}{what}",
                 request.id,
                 display_safe_name(&request.name),
-                word_of_request(request.state)
+                word_of(&request)
             ))?;
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What somebody types in the line mode: a message, or a command behind a slash.
 
+use waxwing_core::envelope::KeepFor;
+
 /// A line that was typed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Typed {
@@ -41,6 +43,10 @@ pub(super) enum Typed {
     Attach(String),
     /// Save the file of an entry.
     Save(u64),
+    /// Something about the channel that is open, or somebody in it.
+    About(About),
+    /// Find messages by their words.
+    Search(String),
     /// Join by a link.
     Join(String),
     /// Say what is proven.
@@ -51,6 +57,33 @@ pub(super) enum Typed {
     Quit,
     /// Something that is no command: what to type instead.
     Wrong(String),
+}
+
+/// What is typed about the open channel and those who are in it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum About {
+    /// Say what is compared with somebody.
+    Compare(String),
+    /// It matched.
+    Match(String),
+    /// It did not.
+    Differ(String),
+    /// Block somebody on this device, or no more.
+    Block(String, bool),
+    /// Take somebody out; whether that was confirmed.
+    Remove(String, bool),
+    /// Make somebody an admin, or no more.
+    Admin(String, bool),
+    /// Call the channel something else, for all.
+    Rename(String),
+    /// Leave it; whether that was confirmed.
+    Leave(bool),
+    /// Say or set after what time messages disappear.
+    Timer(Option<KeepFor>),
+    /// Say how far members are; turn receipts on or off.
+    Receipts(Option<bool>),
+    /// Open a new channel beside it.
+    New(String),
 }
 
 /// What can be typed.
@@ -72,6 +105,18 @@ with one. Messages are named by the number in front of them.
 /invite               the link that lets somebody in
 /join LINK            join a channel, or ask to be let in
 /members              who is in the channel
+/compare NAME         the digits that you and somebody compare; then /match NAME or /differ NAME
+/match NAME           note that they are the same
+/differ NAME          say that they are not
+/block NAME           show nothing more of somebody on this device; /unblock ends it
+/admin NAME           make somebody an admin; /member ends it
+/remove NAME          take somebody out
+/timer TIME           messages disappear after 1d, 7d, 30d or 365d, or stay: off
+/receipts on          say what was delivered to you and read by you; /receipts off ends it; alone, how far members are
+/rename NAME          another name for the channel, for all
+/leave                leave the channel
+/new NAME             open a new channel on the same network
+/search WORDS         find messages on this device
 /requests             who asks to be let in
 /accept NUMBER        let somebody in who asks; /decline says no
 /quit                 leave; the end of the input does so too
@@ -127,11 +172,65 @@ pub(super) fn typed(line: &str) -> Typed {
         "accept" => rest.parse().map_or_else(|_| wrong("/accept NUMBER"), Typed::Accept),
         "decline" => rest.parse().map_or_else(|_| wrong("/decline NUMBER"), Typed::Decline),
         "join" if !rest.is_empty() => Typed::Join(rest.to_owned()),
+        "search" if !rest.is_empty() => Typed::Search(rest.to_owned()),
         "status" => Typed::Status,
         "help" | "?" => Typed::Help,
         "quit" | "exit" => Typed::Quit,
-        _ => Typed::Wrong("that is no command: /help lists them; // begins a message with a slash".to_owned()),
+        _ => about(verb, rest),
     }
+}
+
+/// Commands about the open channel and those who are in it.
+fn about(verb: &str, rest: &str) -> Typed {
+    let name = || rest.to_owned();
+    let (who, is_sure) = match rest.strip_suffix(" yes") {
+        Some(who) => (who.trim().to_owned(), true),
+        None => (name(), false),
+    };
+    Typed::About(match verb {
+        "leave" if rest.is_empty() => About::Leave(false),
+        "leave" if rest == "yes" => About::Leave(true),
+        "leave" => return wrong("/leave"),
+        "timer" if rest.is_empty() => About::Timer(None),
+        "timer" => match keep_for(rest) {
+            Some(keep_for) => About::Timer(Some(keep_for)),
+            None => return wrong("/timer 1d, 7d, 30d, 365d or off"),
+        },
+        "receipts" => match rest {
+            "" => About::Receipts(None),
+            "on" => About::Receipts(Some(true)),
+            "off" => About::Receipts(Some(false)),
+            _ => return wrong("/receipts on or off"),
+        },
+        _ if rest.is_empty() => {
+            return Typed::Wrong(
+                "that is no command, or something is missing behind it: /help lists them; // begins a message with a slash"
+                    .to_owned(),
+            );
+        }
+        "compare" => About::Compare(name()),
+        "match" => About::Match(name()),
+        "differ" => About::Differ(name()),
+        "block" => About::Block(name(), true),
+        "unblock" => About::Block(name(), false),
+        "admin" => About::Admin(name(), true),
+        "member" => About::Admin(name(), false),
+        "remove" => About::Remove(who, is_sure),
+        "rename" => About::Rename(name()),
+        "new" => About::New(name()),
+        _ => return Typed::Wrong("that is no command: /help lists them; // begins a message with a slash".to_owned()),
+    })
+}
+
+fn keep_for(text: &str) -> Option<KeepFor> {
+    Some(match text {
+        "1d" => KeepFor::Day,
+        "7d" => KeepFor::Week,
+        "30d" => KeepFor::Month,
+        "365d" => KeepFor::Year,
+        "off" => KeepFor::Ever,
+        _ => return None,
+    })
 }
 
 fn wrong(form: &str) -> Typed {
@@ -172,6 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_undone_is_typed_twice() {
+        let about = |line: &str| match typed(line) {
+            Typed::About(about) => about,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(about("/remove bob b."), About::Remove("bob b.".to_owned(), false));
+        assert_eq!(about("/remove bob b. yes"), About::Remove("bob b.".to_owned(), true));
+        assert_eq!(
+            (about("/leave"), about("/leave yes")),
+            (About::Leave(false), About::Leave(true))
+        );
+        assert_eq!(about("/timer 7d"), About::Timer(Some(KeepFor::Week)));
+        assert_eq!(about("/receipts off"), About::Receipts(Some(false)));
+        assert_eq!(typed("/search the roses"), Typed::Search("the roses".to_owned()));
+    }
+
+    #[test]
     fn what_is_no_command_is_never_sent_as_a_message() {
         for line in [
             "/reply",
@@ -183,6 +299,11 @@ mod tests {
             "/ hello",
             "/open",
             "/read x",
+            "/compare",
+            "/timer soon",
+            "/receipts maybe",
+            "/remove",
+            "/leave now",
         ] {
             assert!(matches!(typed(line), Typed::Wrong(_)), "{line}");
         }
@@ -206,6 +327,6 @@ mod tests {
             );
             count += 1;
         }
-        assert_eq!(count, 18);
+        assert_eq!(count, 30);
     }
 }

@@ -45,6 +45,9 @@ fn at(place: Place) -> Screen {
         Place::Line => screen.press("F6"),
         Place::Search => screen.press("F7"),
         Place::Requests => screen.press("F10"),
+        Place::Members => super::person::list_members(&mut screen),
+        Place::Person => super::person::meet(&mut screen),
+        Place::Manners => super::person::choose_manners(&mut screen),
     }
     let wanted = if place == Place::Anywhere {
         Place::Writing
@@ -97,7 +100,14 @@ fn prepare(binding: &Binding, screen: &mut Screen) {
             screen.press("Down");
         }
     }
+    if matches!(binding.place, Place::Person | Place::Manners) {
+        screen.on(Event::Resize(60, 15));
+        if matches!(binding.action, Action::Up | Action::PageUp) {
+            screen.press("Down");
+        }
+    }
     match binding.action {
+        Action::Fresh => screen.on(Event::Invited(GARDEN, Zeroizing::new("waxwing:abc".to_owned()))),
         Action::Send => screen.write("hello"),
         Action::Compare => {
             screen.press("Esc");

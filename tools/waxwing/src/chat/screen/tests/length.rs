@@ -8,7 +8,7 @@ use super::fixtures::{COLORED, GARDEN, Screen, channel, message, network};
 const LENGTH: u64 = 100_000;
 
 /// A store that counts what is read from it; every tenth entry is a reaction, which has an index and no row.
-struct Store {
+pub(super) struct Store {
     length: u64,
     rows_read: u64,
 }
@@ -25,6 +25,11 @@ impl Store {
         })
     }
 
+    /// So many entries.
+    pub(super) const fn with(length: u64) -> Self {
+        Self { length, rows_read: 0 }
+    }
+
     fn read(&mut self, range: Range) -> Vec<MessageView> {
         let (from, to) = match range {
             Range::Last(most) => (self.length.saturating_sub(u64::from(most)), self.length),
@@ -36,7 +41,7 @@ impl Store {
     }
 
     /// Does what the screen wants until it wants nothing more.
-    fn serve(&mut self, screen: &mut Screen) {
+    pub(super) fn serve(&mut self, screen: &mut Screen) {
         loop {
             let wanted = std::mem::take(&mut screen.wanted);
             if wanted.is_empty() {

@@ -14,42 +14,55 @@ use super::super::super::model::Model;
 use super::super::super::text::{cut, wrapped};
 use super::super::toned;
 use crate::chat::groups::who::Someone;
-use crate::chat::groups::{standing, word_of_request};
+use crate::chat::groups::{standing, wish, word_of};
 use crate::ids::{self, Kind};
 use crate::output::Tone;
 
 /// Columns of the widest name.
 const NAME_MAX: usize = 28;
 
+/// The lines of a page, and which of them has to be in sight.
+pub(super) type List = (Vec<Line<'static>>, Option<usize>);
+
 /// Who is in.
-pub(super) fn members(model: &Model, group: &GroupView, people: &[Someone], width: usize) -> Vec<Line<'static>> {
+pub(super) fn members(model: &Model, group: &GroupView, people: &[Someone], at: usize, width: usize) -> List {
     let mut lines = Vec::new();
+    let mut in_sight = None;
     if group.standing != "member" {
         lines.extend(said(model, Tone::Bad, &format!("! {}", standing(group)), width));
         lines.push(Line::default());
     }
-    for someone in people {
+    for (index, someone) in people.iter().enumerate() {
+        if index == at {
+            in_sight = Some(lines.len());
+        }
+        let bar = if index == at { model.look.bar() } else { " " };
         let own = if someone.own { " (you)" } else { "" };
         let role = if someone.admin { "  admin" } else { "" };
         let tag = format!("  {}", someone.tag());
-        let room = width.saturating_sub(own.len() + role.len() + tag.len()).min(NAME_MAX);
+        let room = width
+            .saturating_sub(own.len() + role.len() + tag.len() + 2)
+            .min(NAME_MAX);
         lines.push(Line::from(vec![
+            Span::styled(bar, model.look.selection()),
+            Span::raw(" "),
             toned(model, Tone::Strong, cut(&someone.name(), room, model.look.more())),
             Span::raw(own),
             toned(model, Tone::Good, role),
             toned(model, Tone::Faint, tag),
         ]));
         for (tone, says) in about(someone, people) {
-            lines.extend(said(model, tone, &format!("  {says}"), width));
+            lines.extend(said(model, tone, &format!("    {says}"), width));
         }
     }
     lines.push(Line::default());
     let says = format!(
-        "epoch {}; names are as claimed, or as you gave them. `waxwing chat remove`, `role`, `rename` and `leave` change this.",
+        "epoch {}; names are as claimed, or as you gave them. Enter compares, a makes an admin, x takes out, b blocks, Esc \
+         closes",
         group.epoch
     );
     lines.extend(said(model, Tone::Faint, &says, width));
-    lines
+    (lines, in_sight)
 }
 
 fn about(someone: &Someone, people: &[Someone]) -> Vec<(Tone, String)> {
@@ -61,7 +74,7 @@ fn about(someone: &Someone, people: &[Someone]) -> Vec<(Tone, String)> {
         says.push((Tone::Faint, format!("{} devices", someone.devices.len())));
     }
     if someone.compared {
-        says.push((Tone::Faint, "compared with you".to_owned()));
+        says.push((Tone::Good, "compared with you".to_owned()));
     }
     if someone.leaving {
         says.push((Tone::Faint, "wishes to leave".to_owned()));
@@ -81,34 +94,31 @@ fn said(model: &Model, tone: Tone, says: &str, width: usize) -> Vec<Line<'static
 }
 
 /// Who asks, those who wait on top.
-pub(super) fn requests(model: &Model, at: usize, width: usize) -> Vec<Line<'static>> {
+pub(super) fn requests(model: &Model, at: usize, width: usize) -> List {
     let listed = model.listed_requests();
     if listed.is_empty() {
-        return said(
-            model,
-            Tone::Faint,
-            "nobody has asked; F4 makes a link to a channel",
-            width,
-        );
+        let says = "nobody has asked; F4 makes a link to a channel";
+        return (said(model, Tone::Faint, says, width), None);
     }
     let mut lines = Vec::new();
+    let mut in_sight = None;
     for (index, request) in listed.into_iter().enumerate() {
+        if index == at {
+            in_sight = Some(lines.len());
+        }
         lines.extend(one(model, request, index == at, width));
     }
     lines.push(Line::default());
     lines.extend(said(model, Tone::Faint, "y lets in, n says no, Esc closes", width));
-    lines
+    (lines, in_sight)
 }
 
 fn one(model: &Model, request: &RequestView, is_selected: bool, width: usize) -> Vec<Line<'static>> {
     let bar = if is_selected { model.look.bar() } else { " " };
     let waits = request.state == RequestState::Waiting;
     let into = request.channel.and_then(|channel| model.channel(channel));
-    let into = into.map_or_else(
-        || "to write to you".to_owned(),
-        |channel| format!("into {}", display_safe_name(&channel.name)),
-    );
-    let state = format!("  {}", word_of_request(request.state));
+    let into = wish(request, into.map(|channel| channel.name.as_str()));
+    let state = format!("  {}", word_of(request));
     let name = cut(&display_safe_name(&request.name), NAME_MAX, model.look.more());
     let room = width.saturating_sub(Span::raw(name.as_str()).width() + state.len() + 4);
     let mut lines = vec![Line::from(vec![
