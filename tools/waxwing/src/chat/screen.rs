@@ -14,6 +14,7 @@ mod model;
 mod names;
 mod on;
 mod people;
+mod person;
 mod plain;
 mod run;
 mod search;
