@@ -52,3 +52,46 @@ impl Recipient {
         Self::new(network, account, InboxAddress { seed, public }, occasion)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use waxwing_core::envelope::KeepFor;
+
+    use super::*;
+    use crate::group::Welcome;
+    use crate::inbox::tests::{NETWORK, NOW, Person, read};
+    use crate::inbox::{CommitPlace, Event, Void};
+
+    fn welcome(from: &mut Person, to: &Recipient) -> crate::inbox::Mail {
+        let welcome = Welcome {
+            message: vec![1; 900],
+            tree: vec![2; 90],
+        };
+        let place = CommitPlace {
+            log: to.log(),
+            index: 3,
+            height: 9,
+        };
+        let mails = from.chance(|myself, chance| to.welcome(myself.key(), (&welcome, place), KeepFor::Week, chance));
+        mails.unwrap().remove(0)
+    }
+
+    #[test]
+    fn whoever_has_the_cards_seed_writes_to_the_other_devices_and_nobody_else_can() {
+        let (mut phone, laptop) = (Person::with(1, 1), Person::with(1, 2));
+        let card = phone.root.card_seed(NETWORK, 0);
+        let to = Recipient::own(NETWORK, phone.account(), &card);
+        let mut inbox = Inbox::own(NETWORK, laptop.account(), &card);
+        assert_eq!(to.log(), inbox.log());
+        let mail = welcome(&mut phone, &to);
+        assert!(matches!(read(&mut inbox, &mail.sealed), Ok(Event::Welcome(_))));
+        assert_eq!(read(&mut inbox, &mail.sealed).err(), Some(Void::Repeated));
+        assert!(!inbox.is_over(NOW + 1_000_000_000_000), "the devices have each other for ever");
+        // Another card, network or account is another inbox.
+        let after = phone.root.card_seed(NETWORK, 1);
+        assert_ne!(Inbox::own(NETWORK, phone.account(), &after).log(), inbox.log());
+        assert_ne!(Inbox::own(Hash([8; 32]), phone.account(), &card).log(), inbox.log());
+        let theirs = Person::new(3).root.card_seed(NETWORK, 0);
+        assert_ne!(Inbox::own(NETWORK, phone.account(), &theirs).log(), inbox.log());
+    }
+}

@@ -280,8 +280,9 @@ async fn coming_in(ada: &Client, ben: &Client, link: &str) -> Result<(), Error> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_at_any_commit_of_either_while_one_lets_the_other_in_changes_nothing() {
+    // What is there before a commit is there after the one before it: after each of them is at any of them.
     for who in [0, 1] {
-        for side in [Side::Before, Side::After] {
+        for side in [Side::After] {
             for number in 1.. {
                 let world = World::new("test");
                 let node = TestNode::honest(&world);

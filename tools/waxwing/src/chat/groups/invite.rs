@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tokio::time::timeout;
 use waxwing_core::Hash;
-use waxwing_light::{ChannelId, ChannelView, Client, Error, Invited, Inviting, RequestState};
+use waxwing_light::{ChannelId, ChannelView, Client, Error, InvitationView, Invited, Inviting, RequestState};
 use waxwing_seal::display::display_safe_name;
 use waxwing_seal::inbox::Uses;
 
@@ -23,6 +23,12 @@ const OPENING_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
 
 pub(super) async fn invite(invite: &Invite, session: &Session<'_>) -> Done {
     let client = session.open().await?;
+    if invite.list {
+        return list(&client, session).await;
+    }
+    if let Some(id) = invite.again {
+        return again(id, invite.qr, &client, session).await;
+    }
     let channel = match (invite.me, &invite.channel) {
         (true, None) => None,
         (_, text) => Some(find_channel_or_only(&client, text.as_deref()).await?),
@@ -80,6 +86,45 @@ async fn revoke(invite: &Invite, channel: Option<&ChannelView>, client: &Client,
     };
     let object = json!({ "channel": leads.map(number), "revoked": revoked });
     session.output.result("chat.invite.revoke", object, &text)?;
+    Ok(0)
+}
+
+/// The links that still let somebody in. They are secrets, and shown one by one.
+async fn list(client: &Client, session: &Session<'_>) -> Done {
+    let (invitations, channels) = (client.invitations().await, client.channels().await);
+    let (invitations, channels) = (
+        invitations.map_err(|error| fault(&error))?,
+        channels.map_err(|error| fault(&error))?,
+    );
+    let line = |view: &InvitationView| {
+        let channel = channels.iter().find(|channel| Some(channel.id) == view.channel);
+        let into = channel.map_or_else(
+            || "to you".to_owned(),
+            |channel| format!("into {}", display_safe_name(&channel.name)),
+        );
+        let asks = if view.asks { ", asks you first" } else { "" };
+        let (left, until) = (u64::from(view.uses_left), clock::local(view.expires_ms));
+        let uses = count(left, "more person", "more people");
+        format!("{:>3}  {into}  for {uses}, until {until}{asks}\n", view.id)
+    };
+    let text: String = invitations.iter().map(line).collect();
+    let text = if text.is_empty() {
+        "no link lets anybody in\n".to_owned()
+    } else {
+        text
+    };
+    let views: Vec<_> = invitations.iter().map(json_of).collect();
+    session
+        .output
+        .result("chat.invite.list", json!({ "invitations": views }), &text)?;
+    Ok(0)
+}
+
+async fn again(id: i64, qr: bool, client: &Client, session: &Session<'_>) -> Done {
+    let link = client.invitation_link(id).await.map_err(|error| fault(&error))?;
+    show_qr(qr, &link, session)?;
+    let object = json!({ "id": id, "link": link.as_str() });
+    session.output.result("chat.invite.again", object, &link)?;
     Ok(0)
 }
 
