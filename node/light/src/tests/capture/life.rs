@@ -94,8 +94,8 @@ async fn know_the_offers(person: &Person, known: &mut Known) {
         let read = core
             .read::<_, StoreError>(move |tx| inboxes::request(tx, request.id))
             .await;
-        let taken = read.unwrap().unwrap().taken;
-        let package = taken.request.key_package.as_bytes();
+        let request = read.unwrap().unwrap();
+        let package = request.taken().unwrap().request.key_package.as_bytes();
         assert!(package.len() > 1000, "keys of the hybrid suite are long");
         for at in (0..package.len() - 32).step_by(16) {
             known.add(Class::KeyPackage, &package[at..at + 32]);
