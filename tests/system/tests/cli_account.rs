@@ -367,3 +367,49 @@ fn a_second_device_is_linked_by_the_link_that_it_shows() {
         "it is somebody's by now: {line}"
     );
 }
+
+#[test]
+fn a_device_is_renamed_and_another_revoked_with_words_from_paper() {
+    let Den { ann, folder, .. } = &Den::new();
+    json(&mut ann.chat(&["devices", "publish"]));
+    let paper = words_of(ann);
+    let new = Person::new(folder.path(), "new machine");
+    json(&mut with_words(&new, &["recover", "--name", "ann"], &paper));
+    new.join(&ann.invite("den"));
+    json(&mut new.chat(&["devices", "publish"]));
+    json(&mut with_words(&new, &["account", "forget-root", "--yes"], &paper));
+    let own = text(&account(&new), "/device").to_owned();
+    let (code, line) = refusal(&mut new.chat(&["devices", "rename", &own, "desk"]));
+    assert_eq!(code, 2);
+    assert!(line.contains("--words FILE"), "{line}");
+    let renamed = json(&mut with_words(&new, &["devices", "rename", &own, "desk"], &paper));
+    assert_eq!(text(&renamed, "/schema"), "waxwing.chat.devices.rename/1");
+    let names: Vec<&str> = list(&renamed, "/devices")
+        .iter()
+        .map(|one| text(one, "/name"))
+        .collect();
+    assert!(names.contains(&"desk"), "{names:?}");
+    let old = text(&account(ann), "/device").to_owned();
+    let revoked = json(&mut with_words(&new, &["devices", "revoke", &old, "--yes"], &paper));
+    assert_eq!(standings(&revoked), ["active", "revoked"]);
+    assert_eq!(text(&account(&new), "/root"), "on-paper", "the words do not stay");
+}
+
+#[test]
+fn what_is_compared_stands_in_digits_and_in_emoji_and_a_difference_is_noted() {
+    let Den { ann, ben, .. } = &Den::new();
+    introduce(ann, ben);
+    let (of_ann, of_ben) = (
+        json(&mut ann.chat(&["verify", "ben"])),
+        json(&mut ben.chat(&["verify", "ann"])),
+    );
+    assert_eq!(of_ann["emoji"], of_ben["emoji"]);
+    assert_eq!(list(&of_ann, "/emoji").len(), 36);
+    json(&mut ann.chat(&["verify", "ben", "--match", "--yes"]));
+    assert!(compared(ann).is_string());
+    let differs = run(&mut ann.chat(&["verify", "ben", "--differs"]));
+    assert_eq!(differs.code, Some(1), "{}", differs.err);
+    assert_eq!(compared(ann), Value::Null);
+    let (code, _) = refusal(&mut ann.chat(&["verify", "ben", "--differs", "--match"]));
+    assert_eq!(code, 2);
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use waxwing_core::Hash;
-use waxwing_light::{Client, LinkingState, LinkingView, OfferView};
+use waxwing_light::{Client, Error, LinkingState, LinkingView, OfferView};
 use waxwing_seal::display::display_safe_name;
 use zeroize::Zeroizing;
 
@@ -54,7 +54,13 @@ async fn take_in(text: &str, within: Duration, session: &Session<'_>) -> Done {
     let id = client.link_device(&link).await.map_err(|error| fault(&error))?;
     output.note("this account offers to take the device in; agree to it there");
     let done = client.linking_is(id, &[LinkingState::Done], within).await;
-    let done = done.map_err(|error| fault(&error))?;
+    let done = done.map_err(|error| match error {
+        Error::StillWaiting => Failure::failed(
+            "the device did not agree: its link was used already, is older than an hour, or nobody said yes there. Begin anew \
+             on that device",
+        ),
+        other => fault(&other),
+    })?;
     let told = async {
         while client.answers_waiting().await.map_err(|error| fault(&error))? > 0 {
             tokio::time::sleep(LOOK_AGAIN).await;
