@@ -2,8 +2,10 @@
 //!
 //! Recorded are all requests as the node reads them, from every client, with the keys that the clients' connections show:
 //! founding, inviting, asking, joining, talking, reacting, attaching, renaming, removing, leaving, erasing, publishing an
-//! account. Then everything secret or telling that the clients know is looked for in it, byte by byte and as digits; and values
-//! that stand under two logs, by which somebody could link them. First the search has to find one planted leak of every class.
+//! account, meeting somebody, taking in a further device. A request has one encoding, so what was read is what was sent. Then
+//! everything secret or telling that the clients know is looked for in it, byte by byte and as digits; and values
+//! that stand under two logs, or on two connections, by which somebody could link them. First the search has to find planted
+//! leaks of every class: in what groups say, in what is posted to inboxes, in pieces of files, and in what connections show.
 //!
 //! Said plainly, and no leak here: a node sees which logs a connection follows and submits to, one after the other and at what
 //! time, when it is asked for which chunk, and sizes in buckets. Whoever follows the logs of a group's epochs one after the
@@ -18,6 +20,7 @@ mod search;
 
 use std::sync::{Arc, Mutex};
 
+use waxwing_core::keys::NodeId;
 use waxwing_net::wire::{Request, codec};
 
 use self::search::Class;
@@ -35,18 +38,24 @@ pub(super) struct Seen {
     /// The bytes behind its frame's header.
     pub(super) bytes: Vec<u8>,
     pub(super) request: Request,
+    /// The key that the connection shows.
+    pub(super) shown: NodeId,
+    /// Which of the node's connections it is.
+    pub(super) connection: u64,
 }
 
 /// Records everything that a node is asked from now on.
 pub(super) fn record(node: &TestNode) -> Arc<Mutex<Capture>> {
     let capture = Arc::new(Mutex::new(Capture::default()));
     let ear = Arc::clone(&capture);
-    node.tells(move |request| {
+    node.tells_who(move |from, request| {
         let mut bytes = Vec::new();
         codec::encode(request, &mut bytes).unwrap();
         ear.lock().unwrap().seen.push(Seen {
             bytes,
             request: request.clone(),
+            shown: from.node,
+            connection: from.connection,
         });
     });
     capture
@@ -70,6 +79,8 @@ async fn a_node_that_sees_a_busy_group_sees_nothing_of_what_is_inside() {
         "it was a busy life"
     );
     assert!(capture.chunks().len() >= 2, "files were sent");
+    assert!(capture.connections() >= 6, "everybody has a connection");
+    assert!(known.inboxes.len() >= 6, "people have met: {}", known.inboxes.len());
     for kind in [
         "Submit",
         "Log",
@@ -78,6 +89,7 @@ async fn a_node_that_sees_a_busy_group_sees_nothing_of_what_is_inside() {
         "Reveal",
         "PutChunk",
         "GetChunk",
+        "HaveChunks",
         "Head",
     ] {
         assert!(kinds.contains(kind), "no {kind} among {kinds:?}");

@@ -85,7 +85,7 @@ pub(crate) enum Lie {
 pub(crate) type Forgery = Arc<dyn Fn(&World, &Request, Reply) -> Reply + Send + Sync>;
 
 /// Is told every request as the node reads it.
-pub(crate) type Ear = Arc<dyn Fn(&Request) + Send + Sync>;
+pub(crate) type Ear = Arc<dyn Fn(&PeerInfo, &Request) + Send + Sync>;
 
 /// What a node and its server share.
 struct Inner {
@@ -149,6 +149,11 @@ impl TestNode {
 
     /// Tells somebody every request from now on, before it is answered.
     pub(crate) fn tells(&self, ear: impl Fn(&Request) + Send + Sync + 'static) {
+        self.tells_who(move |_, request| ear(request));
+    }
+
+    /// The same, with what the connection shows of whoever asks.
+    pub(crate) fn tells_who(&self, ear: impl Fn(&PeerInfo, &Request) + Send + Sync + 'static) {
         *self.inner.ear.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ear));
     }
 
@@ -207,12 +212,12 @@ impl TestNode {
 struct Answering(Arc<Inner>);
 
 impl Service for Answering {
-    async fn call(&self, _: PeerInfo, request: Request, responder: Responder) {
+    async fn call(&self, from: PeerInfo, request: Request, responder: Responder) {
         let inner = Arc::clone(&self.0);
         inner.asked.fetch_add(1, Ordering::Relaxed);
         let ear = inner.ear.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(ear) = ear {
-            ear(&request);
+            ear(&from, &request);
         }
         let kind = request.kind();
         while inner.lies(&Lie::Holds(kind)) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use waxwing_core::Hash;
 use waxwing_core::codec::Encode;
 use waxwing_core::limits::DAY_MS;
-use waxwing_seal::inbox::Uses;
+use waxwing_seal::inbox::{InboxKey, Uses};
 use waxwing_seal::{ContentId, Kind};
 
 use super::super::*;
@@ -17,14 +17,17 @@ use crate::files::{Attachment, Destination};
 use crate::inbox::Inviting;
 use crate::message::BodyKind;
 use crate::store::channels::ChannelKind;
+use crate::store::linkings::LinkingState;
 use crate::store::{self, StoreError, account, channels, inboxes, messages};
 
 /// Names and words that nothing else is called.
-const PEOPLE: [&str; 4] = [
+const PEOPLE: [&str; 6] = [
     "Ada of the Capture",
     "Ben of the Capture",
     "Cleo of the Capture",
     "Dora of the Capture",
+    "Emil of the Capture",
+    "Laptop of the Capture",
 ];
 const GROUP: &str = "harvest festival of the capture";
 const RENAMED: &str = "winter ball of the capture";
@@ -36,6 +39,7 @@ const SAID: [&str; 4] = [
     "bring the long ladder",
 ];
 const FILE: &str = "figures-of-the-orchard.xlsx";
+const GREETING: &str = "we met at the cider press, remember?";
 const MEDIA: &str = "application/x-orchard-sheet";
 const WITH_FILE: &str = "have a look at row seventeen";
 
@@ -87,6 +91,40 @@ async fn until_epoch(members: &[&Member], at_least: u64, known: &mut Known) {
     }
 }
 
+/// What nodes must not learn of inboxes: who could post there, who could read, what leads there.
+async fn know_the_inboxes(person: &Person, network: Hash, known: &mut Known) {
+    let core = Arc::clone(&person.client.core);
+    let read = core.read::<_, StoreError>(move |tx| {
+        let mut states = Vec::new();
+        for row in channels::on(tx, network)? {
+            if row.kind == ChannelKind::Inbox {
+                states.push((row.log(), channels::engine(tx, row.id)?));
+            }
+        }
+        Ok(states)
+    });
+    for (log, state) in read.await.unwrap() {
+        // "WXINBOX" and a version, the network, seed and key.
+        assert_eq!(state[..7], *b"WXINBOX");
+        known.inboxes.insert(log);
+        known.add(Class::Inbox, &state[40..72]);
+        known.add(Class::Inbox, &state[72..104]);
+        let key = InboxKey::from_bytes(state[72..104].try_into().unwrap())
+            .public()
+            .to_bytes();
+        for at in (0..key.len() - 32).step_by(16) {
+            known.add(Class::Inbox, &key[at..at + 32]);
+        }
+    }
+}
+
+/// Every part of a link, as it would stand in a text.
+fn know_the_link(link: &str, known: &mut Known) {
+    for at in (8..link.len() - 24).step_by(8) {
+        known.add(Class::Inbox, &link.as_bytes()[at..at + 24]);
+    }
+}
+
 /// What those who asked had to offer.
 async fn know_the_offers(person: &Person, known: &mut Known) {
     for request in person.client.requests().await.unwrap() {
@@ -95,7 +133,8 @@ async fn know_the_offers(person: &Person, known: &mut Known) {
             .read::<_, StoreError>(move |tx| inboxes::request(tx, request.id))
             .await;
         let request = read.unwrap().unwrap();
-        let package = request.taken().unwrap().request.key_package.as_bytes();
+        let taken = request.taken().unwrap();
+        let package = taken.request.key_package.as_bytes();
         assert!(package.len() > 1000, "keys of the hybrid suite are long");
         for at in (0..package.len() - 32).step_by(16) {
             known.add(Class::KeyPackage, &package[at..at + 32]);
@@ -148,7 +187,9 @@ async fn know_the_rest(person: &Person, network: Hash, known: &mut Known) {
     let certificate = certificate.unwrap().to_bytes();
     known.add(Class::Member, &certificate[certificate.len() - 40..]);
     known.add(Class::Key, &device.seed()[..]);
-    known.add(Class::Key, &phrase.unwrap().entropy()[..]);
+    if let Some(phrase) = phrase {
+        known.add(Class::Key, &phrase.entropy()[..]);
+    }
     for seed in followed.iter().filter(|seed| **seed != [0; 32]) {
         known.add(Class::Key, seed);
     }
@@ -175,7 +216,7 @@ fn attachment(path: std::path::PathBuf) -> Attachment {
 fn told() -> Known {
     let mut known = Known::default();
     known.add(Class::ContentType, &MLS_FRONT);
-    for words in [GROUP, RENAMED, NOTE, FILE, MEDIA, WITH_FILE]
+    for words in [GROUP, RENAMED, NOTE, GREETING, FILE, MEDIA, WITH_FILE]
         .into_iter()
         .chain(PEOPLE)
         .chain(SAID)
@@ -205,7 +246,14 @@ pub(super) async fn of_a_busy_group() -> (Capture, Known) {
     let invited = person.client.invite_to_group(channel, inviting).await.unwrap();
     person.client.settle(invited.opening, PATIENCE).await.unwrap();
     let ada = Member { person, channel };
+    know_the_link(&invited.link, &mut known);
     live(&ada, &invited.link, world.network(), &mut known).await;
+    let emil = meet(&ada, world.network(), &mut known).await;
+    let laptop = take_in(&ada, &world, &node).await;
+    for person in [&ada.person, &emil, &laptop] {
+        know_the_inboxes(person, world.network(), &mut known).await;
+        know_the_rest(person, world.network(), &mut known).await;
+    }
     let capture = capture.lock().unwrap().clone();
     (capture, known)
 }
@@ -224,8 +272,58 @@ async fn live(ada: &Member, link: &str, network: Hash, known: &mut Known) {
     change(&[ada, &ben, &cleo, &dora], known).await;
     know_the_offers(&ada.person, known).await;
     for member in [ada, &ben, &cleo, &dora] {
+        know_the_inboxes(&member.person, network, known).await;
         know_the_rest(&member.person, network, known).await;
     }
+}
+
+/// Somebody else follows a link to her, and they talk.
+async fn meet(ada: &Member, network: Hash, known: &mut Known) -> Person {
+    let inviting = Inviting {
+        uses: Uses::new(1).unwrap(),
+        valid_ms: DAY_MS,
+        asks: true,
+    };
+    let client = &ada.person.client;
+    let invited = client.invite_contact(network, inviting).await.unwrap();
+    know_the_link(&invited.link, known);
+    client.settle(invited.opening, PATIENCE).await.unwrap();
+    let emil = Person::new(PEOPLE[4]).await;
+    let Joined::Asked(asked) = emil.client.join_with(&invited.link, GREETING).await.unwrap() else {
+        panic!("whoever has a link asks");
+    };
+    emil.client.start();
+    let waiting = async || {
+        let requests = client.requests().await.unwrap();
+        requests.into_iter().find(|request| request.note == GREETING)
+    };
+    until("Emil has asked", async || waiting().await.is_some()).await;
+    know_the_inboxes(&ada.person, network, known).await;
+    know_the_inboxes(&emil, network, known).await;
+    client.accept_request(waiting().await.unwrap().id).await.unwrap();
+    let answered = emil.client.answered(asked, PATIENCE).await.unwrap();
+    let channel = answered.channel.unwrap_or_else(|| panic!("{:?}", answered.reason));
+    know_the_epoch(&emil, channel, known).await;
+    emil.say_finally(channel, SAID[2]).await;
+    emil
+}
+
+/// A further device of hers.
+async fn take_in(ada: &Member, world: &Arc<World>, node: &TestNode) -> Person {
+    let laptop = Person::on(PEOPLE[5], world, &[node]).await;
+    let (showing, link) = laptop.client.begin_linking(world.network(), PEOPLE[5]).await.unwrap();
+    let taking = ada.person.client.link_device(&link).await.unwrap();
+    laptop.client.start();
+    let offered = laptop
+        .client
+        .linking_is(showing, &[LinkingState::Offered], PATIENCE)
+        .await;
+    let offer = offered.unwrap().offers[0].offer.clone();
+    laptop.client.agree_to_link(showing, &offer).await.unwrap();
+    for (client, id) in [(&ada.person.client, taking), (&laptop.client, showing)] {
+        client.linking_is(id, &[LinkingState::Done], PATIENCE).await.unwrap();
+    }
+    laptop
 }
 
 /// The newest message that says this, as a member has it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use waxwing_core::codec::{Decode, Encode};
 use waxwing_core::envelope::Envelope;
-use waxwing_core::keys::LogId;
+use waxwing_core::keys::{LogId, NodeId};
 use waxwing_core::limits::CHUNK_OVERHEAD_BYTES;
 use waxwing_net::wire::{List, Opaque, Request};
 
@@ -30,8 +30,10 @@ pub(super) enum Class {
     Message,
     /// Which key package a newcomer offered.
     KeyPackage,
-    /// Keys: of logs, devices, accounts, inboxes, files.
+    /// Keys: of logs, devices, accounts, files.
     Key,
+    /// Whose inbox it is, and for what: its seed, its keys, the link that leads there.
+    Inbox,
     /// How long a text or file is.
     Size,
     /// Two logs that belong together.
@@ -39,7 +41,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::GroupId,
         Self::Epoch,
         Self::Member,
@@ -48,6 +50,7 @@ impl Class {
         Self::Message,
         Self::KeyPackage,
         Self::Key,
+        Self::Inbox,
         Self::Size,
         Self::Repeat,
     ];
@@ -62,6 +65,8 @@ pub(super) struct Known {
     pub(super) epochs: BTreeSet<u64>,
     /// True lengths of what was attached.
     pub(super) lengths: BTreeSet<u64>,
+    /// Logs of inboxes.
+    pub(super) inboxes: BTreeSet<LogId>,
 }
 
 impl Known {
@@ -98,6 +103,11 @@ impl Capture {
             .collect()
     }
 
+    pub(super) fn connections(&self) -> usize {
+        let connections: BTreeSet<u64> = self.seen.iter().map(|seen| seen.connection).collect();
+        connections.len()
+    }
+
     pub(super) fn envelopes(&self) -> Vec<Envelope> {
         let submitted = self.seen.iter().filter_map(|seen| match &seen.request {
             Request::Submit { envelopes, .. } => Some(envelopes.iter()),
@@ -130,6 +140,7 @@ pub(super) fn search(capture: &Capture, known: &Known) -> Vec<Leak> {
     leaks.extend(epochs(capture, known));
     leaks.extend(sizes(capture, known));
     leaks.extend(repeats(capture));
+    leaks.extend(shown(capture));
     leaks
 }
 
@@ -155,8 +166,9 @@ fn needles(capture: &Capture, known: &Known) -> Vec<Leak> {
     }
     let mut leaks = Vec::new();
     for seen in &capture.seen {
-        for at in 0..seen.bytes.len().saturating_sub(3) {
-            let rest = &seen.bytes[at..];
+        let bytes = [&seen.bytes[..], &seen.shown.0].concat();
+        for at in 0..bytes.len().saturating_sub(3) {
+            let rest = &bytes[at..];
             let Some(candidates) = by_front.get(rest.first_chunk::<4>().unwrap()) else {
                 continue;
             };
@@ -205,6 +217,14 @@ fn is_bucket(length: u64) -> bool {
     length.is_multiple_of(1 << (exponent - significant))
 }
 
+/// A whole piece, all of a padded file that is shorter than one, or the end of a longer one, of which Padmé keeps six bits.
+fn is_piece(length: u64) -> bool {
+    let Some(text) = length.checked_sub(16).filter(|text| (4096..=1 << 18).contains(text)) else {
+        return false;
+    };
+    is_bucket(text) || text.is_multiple_of(1 << 13)
+}
+
 fn sizes(capture: &Capture, known: &Known) -> Vec<Leak> {
     let mut leaks = Vec::new();
     for envelope in capture.envelopes() {
@@ -219,6 +239,12 @@ fn sizes(capture: &Capture, known: &Known) -> Vec<Leak> {
     let overhead = u64::from(CHUNK_OVERHEAD_BYTES);
     for chunk in capture.chunks() {
         let length = u64::try_from(chunk.len()).unwrap();
+        if !is_piece(length) {
+            leaks.push(Leak {
+                class: Class::Size,
+                what: format!("a chunk of {length} bytes, which is the end of no padded file"),
+            });
+        }
         let is_true = |known: &u64| (length.saturating_sub(overhead)..=length).contains(known);
         if known.lengths.iter().any(is_true) {
             leaks.push(Leak {
@@ -245,8 +271,10 @@ fn values(request: &Request) -> Vec<(Option<LogId>, Vec<Vec<u8>>)> {
         Request::Log { .. } | Request::Entries { .. } | Request::Receipt { .. } | Request::Subscribe { .. } => {
             Vec::new()
         }
-        // Names of chunks: whoever may read them asks for them.
-        Request::GetChunk { .. } | Request::HaveChunks { .. } | Request::ChunkTerms => Vec::new(),
+        // Names of chunks: whoever may read them asks for them, so they come again and again, and in no envelope.
+        Request::GetChunk { id } => vec![(None, vec![id.0.to_vec()])],
+        Request::HaveChunks { ids } => vec![(None, ids.iter().map(|chunk| chunk.0.0.to_vec()).collect())],
+        Request::ChunkTerms => Vec::new(),
         // The ledger's own numbers and hashes, the same for everybody.
         Request::Status
         | Request::Genesis
@@ -277,11 +305,29 @@ fn of_envelope(bytes: &[u8]) -> (Option<LogId>, Vec<Vec<u8>>) {
     (Some(header.log), parts)
 }
 
-/// Sixteen bytes under two logs, or in an envelope and in a chunk.
+/// A key that is shown on two connections: whoever shows it is one and the same.
+fn shown(capture: &Capture) -> Vec<Leak> {
+    let mut first: BTreeMap<NodeId, u64> = BTreeMap::new();
+    let twice = capture
+        .seen
+        .iter()
+        .filter(|seen| *first.entry(seen.shown).or_insert(seen.connection) != seen.connection);
+    let leak = |seen: &Seen| Leak {
+        class: Class::Repeat,
+        what: format!("{:?} shown on connection {} and another", seen.shown, seen.connection),
+    };
+    twice.map(leak).collect()
+}
+
+/// Sixteen bytes under two logs, or in an envelope and in a chunk, in a chunk's name, or in what a connection shows.
 fn repeats(capture: &Capture) -> Vec<Leak> {
     let mut first: HashMap<[u8; WINDOW], Option<LogId>> = HashMap::new();
     let mut leaks = Vec::new();
     let (mut chunks, mut rest) = (Vec::new(), Vec::new());
+    // What connections show is compared with everything, like what stands in chunks.
+    for seen in &capture.seen {
+        chunks.push((None, vec![seen.shown.0.to_vec()]));
+    }
     for (log, parts) in capture.seen.iter().flat_map(|seen| values(&seen.request)) {
         if log.is_none() {
             chunks.push((log, parts));
@@ -306,7 +352,7 @@ fn repeats(capture: &Capture) -> Vec<Leak> {
             if let Some(log) = first.get(&<[u8; WINDOW]>::try_from(window).unwrap()) {
                 leaks.push(Leak {
                     class: Class::Repeat,
-                    what: format!("{window:02x?} under {log:?} and in a chunk"),
+                    what: format!("{window:02x?} under {log:?} and beside the logs"),
                 });
             }
         }
@@ -322,55 +368,134 @@ pub(super) struct Planted {
 
 /// The capture with a leak of this class in it, in every form that is looked for, each by itself.
 pub(super) fn plant(capture: &Capture, known: &Known, class: Class) -> Vec<Planted> {
-    let mut planted = Vec::new();
-    let mut add = |how: &str, change: &dyn Fn(&mut Vec<Envelope>)| {
-        let mut envelopes = capture.envelopes();
-        change(&mut envelopes);
-        planted.push(Planted {
-            capture: capture.with(&envelopes),
-            how: how.to_owned(),
-        });
-    };
     match class {
-        Class::Epoch => {
-            let epoch = known.epochs.last().unwrap().to_be_bytes();
-            add("a number inside a body", &|envelopes| {
-                envelopes[7].body[100..108].copy_from_slice(&epoch);
-            });
-        }
-        Class::Size => {
-            add("a body as long as its text", &|envelopes| {
-                envelopes[7].body.truncate(391);
-                envelopes[7].signed.header.body_length = 391;
-            });
-        }
-        Class::Repeat => {
-            add("the same bytes in bodies of two logs", &|envelopes| {
-                let log = envelopes[0].signed.header.log;
-                let bytes = envelopes[0].body[40..40 + WINDOW].to_vec();
-                let other = envelopes.iter_mut().find(|one| one.signed.header.log != log).unwrap();
-                other.body[77..77 + WINDOW].copy_from_slice(&bytes);
-            });
-            add("one erasure commitment on two logs", &|envelopes| {
-                let header = envelopes[0].signed.header.clone();
-                let other = envelopes.iter_mut().find(|one| one.signed.header.log != header.log);
-                other.unwrap().signed.header.erasure = header.erasure;
-            });
-        }
-        _ => {
-            let needle = known.needles[&class].last().unwrap().clone();
-            for (how, bytes) in [("bytes", needle.clone()), ("digits", digits(&needle))] {
-                add(how, &|envelopes| {
-                    let longest = envelopes.iter_mut().max_by_key(|one| one.body.len()).unwrap();
+        Class::Epoch => plant_epoch(capture, known),
+        Class::Size => plant_sizes(capture, known),
+        Class::Repeat => plant_repeats(capture),
+        _ => plant_needle(capture, known, class),
+    }
+}
+
+fn plant_epoch(capture: &Capture, known: &Known) -> Vec<Planted> {
+    let epoch = known.epochs.last().unwrap().to_be_bytes();
+    vec![capture.with_envelopes("a number inside a body", |envelopes| {
+        envelopes[7].body[100..108].copy_from_slice(&epoch);
+    })]
+}
+
+fn plant_sizes(capture: &Capture, known: &Known) -> Vec<Planted> {
+    let length = usize::try_from(*known.lengths.first().unwrap()).unwrap();
+    vec![
+        capture.with_envelopes("a body as long as its text", |envelopes| {
+            envelopes[7].body.truncate(391);
+            envelopes[7].signed.header.body_length = 391;
+        }),
+        capture.with_chunk("a chunk as long as the end of its file", |chunk| {
+            chunk.resize(length + 16, 7)
+        }),
+        capture.with_chunk("a chunk that is cut anywhere", |chunk| chunk.truncate(100_001)),
+    ]
+}
+
+fn plant_repeats(capture: &Capture) -> Vec<Planted> {
+    let envelopes = capture.envelopes();
+    let first = envelopes[0].clone();
+    let bytes = first.body[40..40 + WINDOW].to_vec();
+    let name = capture.seen.iter().find_map(|seen| match &seen.request {
+        Request::GetChunk { id } => Some(id.0),
+        _ => None,
+    });
+    let (name, shown) = (name.unwrap(), capture.seen[0].shown);
+    let other = |envelopes: &mut Vec<Envelope>| {
+        let at = envelopes
+            .iter()
+            .position(|one| one.signed.header.log != first.signed.header.log);
+        at.unwrap()
+    };
+    let mut planted = vec![
+        capture.with_envelopes("the same bytes in bodies of two logs", |envelopes| {
+            let at = other(envelopes);
+            envelopes[at].body[77..77 + WINDOW].copy_from_slice(&bytes);
+        }),
+        capture.with_envelopes("one erasure commitment on two logs", |envelopes| {
+            let at = other(envelopes);
+            envelopes[at].signed.header.erasure = first.signed.header.erasure;
+        }),
+        capture.with_envelopes("the name of a chunk in a body", |envelopes| {
+            envelopes[0].body[50..82].copy_from_slice(&name);
+        }),
+        capture.with_envelopes("what a connection shows in a body", |envelopes| {
+            envelopes[0].body[50..82].copy_from_slice(&shown.0);
+        }),
+        capture.with_chunk("the bytes of a body in a chunk", |chunk| {
+            chunk[99..99 + WINDOW].copy_from_slice(&bytes);
+        }),
+    ];
+    let mut same = capture.clone();
+    let at = same
+        .seen
+        .iter()
+        .position(|seen| seen.connection != same.seen[0].connection);
+    same.seen[at.unwrap()].shown = shown;
+    planted.push(Planted {
+        capture: same,
+        how: "one key on two connections".to_owned(),
+    });
+    planted
+}
+
+/// In what a group says, in what is posted to an inbox, and in a piece of a file.
+fn plant_needle(capture: &Capture, known: &Known, class: Class) -> Vec<Planted> {
+    let needle = known.needles[&class].last().unwrap().clone();
+    let forms = [("bytes", needle.clone()), ("digits", digits(&needle))];
+    let mut planted = Vec::new();
+    for (form, bytes) in forms {
+        for (place, is_inbox) in [("group", false), ("inbox", true)] {
+            planted.push(
+                capture.with_envelopes(&format!("{form} on the log of a {place}"), |envelopes| {
+                    let there = envelopes
+                        .iter_mut()
+                        .filter(|one| known.inboxes.contains(&one.signed.header.log) == is_inbox);
+                    let longest = there.max_by_key(|one| one.body.len()).unwrap();
                     longest.body[333..333 + bytes.len()].copy_from_slice(&bytes);
-                });
-            }
+                }),
+            );
         }
+        planted.push(capture.with_chunk(&format!("{form} in a chunk"), |chunk| {
+            chunk[333..333 + bytes.len()].copy_from_slice(&bytes);
+        }));
     }
     planted
 }
 
 impl Capture {
+    fn with_envelopes(&self, how: &str, change: impl FnOnce(&mut Vec<Envelope>)) -> Planted {
+        let mut envelopes = self.envelopes();
+        change(&mut envelopes);
+        Planted {
+            capture: self.with(&envelopes),
+            how: how.to_owned(),
+        }
+    }
+
+    /// The same with the first chunk that was put changed.
+    fn with_chunk(&self, how: &str, change: impl FnOnce(&mut Vec<u8>)) -> Planted {
+        let mut capture = self.clone();
+        let put = capture.seen.iter_mut().find_map(|seen| match &mut seen.request {
+            Request::PutChunk { bytes, .. } => Some((&mut seen.bytes, bytes)),
+            _ => None,
+        });
+        let (raw, bytes) = put.unwrap();
+        let mut chunk = bytes.to_vec();
+        change(&mut chunk);
+        raw.clone_from(&chunk);
+        *bytes = Opaque::from(chunk);
+        Planted {
+            capture,
+            how: how.to_owned(),
+        }
+    }
+
     /// The same with other envelopes, in the order of [`Self::envelopes`].
     fn with(&self, envelopes: &[Envelope]) -> Self {
         let mut next = envelopes.iter();
@@ -387,7 +512,11 @@ impl Capture {
                 envelopes: List::new(changed).unwrap(),
                 promise: *promise,
             };
-            Seen { bytes, request }
+            Seen {
+                bytes,
+                request,
+                ..seen.clone()
+            }
         });
         Self { seen: seen.collect() }
     }
