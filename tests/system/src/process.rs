@@ -184,6 +184,16 @@ impl Running {
             .expect("the kernel tells the resident memory")
     }
 
+    /// The most memory that was ever resident, in KiB; none once the program has ended.
+    #[must_use]
+    pub fn peak_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        line.and_then(|kib| kib.parse().ok())
+    }
+
     /// Nanoseconds that its threads have spent on a processor, those that have ended left out.
     ///
     /// # Panics
