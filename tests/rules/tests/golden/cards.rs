@@ -204,7 +204,7 @@ fn forms(cases: &mut Cases) {
     let mut newer = good.clone();
     newer[0] = 2;
     refuse("Codec(WrongMagic)", "the version of a statement is 1", &hex(&newer));
-    for kind in [0, 7] {
+    for kind in [0, 8] {
         let name = format!("there is no statement of kind {kind}");
         refuse("Codec(BadValue)", &name, &statement(&root_key(), kind, 1, &id(2)));
     }
