@@ -13,8 +13,8 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::limits::{MESSAGES_PER_READ_MAX, SEARCH_BYTES_MAX};
 use crate::message::{ChannelId, MessageView};
-use crate::store::{aftermath, messages};
 use crate::store::search::{self, Marks};
+use crate::store::{aftermath, messages};
 
 /// What is looked for.
 #[derive(Clone, PartialEq, Eq)]

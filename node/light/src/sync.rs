@@ -244,7 +244,8 @@ impl Reading<'_> {
         end: MapLeaf,
         entries: Vec<(Place, Carried)>,
     ) -> Result<Went, Trouble> {
-        let mut checked = check_piece(self.keys, start, &end, entries, target.head_time)?;
+        let check = || check_piece(self.keys, start, &end, entries, target.head_time);
+        let mut checked = tracing::trace_span!("check").in_scope(check)?;
         let withheld = self.fill_gaps(target, start.length(), &mut checked).await?;
         let channel = target.channel.id;
         let (base, keys, network) = (start.clone(), self.keys.clone(), self.network);
@@ -491,16 +492,23 @@ pub(crate) type Waiting = (u64, SignedHeader, Place);
 /// Held head and layer 3 view of a channel: what a new message says it has seen.
 pub(crate) fn view_of(tx: &crate::store::Transaction<'_>, channel: &Channel) -> Result<waxwing_seal::View, StoreError> {
     let network = networks::load(tx, channel.network)?.ok_or(StoreError::Damaged)?;
-    let follow = network.follow();
-    Ok(match channel.proven.filter(|_| channel.is_read()) {
+    Ok(view_on(&network, &network.genesis.keys(), channel))
+}
+
+/// The same, of a ledger whose row is at hand.
+pub(crate) fn view_on(network: &networks::Network, keys: &HashKeys, channel: &Channel) -> waxwing_seal::View {
+    match channel.proven.filter(|_| channel.is_read()) {
         Some(proven) if proven.length > 0 => waxwing_seal::View {
             height: proven.height,
             head: proven.head,
             length: proven.length,
-            root: channel.state.leaf(follow.keys()).root,
+            root: channel.state.leaf(keys).root,
         },
         Some(proven) => waxwing_seal::View::empty_log(proven.height, proven.head),
         // Nothing is proven of this log yet: all that can be said is which head is held.
-        None => waxwing_seal::View::empty_log(follow.header().height, follow.id()),
-    })
+        None => {
+            let follow = network.follow();
+            waxwing_seal::View::empty_log(follow.header().height, follow.id())
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
-use crate::figure::{FIGURES, Size};
+use crate::figure::{FIGURES, Pause, Size};
 use crate::node::Neighbours;
 use crate::role::Role;
 
@@ -12,11 +12,13 @@ const USAGE: &str = "\
 Measures what Waxwing promises, each figure beside the physical limit of this machine in the same run.
 Prints one JSON object a line: {\"name\",\"value\",\"unit\",\"limit\",\"ratio\"}; what it is doing goes to stderr.
 
-Usage: waxwing-bench [NAME...] [--quick] [--seconds N] [--dir DIR]
+Usage: waxwing-bench [NAME...] [--quick] [--seconds N] [--members N]... [--pause] [--dir DIR]
 
   NAME       figures to measure, see --list (`all` if none is named)
   --quick    small sizes: shows that the figures can be measured, not what they are
   --seconds N  for how long the rates of committees are measured (default: 60)
+  --members N  in a group of so many, for figures of groups; may be given several times (default: as --list says)
+  --pause    wait for a line on the standard input between what takes long to prepare and what is measured
   --dir DIR  where databases are made and removed again: choose the disk that is to be measured (default: $TMPDIR)
   --list     names of the figures, what each measures and what it must reach
 ";
@@ -43,6 +45,10 @@ pub(crate) enum Task {
         size: Size,
         /// For how long the rates of committees are measured.
         seconds: u64,
+        /// In groups of how many.
+        members: Vec<u32>,
+        /// Whether somebody says when the machine is quiet.
+        pause: Pause,
         /// Where databases are made.
         dir: PathBuf,
     },
@@ -56,6 +62,7 @@ pub(crate) fn read() -> anyhow::Result<Task> {
 fn parse(mut parser: lexopt::Parser) -> anyhow::Result<Task> {
     let (mut names, mut size, mut dir) = (Vec::new(), Size::Full, std::env::temp_dir());
     let mut seconds = 60;
+    let (mut members, mut pause) = (Vec::new(), Pause::None);
     let (mut role, mut neighbours) = (None, Neighbours::default());
     while let Some(argument) = parser.next()? {
         match argument {
@@ -63,6 +70,8 @@ fn parse(mut parser: lexopt::Parser) -> anyhow::Result<Task> {
             Long("list") => return Ok(Task::Print(list())),
             Long("quick") => size = Size::Quick,
             Long("seconds") => seconds = parser.value()?.parse()?,
+            Long("members") => members.push(parser.value()?.parse()?),
+            Long("pause") => pause = Pause::Waits,
             Long("role") => role = Some(Role::named(&parser.value()?.string()?)?),
             Long("validator") => neighbours.validators.push(parser.value()?.parse()?),
             Long("upstream") => neighbours.upstreams.push(parser.value()?.parse()?),
@@ -81,6 +90,8 @@ fn parse(mut parser: lexopt::Parser) -> anyhow::Result<Task> {
         names,
         size,
         seconds,
+        members,
+        pause,
         dir,
     })
 }
@@ -128,6 +139,8 @@ mod tests {
             names: vec!["receipt"],
             size: Size::Quick,
             seconds: 60,
+            members: Vec::new(),
+            pause: Pause::None,
             dir: "/x".into(),
         };
         assert_eq!(task(&["--quick", "receipt", "--dir", "/x"]).unwrap(), expected);

@@ -161,21 +161,39 @@ pub(crate) enum Size {
     Quick,
 }
 
+/// Whether somebody says when the machine is quiet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Pause {
+    /// What is prepared is measured at once.
+    #[default]
+    None,
+    /// A line on the standard input begins each measurement that takes long to prepare.
+    Waits,
+}
+
 /// A run: what figures share.
 pub(crate) struct Bench {
     size: Size,
     seconds: u64,
+    members: Vec<u32>,
+    pause: Pause,
     dir: PathBuf,
     histories: Histories,
     pub(crate) limits: Limits,
 }
 
 impl Bench {
-    pub(crate) fn start((size, seconds): (Size, u64), dir: PathBuf) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        (size, seconds): (Size, u64),
+        (members, pause): (Vec<u32>, Pause),
+        dir: PathBuf,
+    ) -> anyhow::Result<Self> {
         anyhow::ensure!(dir.is_dir(), "'{}' is not a directory", dir.display());
         Ok(Self {
             size,
             seconds,
+            members,
+            pause,
             dir,
             histories: Histories::default(),
             limits: Limits::new(size),
@@ -190,6 +208,29 @@ impl Bench {
     /// How large the measurements are.
     pub(crate) const fn size(&self) -> Size {
         self.size
+    }
+
+    /// Everything is prepared: what is measured begins.
+    pub(crate) fn begin(&self) -> anyhow::Result<()> {
+        if self.pause == Pause::Waits {
+            say("  prepared: a line on the standard input begins the measurement");
+            std::io::stdin().read_line(&mut String::new())?;
+        }
+        Ok(())
+    }
+
+    /// In groups of how many to measure: those that were named, or these.
+    pub(crate) fn members(&self, full: &[u32], quick: &[u32]) -> anyhow::Result<Vec<u32>> {
+        let members = match (self.members.as_slice(), self.size) {
+            ([], Size::Full) => full,
+            ([], Size::Quick) => quick,
+            (named, _) => named,
+        };
+        anyhow::ensure!(
+            members.iter().all(|members| *members > 1),
+            "a group has two members or more"
+        );
+        Ok(members.to_vec())
     }
 
     /// For how long the rates of committees are measured.

@@ -30,6 +30,7 @@ mod history;
 mod idle;
 mod ingest;
 mod latency;
+mod layers;
 mod limit;
 mod load;
 mod memory;
@@ -71,9 +72,11 @@ fn perform(task: Task) -> anyhow::Result<()> {
             names,
             size,
             seconds,
+            members,
+            pause,
             dir,
         } => {
-            let mut bench = Bench::start((size, seconds), dir)?;
+            let mut bench = Bench::start((size, seconds), (members, pause), dir)?;
             for figure in FIGURES.iter().filter(|figure| names.contains(&figure.name)) {
                 bench.run(figure)?;
             }

@@ -1,20 +1,28 @@
 //! What a conversation costs the people in it: sending, receiving, members who come, starting, waiting.
+//!
+//! People are whole clients with homes on the disk that is measured, see [`crate::people`]; the node is another process. What
+//! is measured begins when everything before it is done: with `--pause` not before somebody says that the machine is quiet,
+//! since founding a group of 256 takes minutes and matters to no figure.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use waxwing_core::genesis::Genesis;
-use waxwing_light::{Client, Draft, Range};
+use waxwing_light::{ChannelId, Client, Draft, Range};
+use waxwing_node::directory::Directory;
+use waxwing_store::Store;
 
 use crate::clock::now;
 use crate::figure::{Bench, say};
+use crate::layers::Layers;
 use crate::limit;
-use crate::load::{PATIENCE, Target};
+use crate::load::Target;
 use crate::node;
 use crate::number::{Samples, ms, real, real_len};
-use crate::people::{Group, options};
+use crate::people::{self, Group, Person};
 use crate::process::Usage;
 use crate::role::{Other, Process, Role, answer};
 
@@ -23,6 +31,9 @@ const WORDS: &str = "The wing tips look like drops of sealing wax, which is wher
 
 /// Members of a group of some size in which something is received.
 const TALKERS: u32 = 32;
+
+/// Messages on their way at a time, of those whose sending is measured: the ledger takes them in between.
+const AT_ONCE: usize = 25;
 
 /// A node, and the folder in which homes are made.
 struct Place {
@@ -55,141 +66,250 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
-/// From a sentence to its sealed body, its signed envelope and its rows on the disk, in groups of 2, 32 and 256.
+/// From a sentence to its sealed body, its signed envelope and its rows on the disk.
 pub(crate) fn send(bench: &mut Bench) -> anyhow::Result<()> {
     let place = Place::new(bench)?;
+    let count = usize::try_from(bench.sized(300, 5))?;
+    // One runtime to the end: connections live in it.
+    let runtime = runtime()?;
+    let mut groups = Vec::new();
+    for size in bench.members(&[2, 32, 256], &[2, 3])? {
+        groups.push((size, runtime.block_on(place.group(size))?));
+    }
+    bench.begin()?;
     let sync = limit::disk(bench.dir(), bench.size())?.sync_ms;
-    let sizes = if bench.sized(1, 0) == 1 {
-        vec![2, 32, 256]
-    } else {
-        vec![2, 3]
-    };
-    let count = bench.sized(300, 5);
-    for size in sizes {
-        let times = runtime()?.block_on(async {
-            let group = place.group(size).await?;
-            let (first, channel) = group.first()?;
-            // The first entry of a log takes a stronger stamp than all others.
-            let opened = first.client.send(channel, Draft::text(WORDS)?).await?;
-            first.client.settle(opened, PATIENCE).await?;
-            first.client.stop();
-            let mut times = Vec::new();
-            for _ in 0..count {
-                let start = now();
-                first.client.send(channel, Draft::text(WORDS)?).await?;
-                times.push(ms(start.elapsed()));
-            }
-            Samples::new(times)
-        })?;
+    for (size, group) in groups {
+        let (first, times) = runtime.block_on(say_and_time(&group.first, group.channel, count))?;
         bench.line(&format!("send.{size}.p50"), times.median(), "ms", Some(sync.median()))?;
-        bench.line(
-            &format!("send.{size}.p99"),
-            times.percentile(99),
-            "ms",
-            Some(sync.percentile(99)),
-        )?;
+        let late = times.percentile(99);
+        bench.line(&format!("send.{size}.p99"), late, "ms", Some(sync.percentile(99)))?;
+        bench.line(&format!("send.{size}.first"), first, "ms", Some(sync.median()))?;
     }
     place.node.stop()
+}
+
+/// How long the first message on an epoch's log takes, whose stamp is stronger than all others'; and so many further ones.
+async fn say_and_time(person: &Person, channel: ChannelId, count: usize) -> anyhow::Result<(f64, Samples)> {
+    let start = now();
+    person.client.send(channel, Draft::text(WORDS)?).await?;
+    let first = ms(start.elapsed());
+    person.is_done(channel).await?;
+    let mut times = Vec::new();
+    while times.len() < count {
+        for _ in 0..AT_ONCE.min(count - times.len()) {
+            let start = now();
+            person.client.send(channel, Draft::text(WORDS)?).await?;
+            times.push(ms(start.elapsed()));
+        }
+        person.is_done(channel).await?;
+    }
+    Ok((first, Samples::new(times)?))
 }
 
 /// Messages that waited while a member of a group was away, until the last of them can be read.
 pub(crate) fn receive(bench: &mut Bench) -> anyhow::Result<()> {
     let place = Place::new(bench)?;
-    let (size, count) = (
-        u32::try_from(bench.sized(u64::from(TALKERS), 3))?,
-        bench.sized(10_000, 30),
-    );
-    let (took, processor) = runtime()?.block_on(async {
+    let size = u32::try_from(bench.sized(u64::from(TALKERS), 3))?;
+    let count = bench.sized(10_000, 30);
+    let group = runtime()?.block_on(async {
         let group = place.group(size).await?;
-        let (reader, theirs) = group.people.last().context("a group has members")?;
-        reader.round().await?;
-        let (first, channel) = group.first()?;
-        for number in 0..count {
-            first
-                .client
-                .send(channel, Draft::text(&format!("{number}: {WORDS}"))?)
-                .await?;
-            if number % 500 == 499 {
-                first.client.refresh().await?;
-            }
-        }
-        while first.client.channels().await?.iter().any(|channel| channel.waiting > 0) {
-            first.round().await?;
-        }
-        say(&format!("  {count} messages wait"));
+        // Whoever reads has come so far that only messages wait.
+        let (away, theirs) = group.others.last().context("a group has members")?;
+        let reader = away.back().await?;
+        reader.is_done(*theirs).await?;
+        reader.leave().await?;
+        group.first.says(group.channel, count, WORDS).await?;
+        Ok::<_, anyhow::Error>(group)
+    })?;
+    say(&format!("  {count} messages wait"));
+    bench.begin()?;
+    let last = format!("{}: {WORDS}", count.saturating_sub(1));
+    let layers = Layers::default();
+    let (took, processor, read) = layers.runtime()?.block_on(async {
+        let _listening = layers.here();
+        let (away, theirs) = group.others.last().context("a group has members")?;
+        let reader = away.back().await?;
         let before = Usage::of(std::process::id())?;
         let start = now();
         reader.client.refresh().await?;
+        let stored = start.elapsed();
         let read = reader.client.read(*theirs, Range::Last(50)).await?;
         let took = start.elapsed();
-        let last = format!("{}: {WORDS}", count.saturating_sub(1));
-        anyhow::ensure!(
-            read.last().is_some_and(|view| view.text.as_ref() == Some(&last)),
-            "the last one is not there"
-        );
+        let is_there = read.last().is_some_and(|view| view.text.as_ref() == Some(&last));
+        anyhow::ensure!(is_there, "the last one is not there");
         let processor = Usage::of(std::process::id())?.processor_since(&before);
-        Ok((took, processor))
+        Ok::<_, anyhow::Error>((took, processor, took.saturating_sub(stored)))
     })?;
     bench.line("receive.time", took.as_secs_f64(), "s", None)?;
     bench.line("receive.each", ms(took) * 1e3 / real(count), "us", None)?;
     bench.line("receive.processor", ms(processor) * 1e3 / real(count), "us", None)?;
+    let (check, open, step) = (layers.time("check"), layers.time("open"), layers.time("step"));
+    let (write, commit) = (step.saturating_sub(open), layers.time("commit"));
+    let fetch = took.saturating_sub(check + step + commit + read);
+    let shares = [fetch, check, open, write, commit, read].map(|part| part.as_secs_f64() / took.as_secs_f64());
+    for (layer, share) in ["fetch", "check", "open", "store", "commit", "read"]
+        .into_iter()
+        .zip(shares)
+    {
+        bench.line(&format!("receive.{layer}"), share * 100.0, "% of the time", None)?;
+    }
     place.node.stop()
 }
 
-/// One more in a large group: at the member who lets them in, and at another one.
+/// One more in a large group whose members have renewed their keys: at the member who lets them in, at another one, and on
+/// the ledger.
 pub(crate) fn members(bench: &mut Bench) -> anyhow::Result<()> {
     let place = Place::new(bench)?;
-    let size = u32::try_from(bench.sized(255, 3))?;
-    let (adds, processes) = runtime()?.block_on(async {
-        let mut group = place.group(size).await?;
-        for (person, _) in &group.people {
-            person.round().await?;
-        }
-        let folder = place.folder.path().join("one-more");
-        std::fs::create_dir(&folder)?;
-        let before = Usage::of(std::process::id())?;
-        group.let_in(&folder, 1).await?;
-        let adds = Usage::of(std::process::id())?.processor_since(&before);
-        let (other, _) = group.people.get(1).context("a group has members")?;
-        let start = now();
-        other.round().await?;
-        Ok::<_, anyhow::Error>((adds, start.elapsed()))
+    let size = match bench.members(&[256], &[4])?.as_slice() {
+        [size, ..] => size.saturating_sub(1),
+        [] => return Ok(()),
+    };
+    let times = bench.sized(3, 1);
+    let runtime = runtime()?;
+    let mut group = runtime.block_on(async {
+        let group = place
+            .group(size.saturating_sub(u32::try_from(times)?.saturating_sub(1)))
+            .await?;
+        group.warm_up().await?;
+        Ok::<_, anyhow::Error>(group)
     })?;
-    bench.line("members.come", ms(adds), "ms of processor time, both sides", None)?;
-    bench.line("members.process", ms(processes), "ms", None)?;
-    place.node.stop()
+    bench.begin()?;
+    let come = (0..times).map(|number| runtime.block_on(one_more(&place, &mut group, number)));
+    let come = come.collect::<anyhow::Result<Vec<Come>>>()?;
+    let median = |of: fn(&Come) -> f64| Ok::<_, anyhow::Error>(Samples::new(come.iter().map(of).collect())?.median());
+    bench.line("members.add", median(|come| ms(come.adds))?, "ms", None)?;
+    bench.line("members.comes-true", median(|come| ms(come.merges))?, "ms", None)?;
+    bench.line("members.process", median(|come| ms(come.processes))?, "ms", None)?;
+    place.node.stop()?;
+    let path = place.folder.path().join("node");
+    let store = Store::open_read_only(&Directory::open(&path)?.database(), &waxwing_store::Options::default())?;
+    let (mut commits, mut all) = (Vec::new(), Vec::new());
+    for come in &come {
+        commits.push(body_bytes(&store, come.commit..=come.commit)?);
+        all.push(body_bytes(&store, come.before.saturating_add(1)..=come.after)?);
+    }
+    bench.line(
+        "members.commit",
+        Samples::new(commits)?.median(),
+        "B on the ledger",
+        None,
+    )?;
+    bench.line(
+        "members.bytes",
+        Samples::new(all)?.median(),
+        "B on the ledger, with request and welcome",
+        None,
+    )
+}
+
+/// Bytes of the bodies in some blocks, as the ledger has them.
+fn body_bytes(store: &Store, heights: RangeInclusive<u64>) -> anyhow::Result<f64> {
+    let mut bytes = 0.0;
+    for height in heights {
+        let block = store.block(height)?.context("the node has all blocks")?;
+        bytes += block
+            .entries
+            .iter()
+            .map(|entry| f64::from(entry.signed.header.body_length))
+            .sum::<f64>();
+    }
+    Ok(bytes)
+}
+
+/// What it took to let one more in.
+struct Come {
+    /// From a request on the ledger to a commit that is submitted.
+    adds: Duration,
+    /// From the commit on the ledger to the epoch that it begins, and to the welcome that is submitted.
+    merges: Duration,
+    /// The same commit at another member.
+    processes: Duration,
+    /// Height of the commit, of what was there before, and of all that belongs to it.
+    commit: u64,
+    before: u64,
+    after: u64,
+}
+
+async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Result<Come> {
+    let folder = place.folder.path().join(format!("one-more-{number}"));
+    std::fs::create_dir(&folder)?;
+    let (away, theirs) = group.others.first().context("a group has members")?.clone();
+    let other = away.back().await?;
+    other.is_done(theirs).await?;
+    let before = height(&group.first).await?;
+    let asking = group.asks(&folder, 1).await?;
+    // Both are connected, and have looked a moment ago.
+    other.client.refresh().await?;
+    let epoch = people::epoch(&group.first, group.channel).await?;
+    let adds = round_after_which(&group.first, async || {
+        Ok(people::waiting(&group.first, group.channel).await? > 0)
+    });
+    let adds = adds.await?;
+    let merges = round_after_which(&group.first, async || {
+        Ok(people::epoch(&group.first, group.channel).await? > epoch)
+    });
+    let merges = merges.await?;
+    let start = now();
+    other.client.refresh().await?;
+    let processes = start.elapsed();
+    anyhow::ensure!(people::epoch(&other, theirs).await? > epoch, "the commit was processed");
+    let changes = group.first.client.read(group.channel, Range::Last(1)).await?;
+    let commit = changes
+        .last()
+        .and_then(|change| change.height)
+        .context("it has a place")?;
+    other.leave().await?;
+    group.first.is_done(group.channel).await?;
+    group.come_in(asking).await?;
+    Ok(Come {
+        adds,
+        merges,
+        processes,
+        commit,
+        before,
+        after: height(&group.first).await?,
+    })
+}
+
+/// How long the round took after which it was so.
+async fn round_after_which(person: &Person, is_so: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<Duration> {
+    loop {
+        let start = now();
+        person.client.refresh().await?;
+        let took = start.elapsed();
+        if is_so().await? {
+            return Ok(took);
+        }
+    }
+}
+
+/// Height of the newest block that somebody has checked.
+async fn height(person: &Person) -> anyhow::Result<u64> {
+    let network = *person.client.networks().await?.first().context("there is a ledger")?;
+    Ok(person.client.status(network).await?.height)
 }
 
 /// A home with many messages: from the key to the first screen.
 pub(crate) fn start(bench: &mut Bench) -> anyhow::Result<()> {
     let place = Place::new(bench)?;
     let count = bench.sized(100_000, 50);
-    let (opened, shown) = runtime()?.block_on(async {
+    let home = runtime()?.block_on(async {
         let group = place.group(2).await?;
-        let (first, channel) = group.first()?;
-        for number in 0..count {
-            first
-                .client
-                .send(channel, Draft::text(&format!("{number}: {WORDS}"))?)
-                .await?;
-            if number % 500 == 499 {
-                first.client.refresh().await?;
-            }
-        }
-        while first.client.channels().await?.iter().any(|channel| channel.waiting > 0) {
-            first.round().await?;
-        }
-        let home = first.home().to_owned();
-        drop(group);
-        say(&format!("  {count} messages are there"));
+        group.first.says(group.channel, count, WORDS).await?;
+        group.first.leave().await
+    })?;
+    say(&format!("  {count} messages are there"));
+    bench.begin()?;
+    let (opened, shown) = runtime()?.block_on(async {
         let begin = now();
-        let client = Client::open(options(&home)?).await?;
+        let person = home.back().await?;
         let opened = begin.elapsed();
-        let channels = client.channels().await?;
-        let read = client.read(channel, Range::Last(100)).await?;
+        let channels = person.client.channels().await?;
+        let channel = channels.first().context("there is a conversation")?.id;
+        let read = person.client.read(channel, Range::Last(100)).await?;
         let shown = begin.elapsed();
-        anyhow::ensure!(!channels.is_empty() && !read.is_empty(), "there is something to show");
-        Ok((opened, shown))
+        anyhow::ensure!(!read.is_empty(), "there is something to show");
+        Ok::<_, anyhow::Error>((opened, shown))
     })?;
     bench.line("start.opened", ms(opened), "ms", None)?;
     bench.line("start.shown", ms(shown), "ms", None)?;
@@ -201,10 +321,10 @@ pub(crate) fn waits(bench: &mut Bench) -> anyhow::Result<()> {
     let place = Place::new(bench)?;
     let home = runtime()?.block_on(async {
         let group = place.group(2).await?;
-        let (first, _) = group.first()?;
-        first.round().await?;
-        Ok::<_, anyhow::Error>(first.home().to_owned())
+        group.first.is_done(group.channel).await?;
+        Ok::<_, anyhow::Error>(group.first.leave().await?.home().to_owned())
     })?;
+    bench.begin()?;
     let mut client = Process::start(Role::Waits, &["--dir".to_owned(), home.display().to_string()])?;
     client.hear()?;
     sleep(Duration::from_millis(bench.sized(5_000, 100)));
@@ -227,7 +347,7 @@ pub(crate) fn waits(bench: &mut Bench) -> anyhow::Result<()> {
 /// The client that waits.
 pub(crate) fn wait(home: &Path) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        let client = Client::open(options(home)?).await?;
+        let client = Client::open(people::options(home)?).await?;
         client.start();
         let channels = client.channels().await?;
         answer(&serde_json::json!({ "channels": real_len(channels.len()) }))?;

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use waxwing_core::Hash;
 use waxwing_core::envelope::KeepFor;
+use waxwing_core::keys::LogKey;
 use waxwing_seal::content::Content;
 use waxwing_seal::group::{Group, Outgoing};
 use waxwing_seal::{DeviceId, Keeping};
@@ -17,6 +18,15 @@ use crate::store::messages::{Changed, Heard, Outcome, State};
 use crate::store::{StoreError, Transaction, messages, mls, networks, outbox, wanted};
 use crate::sync;
 
+/// What was sealed, with what it takes to post it.
+pub(crate) struct Said {
+    pub(crate) outgoing: Outgoing,
+    /// This device.
+    pub(crate) own: DeviceId,
+    /// Signs on the epoch's log.
+    pub(crate) log_key: LogKey,
+}
+
 /// Seals a content for the present epoch of a group, in the transaction that stores it.
 pub(crate) fn seal(
     tx: &Transaction<'_>,
@@ -24,16 +34,26 @@ pub(crate) fn seal(
     content: &Content,
     keep_for: KeepFor,
     now: u64,
-) -> Result<Outgoing, Error> {
-    let myself = account::myself(tx, channel.network, now)?;
+) -> Result<Said, Error> {
+    let myself = account::myself_again(tx, channel.network, now)?;
     let mut group = load(tx, channel)?;
-    account::contacts::may_say(tx, group.members().into_iter().map(|member| member.account))?;
+    // Asked for only where somebody's keys have changed: the list of a large group is long.
+    let accounts = core::iter::once_with(|| group.members())
+        .flatten()
+        .map(|member| member.account);
+    account::contacts::may_say(tx, accounts)?;
     let sealed = mls::lend(tx, |provider| {
         group.seal(provider, &myself, content, Keeping::Erasable(keep_for))
     });
     let outgoing = sealed.map_err(Error::Group)?;
+    let keys = group.keys().ok_or(Error::NotAMember)?;
+    let said = Said {
+        outgoing,
+        own: myself.key().id(),
+        log_key: keys.log_key().clone(),
+    };
     put_back(tx, channel, group)?;
-    Ok(outgoing)
+    Ok(said)
 }
 
 /// An own message has appeared. It cannot be decrypted by the one who wrote it: its words are in the row that waits for it.
@@ -79,7 +99,7 @@ pub(super) fn seal_again(tx: &Transaction<'_>, next: &Channel, group: &mut Group
         .ok_or(StoreError::Damaged)?
         .genesis
         .keys();
-    let myself = account::myself(tx, next.network, now).map_err(|_| StoreError::Damaged)?;
+    let myself = account::myself_again(tx, next.network, now).map_err(|_| StoreError::Damaged)?;
     for message in outbox::of_channel(tx, next.id)? {
         let row = messages::load(tx, message)?.ok_or(StoreError::Damaged)?;
         let item = outbox::load(tx, message)?.ok_or(StoreError::Damaged)?;

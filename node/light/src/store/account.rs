@@ -75,9 +75,8 @@ pub(crate) fn join(connection: &Connection, account: AccountId) -> Result<(), St
 
 /// Whose device this is.
 pub(crate) fn load(connection: &Connection) -> Result<Account, StoreError> {
-    let (id, begun): (Vec<u8>, bool) = connection.query_row("SELECT id, begun FROM account", [], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let mut statement = connection.prepare_cached("SELECT id, begun FROM account")?;
+    let (id, begun): (Vec<u8>, bool) = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Account {
         id: AccountId(hash(&id)?.0),
         began: if begun { Began::Here } else { Began::Elsewhere },
@@ -112,6 +111,24 @@ pub(crate) fn certificate(connection: &Connection, network: Hash) -> Result<Opti
     let mut statement = connection.prepare_cached("SELECT bytes FROM certificate WHERE network = ?1")?;
     let bytes: Option<Vec<u8>> = statement.query_row([network.as_bytes()], |row| row.get(0)).optional()?;
     Ok(bytes.map(|bytes| DeviceCertificate::from_bytes(&bytes)).transpose()?)
+}
+
+/// Everything that this device is on a ledger, as it stands in the rows: its seed, its account, its certificate.
+pub(crate) type Standing = (Zeroizing<Vec<u8>>, AccountId, Vec<u8>);
+
+/// What this device is on a ledger; `None` if it has no certificate there.
+pub(crate) fn standing(connection: &Connection, network: Hash) -> Result<Option<Standing>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT device.seed, account.id, certificate.bytes FROM device, account, certificate
+         WHERE certificate.network = ?1",
+    )?;
+    let found = statement.query_row([network.as_bytes()], |row| {
+        Ok((Zeroizing::new(row.get(0)?), row.get::<_, Vec<u8>>(1)?, row.get(2)?))
+    });
+    let Some((seed, account, certificate)) = found.optional()? else {
+        return Ok(None);
+    };
+    Ok(Some((seed, AccountId(hash(&account)?.0), certificate)))
 }
 
 /// Keeps this device's certificate on a ledger, in place of an older one.

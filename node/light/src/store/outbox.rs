@@ -58,6 +58,36 @@ pub(crate) fn insert(
     Ok(())
 }
 
+/// Stores the body of a message that a group has sealed, with the name by which it will know it again, and its envelope if it
+/// could be signed at once.
+pub(crate) fn insert_of_group(
+    connection: &Connection,
+    (message, channel): (MessageId, ChannelId),
+    sealed: &Sealed,
+    inside: Hash,
+    signing: Option<&Signing>,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO outbox (message, channel, body, body_hash, erasure, keep_for, inside, signed, entry, anchor_height,
+            anchor_time, signings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?;
+    statement.execute((
+        message.0,
+        channel.0,
+        &sealed.body,
+        sealed.body_hash.as_bytes(),
+        sealed.erasure.as_bytes(),
+        sealed.keep_for.days(),
+        inside.as_bytes(),
+        signing.map(|signing| signing.signed.to_bytes()),
+        signing.map(|signing| signing.entry.0),
+        signing.map(|signing| signing.signed.header.anchor.height),
+        signing.map(|signing| signing.anchor_time),
+        signing.is_some(),
+    ))?;
+    Ok(())
+}
+
 const SELECT: &str = "
     SELECT outbox.message, outbox.channel, outbox.signings, channel.log, outbox.body, outbox.body_hash, outbox.erasure,
            outbox.keep_for, outbox.signed, outbox.entry, outbox.anchor_time

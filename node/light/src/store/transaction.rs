@@ -4,34 +4,42 @@
 //! until somebody changes it. Which state is the newest is said by a count in the conversation's row, which rises with each
 //! that is written: a group in memory is used only if it is of the count that the transaction reads, whichever process wrote
 //! last. What a transaction that was not committed has made of a group is dropped with it.
+//!
+//! Likewise this device as it stands on a ledger: to verify its certificate takes longer than to seal a message. It counts for
+//! exactly the rows that it was made of, so nothing has to be told when they change.
 
 use core::cell::RefCell;
 use core::ops::{Deref, DerefMut};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use waxwing_seal::group::Group;
+use waxwing_core::Hash;
+use waxwing_seal::group::{Group, Myself};
 
 use super::StoreError;
+use super::account::Standing;
 use crate::limits::GROUPS_IN_MEMORY_MAX;
 use crate::message::ChannelId;
 
 /// Since version 11.
 pub(super) const COLUMNS: &str = "ALTER TABLE channel ADD COLUMN written INTEGER NOT NULL DEFAULT 0;";
 
-/// Groups as they were last written.
+/// Groups as they were last written, and this device on each ledger with the rows that it was verified from.
 #[derive(Default)]
-pub(super) struct Kept(Mutex<HashMap<ChannelId, (i64, Group)>>);
+pub(super) struct Kept {
+    groups: Mutex<HashMap<ChannelId, (i64, Group)>>,
+    myself: Mutex<HashMap<Hash, (Standing, Myself)>>,
+}
 
 impl Kept {
     fn take(&self, channel: ChannelId, written: i64) -> Option<Group> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, group) = kept.remove(&channel)?;
         (count == written).then_some(group)
     }
 
     fn put(&self, groups: Vec<(ChannelId, i64, Group)>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         for (channel, count, group) in groups {
             if kept.len() >= GROUPS_IN_MEMORY_MAX {
                 kept.clear();
@@ -82,6 +90,19 @@ impl<'a> Transaction<'a> {
         written.retain(|(of, ..)| *of != channel);
         written.push((channel, count, group));
         Ok(())
+    }
+
+    /// This device on a ledger, if it was verified in this process from exactly these rows.
+    pub(crate) fn myself(&self, network: Hash, standing: &Standing) -> Option<Myself> {
+        let kept = self.kept.myself.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, myself) = kept.get(&network)?;
+        (from == standing).then(|| myself.clone())
+    }
+
+    /// Keeps in memory what was verified from these rows.
+    pub(crate) fn keep_myself(&self, network: Hash, standing: Standing, myself: Myself) {
+        let mut kept = self.kept.myself.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(network, (standing, myself));
     }
 
     fn count(&self, channel: ChannelId) -> Result<i64, StoreError> {
