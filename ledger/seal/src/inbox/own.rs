@@ -86,7 +86,10 @@ mod tests {
         let mail = welcome(&mut phone, &to);
         assert!(matches!(read(&mut inbox, &mail.sealed), Ok(Event::Welcome(_))));
         assert_eq!(read(&mut inbox, &mail.sealed).err(), Some(Void::Repeated));
-        assert!(!inbox.is_over(NOW + 1_000_000_000_000), "the devices have each other for ever");
+        assert!(
+            !inbox.is_over(NOW + 1_000_000_000_000),
+            "the devices have each other for ever"
+        );
         // Another card, network or account is another inbox.
         let after = phone.root.card_seed(NETWORK, 1);
         assert_ne!(Inbox::own(NETWORK, phone.account(), &after).log(), inbox.log());

@@ -83,13 +83,7 @@ impl Client {
     }
 }
 
-fn add(
-    tx: &Transaction<'_>,
-    channel: ChannelId,
-    account: AccountId,
-    adding: Adding,
-    now: u64,
-) -> Result<usize, Error> {
+fn add(tx: &Transaction<'_>, channel: ChannelId, account: AccountId, adding: Adding, now: u64) -> Result<usize, Error> {
     let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
     let group = groups::joined(tx, &channel)?;
     if contacts::is_blocked(tx, account)? {

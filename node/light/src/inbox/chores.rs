@@ -57,9 +57,9 @@ impl Chores {
         let mut dropped = Vec::new();
         for (request, leads) in inboxes::being_let_in(tx)? {
             let is_wanted = match leads {
-                Some(leads) => wanted::all(tx, leads)?.iter().any(|wanted| {
-                    matches!(&wanted.want, Want::Add { request: Some(of), .. } if *of == request)
-                }),
+                Some(leads) => wanted::all(tx, leads)?
+                    .iter()
+                    .any(|wanted| matches!(&wanted.want, Want::Add { request: Some(of), .. } if *of == request)),
                 None => false,
             };
             if !is_wanted {

@@ -91,12 +91,7 @@ fn look(tx: &mut Transaction<'_>, inbox: &Channel, whole: &WholeWelcome, now: u6
 }
 
 /// This person agrees.
-pub(super) fn accept(
-    tx: &mut Transaction<'_>,
-    request: &Request,
-    welcomed: &Welcomed,
-    now: u64,
-) -> Result<(), Error> {
+pub(super) fn accept(tx: &mut Transaction<'_>, request: &Request, welcomed: &Welcomed, now: u64) -> Result<(), Error> {
     let whole = WholeWelcome::from_bytes(&welcomed.whole).map_err(StoreError::from)?;
     let inbox = channels::load(tx, request.inbox)?.ok_or(StoreError::Damaged)?;
     match take(tx, &inbox, &whole, now)? {

@@ -34,9 +34,7 @@ pub(super) fn acquaint(tx: &Transaction<'_>, network: Hash, to: &Recipient, now:
     let myself = account::myself(tx, network, now)?;
     let (_, name) = store::device(tx)?;
     let about = (Name::new(name)?, cards::own_address(tx, network, now)?);
-    let (mail, inbox) = to
-        .greet(&myself, about, KEPT, &mut chance::fill)
-        .map_err(Error::Post)?;
+    let (mail, inbox) = to.greet(&myself, about, KEPT, &mut chance::fill).map_err(Error::Post)?;
     let channel = super::insert(tx, &inbox, now)?;
     rows::insert_inbox(tx, channel, (to.account(), network))?;
     let all = rows::inboxes_of(tx, to.account(), network)?;
@@ -78,11 +76,7 @@ pub(super) fn greeted(
 }
 
 /// Where a welcome to an account goes: an own one to the inbox of its devices, another to the inbox that it handed over.
-pub(super) fn door(
-    tx: &Transaction<'_>,
-    account: AccountId,
-    network: Hash,
-) -> Result<Option<Recipient>, StoreError> {
+pub(super) fn door(tx: &Transaction<'_>, account: AccountId, network: Hash) -> Result<Option<Recipient>, StoreError> {
     if account == store::account::load(tx)?.id {
         return siblings::recipient(tx, network);
     }

@@ -157,7 +157,12 @@ fn bring(tx: &Transaction<'_>, channel: &Channel, family: &Family, now: u64) -> 
             afresh: false,
         };
         // Another device of the account sees the same: of two commits one is first.
-        wanted::insert(tx, channel.id, &want, now.saturating_add(chance::below(COMMIT_AGAIN_MS)))?;
+        wanted::insert(
+            tx,
+            channel.id,
+            &want,
+            now.saturating_add(chance::below(COMMIT_AGAIN_MS)),
+        )?;
     }
     Ok(())
 }

@@ -269,7 +269,8 @@ pub(crate) fn being_let_in(connection: &Connection) -> Result<Vec<(i64, Option<C
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-const REQUEST: &str = "SELECT id, inbox, leads, taken, time, state, account, kind, device, called, members FROM request";
+const REQUEST: &str =
+    "SELECT id, inbox, leads, taken, time, state, account, kind, device, called, members FROM request";
 
 fn read_request(row: &Row<'_>) -> Result<Request, StoreError> {
     let said: Vec<u8> = row.get(3)?;

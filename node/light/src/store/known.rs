@@ -87,7 +87,9 @@ pub(crate) fn inboxes_of(
         "SELECT contact_inbox.channel FROM contact_inbox JOIN channel ON channel.id = contact_inbox.channel
          WHERE account = ?1 AND contact_inbox.network = ?2 AND live ORDER BY contact_inbox.channel",
     )?;
-    let rows = statement.query_map((account.as_bytes(), network.as_bytes()), |row| row.get(0).map(ChannelId))?;
+    let rows = statement.query_map((account.as_bytes(), network.as_bytes()), |row| {
+        row.get(0).map(ChannelId)
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -145,8 +147,7 @@ pub(crate) fn is_own_inbox(connection: &Connection, channel: ChannelId) -> Resul
 
 /// Notes that an own device is or was in a group, or is on its way there; says whether that is new.
 pub(crate) fn bring(connection: &Connection, channel: ChannelId, device: DeviceId) -> Result<bool, StoreError> {
-    let mut statement =
-        connection.prepare_cached("INSERT OR IGNORE INTO brought (channel, device) VALUES (?1, ?2)")?;
+    let mut statement = connection.prepare_cached("INSERT OR IGNORE INTO brought (channel, device) VALUES (?1, ?2)")?;
     Ok(statement.execute((channel.0, device.0))? > 0)
 }
 
@@ -171,13 +172,7 @@ pub(crate) struct Spent {
 pub(crate) fn insert_spent(connection: &Connection, spent: &Spent, gone: u64) -> Result<(), StoreError> {
     connection.execute(
         "INSERT INTO spent_key (inbox, network, made, gone, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-        (
-            spent.inbox.0,
-            spent.network.as_bytes(),
-            spent.made,
-            gone,
-            &spent.bytes,
-        ),
+        (spent.inbox.0, spent.network.as_bytes(), spent.made, gone, &spent.bytes),
     )?;
     Ok(())
 }
@@ -193,8 +188,8 @@ pub(crate) fn spend(connection: &Connection, inbox: ChannelId, gone: u64) -> Res
 
 /// Those whose secrets are to go now.
 pub(crate) fn spent(connection: &Connection, now: u64) -> Result<Vec<Spent>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT inbox, network, made, bytes FROM spent_key WHERE gone <= ?1 ORDER BY inbox")?;
+    let mut statement = connection
+        .prepare_cached("SELECT inbox, network, made, bytes FROM spent_key WHERE gone <= ?1 ORDER BY inbox")?;
     let mut rows = statement.query([now])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

@@ -73,7 +73,10 @@ async fn has_keys(one: &Person, other: &Person, world: &World) -> bool {
         let mut found = 0;
         for row in crate::store::cards::of(tx, account, network)? {
             let card = crate::store::cards::fold(tx, &row)?;
-            found += card.devices().filter(|device| !device.key_packages().is_empty()).count();
+            found += card
+                .devices()
+                .filter(|device| !device.key_packages().is_empty())
+                .count();
         }
         Ok(found)
     });
@@ -109,7 +112,10 @@ async fn whoever_is_known_is_added_without_a_link_and_is_in_once_they_agree() {
     // Who asked adds who was asked as well as the other way round.
     for (one, other, name) in [(ada, ben, "birds"), (ben, ada, "boats")] {
         let channel = one.client.found_group(network, name).await.unwrap();
-        let added = one.client.add_member(channel, account(other).await, Adding::Missing).await;
+        let added = one
+            .client
+            .add_member(channel, account(other).await, Adding::Missing)
+            .await;
         assert_eq!(added, Ok(1));
         let request = invitation(other, name).await;
         assert_eq!(
@@ -122,10 +128,17 @@ async fn whoever_is_known_is_added_without_a_link_and_is_in_once_they_agree() {
         let request = invitation(other, name).await;
         let joined = request.channel.unwrap();
         assert_eq!(request.state, RequestState::LetIn);
-        assert_eq!(other.client.channels().await.unwrap().len(), before + 1, "not before they agreed");
+        assert_eq!(
+            other.client.channels().await.unwrap().len(),
+            before + 1,
+            "not before they agreed"
+        );
         other.say_finally(joined, "here I am").await;
         until("it is read", async || said(&one.client, channel).await == ["here I am"]).await;
-        let again = one.client.add_member(channel, account(other).await, Adding::Missing).await;
+        let again = one
+            .client
+            .add_member(channel, account(other).await, Adding::Missing)
+            .await;
         assert_eq!(again, Err(Error::Add(AddError::IsIn)));
     }
 }
@@ -151,10 +164,20 @@ async fn an_invitation_that_is_declined_leads_nowhere_and_a_blocked_person_invit
         ada.client.group(second).await.unwrap().unwrap().members.len() == 2
     })
     .await;
-    until("her welcome is with him", async || ada.client.answers_waiting().await == Ok(0)).await;
+    until("her welcome is with him", async || {
+        ada.client.answers_waiting().await == Ok(0)
+    })
+    .await;
     ben.say_finally(friends.first.1, "everything was read").await;
-    assert_eq!(ben.client.requests().await.unwrap().len(), 1, "what was before he blocked her");
-    let refused = ben.client.add_member(friends.first.1, account(ada).await, Adding::Missing).await;
+    assert_eq!(
+        ben.client.requests().await.unwrap().len(),
+        1,
+        "what was before he blocked her"
+    );
+    let refused = ben
+        .client
+        .add_member(friends.first.1, account(ada).await, Adding::Missing)
+        .await;
     assert_eq!(refused, Err(Error::Add(AddError::Blocked)));
 }
 
@@ -170,7 +193,9 @@ async fn nobody_is_added_who_never_handed_over_an_inbox_or_whose_keys_cannot_be_
     let none = ada.client.add_member(link, account(ben).await, Adding::Missing).await;
     assert_eq!(none, Err(Error::NoGroup));
     // What was offered too long ago adds nobody, and nobody is made to wait for it.
-    ada.client.clock().shift(i64::try_from(KEY_PACKAGE_LIFE_MS + DAY_MS).unwrap());
+    ada.client
+        .clock()
+        .shift(i64::try_from(KEY_PACKAGE_LIFE_MS + DAY_MS).unwrap());
     assert_eq!(add(account(ben).await).await, Err(Error::Add(AddError::NoKeys)));
 }
 
@@ -181,16 +206,29 @@ async fn a_contact_who_welcomes_all_the_time_fills_nothing() {
     let most = usize::try_from(WELCOMES_WAITING_MAX).unwrap();
     let mut last = None;
     for number in 0..most + 2 {
-        let channel = ada.client.found_group(network, &format!("birds {number}")).await.unwrap();
-        ada.client.add_member(channel, account(ben).await, Adding::Missing).await.unwrap();
+        let channel = ada
+            .client
+            .found_group(network, &format!("birds {number}"))
+            .await
+            .unwrap();
+        ada.client
+            .add_member(channel, account(ben).await, Adding::Missing)
+            .await
+            .unwrap();
         last = Some(channel);
     }
     until("all were added", async || {
         ada.client.group(last.unwrap()).await.unwrap().unwrap().members.len() == 2
     })
     .await;
-    until("all welcomes are with him", async || ada.client.answers_waiting().await == Ok(0)).await;
-    until("as many wait as may", async || ben.client.requests().await.unwrap().len() == most).await;
+    until("all welcomes are with him", async || {
+        ada.client.answers_waiting().await == Ok(0)
+    })
+    .await;
+    until("as many wait as may", async || {
+        ben.client.requests().await.unwrap().len() == most
+    })
+    .await;
     ben.say_finally(friends.first.1, "everything was read").await;
     assert_eq!(ben.client.requests().await.unwrap().len(), most);
 }
@@ -206,7 +244,10 @@ async fn linked(friends: &Friends, person: &Person) -> Person {
     let (showing, link) = new.client.begin_linking(network, "laptop").await.unwrap();
     let taking = person.client.link_device(&link).await.unwrap();
     let offered = is(&new.client, showing, LinkingState::Offered).await;
-    new.client.agree_to_link(showing, &offered.offers[0].offer).await.unwrap();
+    new.client
+        .agree_to_link(showing, &offered.offers[0].offer)
+        .await
+        .unwrap();
     is(&person.client, taking, LinkingState::Done).await;
     is(&new.client, showing, LinkingState::Done).await;
     new.client.start();
@@ -216,7 +257,10 @@ async fn linked(friends: &Friends, person: &Person) -> Person {
 async fn channel_called(person: &Person, name: &str) -> ChannelId {
     let of = async || {
         let channels = person.client.channels().await.unwrap();
-        channels.into_iter().find(|channel| channel.name == name).map(|channel| channel.id)
+        channels
+            .into_iter()
+            .find(|channel| channel.name == name)
+            .map(|channel| channel.id)
     };
     until("the conversation is there", async || of().await.is_some()).await;
     of().await.unwrap()
@@ -235,7 +279,10 @@ async fn a_further_device_comes_into_every_group_of_its_account_and_stays_out_on
             && said(&ben.client, friends.first.1).await == ["from my laptop"]
     })
     .await;
-    assert!(laptop.client.requests().await.unwrap().is_empty(), "nobody is asked about the own account");
+    assert!(
+        laptop.client.requests().await.unwrap().is_empty(),
+        "nobody is asked about the own account"
+    );
 
     // Into one that a contact adds the account to: one device agrees, and the other is in with it.
     until("Ada sees both devices' keys", async || {
@@ -255,7 +302,10 @@ async fn a_further_device_comes_into_every_group_of_its_account_and_stays_out_on
     ben.client.accept_request(request.id).await.unwrap();
     let there = channel_called(&laptop, "birds").await;
     laptop.say_finally(there, "both of us").await;
-    until("Ada reads it", async || said(&ada.client, birds).await == ["both of us"]).await;
+    until("Ada reads it", async || {
+        said(&ada.client, birds).await == ["both of us"]
+    })
+    .await;
 
     laptop.client.leave_group(there).await.unwrap();
     until("it is out", async || {
@@ -299,7 +349,10 @@ async fn key_packages_that_were_used_are_rotated_and_no_secret_of_one_stays() {
     let number = async || ben.client.devices(network).await.unwrap();
     assert_eq!(number().await.devices[0].key_packages, 1);
     let channel = ada.client.found_group(network, "birds").await.unwrap();
-    ada.client.add_member(channel, account(ben).await, Adding::Missing).await.unwrap();
+    ada.client
+        .add_member(channel, account(ben).await, Adding::Missing)
+        .await
+        .unwrap();
     let request = invitation(ben, "birds").await;
     // He saw it used: soon others take its place, and who used it meanwhile is still understood.
     shift(ben, KEY_PACKAGES_USED_MS + 1);
@@ -336,10 +389,7 @@ async fn inboxes_are_not_followed_beyond_their_end_and_requests_have_one() {
     let ada = Person::on("Ada", &world, &[&node]).await;
     let hers = ada.client.found_group(world.network(), "plans").await.unwrap();
     let once = ada.client.invite_to_group(hers, OPEN).await.unwrap();
-    let never = Inviting {
-        valid_ms: 500,
-        ..OPEN
-    };
+    let never = Inviting { valid_ms: 500, ..OPEN };
     let unused = ada.client.invite_to_group(hers, never).await.unwrap();
     ada.client.start();
     ada.client.settle(once.opening, PATIENCE).await.unwrap();
