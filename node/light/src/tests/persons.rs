@@ -116,7 +116,7 @@ async fn what_becomes_of_keys_stands_in_the_conversation_where_it_was_noticed() 
     met.sees(None);
     let change = tail.next_change().await.unwrap().message;
     assert_eq!(
-        (sentences(&[change.clone()]).len(), change.log_index),
+        (sentences(core::slice::from_ref(&change)).len(), change.log_index),
         (1, None),
         "told at once"
     );

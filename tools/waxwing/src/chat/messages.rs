@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use waxwing_core::Hash;
-use waxwing_light::{Age, ChannelView, Client, NetworkView, Range};
+use waxwing_light::{Age, ChannelId, ChannelView, Client, MessageView, NetworkView, Range};
 use waxwing_seal::display::display_safe_name;
 
 use super::manners::timer_says;
@@ -11,7 +11,7 @@ use super::{Session, fault, find_channel_or_only};
 use crate::Done;
 use crate::failure::Failure;
 use crate::ids;
-use crate::output::Tone;
+use crate::output::{Output, Tone};
 use crate::words::count;
 
 /// How much to read, and from where.
@@ -37,24 +37,11 @@ pub(super) async fn read(channel: Option<&str>, wanted: &Wanted, session: &Sessi
         client.refresh().await
     };
     let channel = find_channel_or_only(&client, channel).await?;
-    let range = Range::Last(wanted.last);
-    let views = match wanted.blocked {
-        true => client.read_with_blocked(channel.id, range).await,
-        false => client.read(channel.id, range).await,
-    };
-    let views = views.map_err(|error| fault(&error))?;
+    let views = views(&client, channel.id, wanted).await?;
     let network = network(&client, &channel).await?;
     let detail = if wanted.proofs { Detail::Proofs } else { Detail::Calm };
     let mut text = format!("{}\n", output.paint(Tone::Strong, &display_safe_name(&channel.name)));
-    for views in views.chunk_by(|one, next| show::is_kept_back(one) && show::is_kept_back(next)) {
-        match views {
-            [first, ..] if show::is_kept_back(first) => {
-                let messages = u64::try_from(views.len()).unwrap_or(u64::MAX);
-                text.push_str(&show::kept_back(messages, output));
-            }
-            others => text.extend(others.iter().map(|view| show::message(view, detail, output))),
-        }
-    }
+    text.push_str(&said(&views, detail, output));
     text.push_str(&output.wrapped(&output.paint(Tone::Faint, &standing(&network, &channel)), 2));
     text.push('\n');
     if channel.timer_days > 0 {
@@ -84,6 +71,31 @@ pub(super) async fn read(channel: Option<&str>, wanted: &Wanted, session: &Sessi
         Ok(_) => Ok(0),
         Err(error) => Err(fault(&error)),
     }
+}
+
+/// What there is to read.
+async fn views(client: &Client, channel: ChannelId, wanted: &Wanted) -> Result<Vec<MessageView>, Failure> {
+    let range = Range::Last(wanted.last);
+    let views = match wanted.blocked {
+        true => client.read_with_blocked(channel, range).await,
+        false => client.read(channel, range).await,
+    };
+    views.map_err(|error| fault(&error))
+}
+
+/// The messages, those of blocked people counted.
+fn said(views: &[MessageView], detail: Detail, output: &Output) -> String {
+    let mut text = String::new();
+    for views in views.chunk_by(|one, next| show::is_kept_back(one) && show::is_kept_back(next)) {
+        match views {
+            [first, ..] if show::is_kept_back(first) => {
+                let messages = u64::try_from(views.len()).unwrap_or(u64::MAX);
+                text.push_str(&show::kept_back(messages, output));
+            }
+            others => text.extend(others.iter().map(|view| show::message(view, detail, output))),
+        }
+    }
+    text
 }
 
 /// What is proven about the conversation, and how old that is.

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use waxwing_light::{Change, Client, Ladder, MessageId, MessageView, Range};
+use waxwing_light::{Change, Client, Ladder, MessageId, MessageView, Range, Tail};
 
 use super::show::{self, Detail, json_of};
 use super::{Session, fault, find_channel_or_only};
@@ -29,14 +29,7 @@ pub(super) async fn tail(tail: &TailChannel, session: &Session<'_>) -> Done {
         shown: BTreeMap::new(),
         session,
     };
-    let mut changes = match tail.after {
-        None if output.is_json() => client.tail_with_last(Some(channel), tail.last).await,
-        after => client.tail(Some(channel), after).await,
-    }
-    .map_err(|error| fault(&error))?;
-    if tail.blocked {
-        changes = changes.with_blocked();
-    }
+    let mut changes = changes(tail, &client, channel, output.is_json()).await?;
     if tail.after.is_none() && !output.is_json() {
         people.begin(&client, channel, tail.last).await?;
     }
@@ -56,6 +49,21 @@ pub(super) async fn tail(tail: &TailChannel, session: &Session<'_>) -> Done {
     }
     client.stop();
     Ok(0)
+}
+
+/// Where the stream begins, and what it shows.
+async fn changes(
+    tail: &TailChannel,
+    client: &Client,
+    channel: waxwing_light::ChannelId,
+    is_json: bool,
+) -> Result<Tail, Failure> {
+    let changes = match tail.after {
+        None if is_json => client.tail_with_last(Some(channel), tail.last).await,
+        after => client.tail(Some(channel), after).await,
+    };
+    let changes = changes.map_err(|error| fault(&error))?;
+    Ok(if tail.blocked { changes.with_blocked() } else { changes })
 }
 
 /// What people are shown: each message once it is final or failed.
