@@ -315,10 +315,11 @@ fn invite(model: &Model, channel: ChannelId, link: &str) -> Page {
         .collect();
     lines.push(Line::default());
     let link_lines: Vec<Line<'static>> = broken(link, text_width).into_iter().map(Line::from).collect();
-    let beside = lines.len() + link_lines.len() + 3;
+    let beside = lines.len() + link_lines.len() + 4;
     lines.extend(picture(model, link, text_width, beside));
     lines.push(Line::default());
     lines.extend(link_lines);
+    lines.push(Line::default());
     lines.push(Line::from(toned(
         model,
         Tone::Faint,
