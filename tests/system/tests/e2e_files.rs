@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use waxwing_system::command::{done, json, list, number, refusal, run, text};
+use waxwing_system::command::{done, json, list, number, refusal, run, text, waxwing};
 use waxwing_system::den::{Den, reads};
 use waxwing_system::node::Node;
 use waxwing_system::person::Person;
@@ -228,4 +228,35 @@ fn a_node_that_keeps_no_files_says_so_before_anything_is_sent() {
         "{line}"
     );
     assert!(list(&den.ann.read("den"), "/messages").is_empty());
+}
+
+#[test]
+fn a_node_without_room_for_a_file_says_how_much_there_is_before_anything_is_sent() {
+    let mut den = Den::new();
+    den.node.kill();
+    let mut node = den.node.with("chunks-mib", "1").with("chunks-days", "3");
+    node.start();
+    let (small, large) = (den.folder.path().join("cat.jpg"), den.folder.path().join("film.mp4"));
+    fs::write(&small, b"meow").unwrap();
+    fs::write(&large, vec![7; 2 << 20]).unwrap();
+    let said = run(&mut attach(&den.ann, &large));
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    for words in [
+        "does not take it (the file is larger",
+        "larger than what is free there. Add a node",
+        "error: no node takes the file",
+    ] {
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+    assert_eq!(kept(&node), 0);
+    assert!(
+        list(&den.ann.read("den"), "/messages").is_empty(),
+        "nothing is said of it"
+    );
+    // What there is room for goes there, for as long as is offered and no longer.
+    let attached = json(&mut attach(&den.ann, &small));
+    assert_eq!((number(&attached, "/copies"), kept(&node)), (1, 1));
+    assert_eq!(number(&attached, "/offers/0/days"), 3);
+    let status = json(waxwing(node.home()).args(["node", "status"]));
+    assert_eq!(number(&status, "/attachments/days"), 3);
 }

@@ -4,6 +4,7 @@ use core::fmt;
 use std::io;
 
 use waxwing_core::keys::NodeId;
+use waxwing_net::wire::Refusal;
 use waxwing_seal::file::PieceError;
 
 use crate::nodes::Fault;
@@ -100,7 +101,14 @@ impl fmt::Display for FileError {
 fn nodes(f: &mut fmt::Formatter<'_>, faults: &[(NodeId, Fault)]) -> fmt::Result {
     for (node, fault) in faults {
         let name = node.to_string();
-        write!(f, "; {}: {fault}", name.get(..8).unwrap_or(&name))?;
+        let short = name.get(..8).unwrap_or(&name);
+        match fault {
+            // Judged here by the node's terms: it was not asked, and named no time.
+            Fault::Refused(Refusal::ChunksFull { retry_after_ms: 0 }) => {
+                write!(f, "; {short}: the file is larger than what is free there")?;
+            }
+            fault => write!(f, "; {short}: {fault}")?,
+        }
     }
     Ok(())
 }
