@@ -57,6 +57,10 @@ pub(crate) fn store(
     let own = store::device(tx)?.0.id();
     let mut group = load(tx, channel)?;
     let mut state = channel.state.clone();
+    if group.standing() != Standing::Member {
+        // A piece that was asked for before this device was out, by a list from before that: it is nothing any more.
+        return Ok(Read::Whole);
+    }
     if group.keys().map(EpochKeys::log) != Some(channel.log()) {
         // The group's state and the conversation's are not of one epoch: nothing that others write would open.
         tracing::error!("the state of a group is damaged: this device has to be added afresh");

@@ -149,3 +149,10 @@ async fn random_schedules_of_clients_end_with_equal_transcripts_and_equal_authen
         }
     }
 }
+
+/// A member was taken out after the list of what it follows was made and before its turn: the next piece of the log that had
+/// ended for it was taken for damage of its store, and nothing more was read in that round.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_taken_out_in_the_middle_of_reading_stumbles_over_nothing() {
+    Box::pin(run(1155)).await;
+}

@@ -28,7 +28,7 @@ use crate::store::{StoreError, Transaction, channels, mls};
 use crate::{account, chance};
 
 /// Where the group's id stands in a record, and where its own commit that waits.
-const GROUP_ID: core::ops::Range<usize> = 42..74;
+pub(in crate::tests) const GROUP_ID: core::ops::Range<usize> = 42..74;
 const PENDING: usize = 75;
 
 /// Cryptography that is honest to all but one: what is encrypted to the victim's key is rubbish.
