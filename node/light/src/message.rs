@@ -311,7 +311,11 @@ impl MessageView {
         Self {
             id: message.id,
             channel: message.channel,
-            state: if message.is_told() { Ladder::Told } else { message.state.into() },
+            state: if message.is_told() {
+                Ladder::Told
+            } else {
+                message.state.into()
+            },
             told: None,
             log_index: message.log_index,
             height: message.place.map(|place| place.height),

@@ -121,7 +121,9 @@ impl Tail {
                 }
                 let rows = messages::changed(tx, channel, after, CHANGES_AT_ONCE)?;
                 let shown = rows.iter().filter(|row| !is_receipt(row));
-                let changes = shown.map(|row| change(tx, row, show)).collect::<Result<VecDeque<_>, _>>()?;
+                let changes = shown
+                    .map(|row| change(tx, row, show))
+                    .collect::<Result<VecDeque<_>, _>>()?;
                 Ok((changes, rows.last().map(|row| row.changed)))
             });
             let (ready, looked_at) = found.await?;

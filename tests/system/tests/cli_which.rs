@@ -69,7 +69,10 @@ fn what_names_no_message_or_two_is_refused_and_nothing_is_said() {
         &["is a channel and the beginning", "#0"],
     );
     refused(&["edit", "nowhere", "0", "x"], &["there is no channel nowhere"]);
-    refused(&["edit", "dne", "0", "x"], &["there is no channel dne", "did you mean den?"]);
+    refused(
+        &["edit", "dne", "0", "x"],
+        &["there is no channel dne", "did you mean den?"],
+    );
     refused(&["edit", "den#9", "x"], &["no message is called den#9", "den#0"]);
     refused(&["edit", "den", "9", "x"], &["no message is called den#9", "den#0"]);
     refused(&["reply", "den", "0"], &["the message is empty"]);

@@ -1,7 +1,5 @@
 //! A newcomer who is told what was said before, with a real node and a process for each person: labelled wherever it is shown.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use serde_json::Value;
 use waxwing_system::command::{done, json, list, refusal, text};
 use waxwing_system::node::{Network, Node};
@@ -15,7 +13,10 @@ const PLANS: &str = "plans";
 fn told(person: &Person) -> Vec<Value> {
     let read = person.read(PLANS);
     let messages = list(&read, "/messages").iter();
-    messages.filter(|message| message.get("told").is_some()).cloned().collect()
+    messages
+        .filter(|message| message.get("told").is_some())
+        .cloned()
+        .collect()
 }
 
 #[test]
@@ -45,7 +46,10 @@ fn who_comes_late_is_told_what_was_said_and_sees_by_whom() {
     let words: Vec<&str> = seen.iter().map(|message| text(message, "/text")).collect();
     assert_eq!(words, ["bring the ladder"]);
     let first = seen.first().unwrap();
-    assert_eq!((text(first, "/state"), first["told"]["differs"].as_bool()), ("told", Some(false)));
+    assert_eq!(
+        (text(first, "/state"), first["told"]["differs"].as_bool()),
+        ("told", Some(false))
+    );
     let plain = done(&mut ben.chat(&["read", PLANS]));
     assert!(plain.contains("as told by"), "{plain}");
     let id = text(first, "/content_id");
@@ -55,7 +59,10 @@ fn who_comes_late_is_told_what_was_said_and_sees_by_whom() {
     let (_, refused) = refusal(&mut ben.chat(&["receipt", id]));
     assert!(refused.contains("nothing of it is proven"), "{refused}");
     let page = done(&mut ben.chat(&["export", PLANS, "--format", "html", "--out", "-"]));
-    assert!(page.contains("as told by") && page.contains("Anything of the first 1 message"), "{page}");
+    assert!(
+        page.contains("as told by") && page.contains("Anything of the first 1 message"),
+        "{page}"
+    );
     let (_, refused) = refusal(&mut ben.chat(&["history", PLANS, "all"]));
     assert!(refused.contains("only an admin"), "{refused}");
 }

@@ -1,10 +1,6 @@
 //! People who know each other already, a process for each command: one adds the other without a link, who agrees or does not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use serde_json::Value;
 use waxwing_system::command::{done, json, list, refusal, text};

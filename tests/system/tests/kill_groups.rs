@@ -187,7 +187,11 @@ impl World {
             assert_eq!(text(&members, "/group/standing"), "member", "{}", person.name);
             let (epoch, own) = (number(&members, "/group/epoch"), text(&members, "/group/authenticator"));
             let (who, theirs) = seen.entry(epoch).or_insert_with(|| (&person.name, own.to_owned()));
-            assert_eq!(own, theirs, "{} and {who} are in two groups of epoch {epoch}", person.name);
+            assert_eq!(
+                own, theirs,
+                "{} and {who} are in two groups of epoch {epoch}",
+                person.name
+            );
         }
         seen.into_keys().collect()
     }

@@ -11,7 +11,7 @@ use waxwing_core::genesis::Genesis;
 use waxwing_core::{Hash, limits::DAY_MS};
 use waxwing_light::limits::NEWCOMER_RENEWS_MS;
 use waxwing_light::{
-    AskedState, ChannelId, Client, Clock, Cost, Draft, Error, Inviting, Joined, Options, Passphrase, Uses,
+    AskedState, ChannelId, Client, Clock, Cost, Draft, Error, Inviting, Joined, Options, Passphrase, Range, Uses,
 };
 use waxwing_seal::NodeAddress;
 use waxwing_seal::group::limits::ADDS_MAX;
@@ -152,6 +152,12 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Height of the newest line of the conversation.
+    pub(crate) async fn newest(&self) -> anyhow::Result<u64> {
+        let lines = self.first.client.read(self.channel, Range::Last(1)).await?;
+        lines.last().and_then(|line| line.height).context("it has a place")
+    }
+
     /// Founds a group and lets in as many as are missing, as many at a time as one commit takes.
     pub(crate) async fn found(folder: &Path, genesis: &Genesis, target: Target, size: u32) -> anyhow::Result<Self> {
         let first = Person::new(folder, 0).await?;

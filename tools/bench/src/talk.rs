@@ -253,11 +253,7 @@ async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Resu
     other.client.refresh().await?;
     let processes = start.elapsed();
     anyhow::ensure!(people::epoch(&other, theirs).await? > epoch, "the commit was processed");
-    let changes = group.first.client.read(group.channel, Range::Last(1)).await?;
-    let commit = changes
-        .last()
-        .and_then(|change| change.height)
-        .context("it has a place")?;
+    let commit = group.newest().await?;
     other.leave().await?;
     group.first.is_done(group.channel).await?;
     group.come_in(asking).await?;

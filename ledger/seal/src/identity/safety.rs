@@ -225,7 +225,9 @@ mod tests {
         let shown = number.emoji();
         let read = shown.iter().map(|[high, middle, low]| {
             let value = [high, middle, low];
-            let value = value.into_iter().fold(0, |value, one| value << 6 | u64::from(one.number()));
+            let value = value
+                .into_iter()
+                .fold(0, |value, one| value << 6 | u64::from(one.number()));
             format!("{value:05}")
         });
         assert_eq!(read.collect::<Vec<_>>().join(" "), number.digits());

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use waxwing_seal::DeviceId;
 use waxwing_seal::group::limits::ADDS_MAX;
 use waxwing_seal::group::{
-    BadCharter, Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, HistoryRule, KeyPackage, Member, Myself, Proposed,
+    BadCharter, Change, Charter, Closed, Group, GroupError, GroupKind, GroupName, HistoryRule, KeyPackage, Member,
+    Myself, Proposed,
 };
 use waxwing_seal::identity::AccountId;
 use waxwing_seal::inbox::CommitPlace;
@@ -51,6 +52,7 @@ pub(crate) async fn propose_due(reading: &Reading<'_>) -> Result<(), Trouble> {
 
 /// Makes a commit of what is due, and puts it into the outbox.
 fn propose(tx: &mut Transaction<'_>, channel: &Channel, now: u64) -> Result<(), Error> {
+    let _span = tracing::trace_span!("propose").entered();
     let mut group = load(tx, channel)?;
     if group.has_pending_commit() {
         return Ok(tx.keep_group(channel.id, group)?);

@@ -396,7 +396,10 @@ pub(crate) fn accounts(
         return Ok(std::collections::BTreeMap::new());
     };
     let members = state::read(connection, &channel)?.members();
-    Ok(members.into_iter().map(|member| (member.device, member.account)).collect())
+    Ok(members
+        .into_iter()
+        .map(|member| (member.device, member.account))
+        .collect())
 }
 
 /// Whether an account has a device in a conversation's group.

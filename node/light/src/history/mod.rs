@@ -76,7 +76,12 @@ impl Client {
                 .clone()
                 .with_history(rule)
                 .map_err(|_| Error::NoSuchRule)?;
-            Ok(wanted::insert(tx, channel.id, &wanted::Want::History(rule.number()), 0)?)
+            Ok(wanted::insert(
+                tx,
+                channel.id,
+                &wanted::Want::History(rule.number()),
+                0,
+            )?)
         })
         .await
     }

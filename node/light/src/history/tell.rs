@@ -76,9 +76,7 @@ pub(crate) async fn hand_over_due(reading: &Reading<'_>) -> Result<(), Trouble> 
             .core
             .write::<_, Error>(move |tx| match channels::load(tx, wanted.channel)? {
                 // Only where everything proven was read: somebody else may have been faster.
-                Some(row) if row.network == network && row.is_live && row.is_read() => {
-                    hand_over(tx, &row, wanted, now)
-                }
+                Some(row) if row.network == network && row.is_live && row.is_read() => hand_over(tx, &row, wanted, now),
                 _ => Ok(()),
             });
         match told.await {
@@ -101,8 +99,14 @@ pub(crate) async fn hand_over_due(reading: &Reading<'_>) -> Result<(), Trouble> 
 fn hand_over(tx: &mut Transaction<'_>, channel: &Channel, wanted: ToTell, now: u64) -> Result<(), Error> {
     past::is_told(tx, channel.id, wanted.epoch)?;
     let commit = messages::at(tx, channel.id, wanted.number)?;
-    let (Some(Message { event: Some(event), place: Some(place), .. }), Some(from)) =
-        (commit, past::open_from(tx, channel.id)?)
+    let (
+        Some(Message {
+            event: Some(event),
+            place: Some(place),
+            ..
+        }),
+        Some(from),
+    ) = (commit, past::open_from(tx, channel.id)?)
     else {
         return Ok(());
     };

@@ -267,7 +267,10 @@ impl Client {
         self.core
             .read::<_, Error>(|tx| {
                 let requests = inboxes::requests(tx)?;
-                requests.into_iter().map(|request| Ok(view_of_request(tx, request)?)).collect()
+                requests
+                    .into_iter()
+                    .map(|request| Ok(view_of_request(tx, request)?))
+                    .collect()
             })
             .await
     }

@@ -59,7 +59,12 @@ const ROOM: u64 = 2 * 500;
 const _: () = assert!(HISTORY_MESSAGES_MAX == 500 && HISTORY_TELLERS_MAX == 2);
 
 /// This device has come into a group. If its members may tell it the past, its own numbers begin behind a gap.
-pub(crate) fn enter(connection: &Connection, channel: ChannelId, epoch: u64, may_be_told: bool) -> Result<(), StoreError> {
+pub(crate) fn enter(
+    connection: &Connection,
+    channel: ChannelId,
+    epoch: u64,
+    may_be_told: bool,
+) -> Result<(), StoreError> {
     connection.execute("DELETE FROM to_tell WHERE channel = ?1", [channel.0])?;
     let begins: Option<u64> = match may_be_told {
         false => None,
@@ -96,7 +101,9 @@ pub(crate) fn open(connection: &Connection, channel: ChannelId, number: u64) -> 
 /// From which number on what was said may be told.
 pub(crate) fn open_from(connection: &Connection, channel: ChannelId) -> Result<Option<u64>, StoreError> {
     Ok(connection
-        .query_row("SELECT open_from FROM past WHERE channel = ?1", [channel.0], |row| row.get(0))
+        .query_row("SELECT open_from FROM past WHERE channel = ?1", [channel.0], |row| {
+            row.get(0)
+        })
         .optional()?
         .flatten())
 }
@@ -139,7 +146,10 @@ pub(crate) fn due(connection: &Connection, now: u64) -> Result<Vec<ToTell>, Stor
 
 /// They were told, or there is nothing to tell them. False if somebody else was first.
 pub(crate) fn is_told(connection: &Connection, channel: ChannelId, epoch: u64) -> Result<bool, StoreError> {
-    let gone = connection.execute("DELETE FROM to_tell WHERE channel = ?1 AND epoch = ?2", (channel.0, epoch))?;
+    let gone = connection.execute(
+        "DELETE FROM to_tell WHERE channel = ?1 AND epoch = ?2",
+        (channel.0, epoch),
+    )?;
     Ok(gone > 0)
 }
 
@@ -172,8 +182,12 @@ pub(crate) enum Refused {
 impl core::fmt::Display for Refused {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::NotAllowed => "it tells what was said before you came, which this group does not allow: it was not taken",
-            Self::FromTheFuture => "it tells of messages as said before you came that would be later than itself: it was not taken",
+            Self::NotAllowed => {
+                "it tells what was said before you came, which this group does not allow: it was not taken"
+            }
+            Self::FromTheFuture => {
+                "it tells of messages as said before you came that would be later than itself: it was not taken"
+            }
             Self::TooManyTellers => "enough members have told what was said before you came: it was not taken",
             Self::TooMuch => "it tells more of what was said before you came than a member may: it was not taken",
         })
@@ -182,7 +196,8 @@ impl core::fmt::Display for Refused {
 
 /// Follows up on a message that has its place: does it tell of the past? What it told is kept once, and not with it.
 pub(super) fn heard(connection: &Connection, row: &Message) -> Result<(), StoreError> {
-    let (Some(content), Some(place), Some(device), Some(account)) = (&row.content, row.place, row.device, row.account) else {
+    let (Some(content), Some(place), Some(device), Some(account)) = (&row.content, row.place, row.device, row.account)
+    else {
         return Ok(());
     };
     let Kind::History(past) = &content.kind else {
@@ -342,7 +357,8 @@ fn keep(
 /// Whether what is here and what is told are one message, as far as both still have their words: who wrote it, when, and what.
 fn agrees(connection: &Connection, row: &Message, told: &Told) -> Result<bool, StoreError> {
     let Some(content) = &row.content else { return Ok(true) };
-    let is_same = (row.device, row.account, content.time_ms) == (Some(told.device), Some(told.account), told.written_ms);
+    let is_same =
+        (row.device, row.account, content.time_ms) == (Some(told.device), Some(told.account), told.written_ms);
     let is_edited = told.is_edited || is_edited(connection, row)?;
     Ok(is_same && (is_edited || !content.kind.says_something() || content.kind == told.kind))
 }
@@ -381,7 +397,9 @@ fn arrange(connection: &Connection, channel: ChannelId, begins: u64) -> Result<(
     })?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let numbered = rows.iter().zip((first..begins).rev());
-    let moved: Vec<_> = numbered.filter(|((_, before), number)| *before != Some(*number)).collect();
+    let moved: Vec<_> = numbered
+        .filter(|((_, before), number)| *before != Some(*number))
+        .collect();
     for ((message, before), _) in &moved {
         if before.is_some() {
             connection.execute("UPDATE message SET log_index = NULL WHERE id = ?1", [message.0])?;
@@ -414,7 +432,10 @@ pub(super) fn met(connection: &Connection, row: &Message) -> Result<(), StoreErr
         };
         if is_one {
             search::set(connection, told.id, None)?;
-            for table in ["DELETE FROM saved WHERE message = ?1", "DELETE FROM told WHERE message = ?1"] {
+            for table in [
+                "DELETE FROM saved WHERE message = ?1",
+                "DELETE FROM told WHERE message = ?1",
+            ] {
                 connection.execute(table, [told.id.0])?;
             }
             connection.execute("UPDATE device SET messages_used = max(messages_used, ?1)", [told.id.0])?;

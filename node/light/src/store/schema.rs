@@ -7,8 +7,8 @@
 use rusqlite::Connection;
 
 use super::{
-    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, known, linkings, manners,
-    members, messages, mls, past, search, unread,
+    StoreError, account, aftermath, cards, contacts, epochs, expiry, files, forget, gaps, inboxes, known, linkings,
+    manners, members, messages, mls, past, search, unread,
 };
 
 /// The version this program writes.

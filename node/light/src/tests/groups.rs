@@ -322,7 +322,10 @@ async fn what_a_group_is_called_on_one_device_alone_stays_whatever_members_chang
     let (ada, ben) = (&members[0], &members[1]);
     ben.client().rename_channel(ben.channel, "Ben's own").await.unwrap();
     let called = async |member: &Member| member.client().channels().await.unwrap()[0].name.clone();
-    ada.client().appoint(ada.channel, ben.account().await, true).await.unwrap();
+    ada.client()
+        .appoint(ada.channel, ben.account().await, true)
+        .await
+        .unwrap();
     all_refresh(&members).await;
     assert!(ben.view().await.members.iter().all(|member| member.admin));
     assert_eq!(called(ben).await, "Ben's own", "a change of roles is none of names");

@@ -98,7 +98,10 @@ async fn newcomers_are_told_what_the_rule_allows_and_by_whom() {
     all_refresh(&members).await;
     let refused = ben.client().set_history(ben.channel, HistoryRule::All).await;
     assert_eq!(refused, Err(Error::NotAnAdmin));
-    ada.client().set_history(ada.channel, HistoryRule::Days(30)).await.unwrap();
+    ada.client()
+        .set_history(ada.channel, HistoryRule::Days(30))
+        .await
+        .unwrap();
     all_refresh(&members).await;
     assert_eq!(ben.view().await.history, "30d");
     let first = ada.say("first").await;
@@ -128,7 +131,10 @@ async fn newcomers_are_told_what_the_rule_allows_and_by_whom() {
     let author = seen[2].author.as_ref().unwrap();
     assert_eq!(author.account, Some(ben.account().await.to_string()));
     let read = views(cleo).await;
-    assert!(read.iter().map(|view| view.log_index).is_sorted(), "before its own time");
+    assert!(
+        read.iter().map(|view| view.log_index).is_sorted(),
+        "before its own time"
+    );
     nothing_is_claimed(cleo, &seen[0]).await;
     // Words of one's own about them are as about any message, and what their author does to them is done.
     let id = ContentId(core::array::from_fn(|at| {
@@ -149,7 +155,11 @@ async fn newcomers_are_told_what_the_rule_allows_and_by_whom() {
 /// Of what is told nothing holds but that it is told, and it is found, and forgotten, like every other message.
 async fn nothing_is_claimed(member: &Member, view: &MessageView) {
     let why = member.client().why(view.id).await.unwrap();
-    let holds: Vec<_> = why.checks.iter().filter(|check| check.result == Finding::Holds).collect();
+    let holds: Vec<_> = why
+        .checks
+        .iter()
+        .filter(|check| check.result == Finding::Holds)
+        .collect();
     assert_eq!(holds.iter().map(|check| check.check).collect::<Vec<_>>(), ["teller"]);
     assert_eq!(member.client().receipt(view.id).await.map(|_| ()), Err(Error::OnlyTold));
     let query = crate::Query {
@@ -183,7 +193,10 @@ async fn where_the_rule_allows_nothing_nothing_is_told_or_taken() {
     all_refresh(&members).await;
     let seen = views(&members[2]).await;
     assert_eq!(seen.len(), 1, "that somebody tried is seen");
-    assert_eq!((seen[0].reason.clone(), seen[0].kind), (Some(Refused::NotAllowed.to_string()), Some("history")));
+    assert_eq!(
+        (seen[0].reason.clone(), seen[0].kind),
+        (Some(Refused::NotAllowed.to_string()), Some("history"))
+    );
     assert!(told(&members[2]).await.is_empty());
     assert_eq!(views(&members[0]).await.len(), 1, "it was not for Ada");
     let direct = members[0].client().set_history(ChannelId(99), HistoryRule::All).await;
@@ -247,7 +260,11 @@ async fn a_teller_who_lies_replaces_nothing_and_floods_nobody() {
     all_refresh(&members).await;
     let heard = views(&members[3]).await.pop().unwrap();
     assert!(heard.told.is_none() && heard.text.as_deref() == Some("said to Cleo"));
-    let id = |hex: &str| ContentId(core::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()));
+    let id = |hex: &str| {
+        ContentId(core::array::from_fn(|at| {
+            u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()
+        }))
+    };
     let mut lies = vec![
         lie(1, &seen, "a lie about the past", time),
         lie(2, &seen, "a lie about Cleo's own ears", time),
@@ -259,10 +276,16 @@ async fn a_teller_who_lies_replaces_nothing_and_floods_nobody() {
     all_refresh(&members).await;
     let read = views(&members[3]).await;
     assert_eq!(texts_of(&told(&members[3]).await), ["the truth", "never said\u{1b}[2J"]);
-    let first = read.iter().find(|view| view.content_id.as_ref() == Some(&truth)).unwrap();
+    let first = read
+        .iter()
+        .find(|view| view.content_id.as_ref() == Some(&truth))
+        .unwrap();
     assert!(first.exceptions.contains(&Exception::ToldOtherwise) && first.told.as_ref().unwrap().differs);
     let again = read.iter().find(|view| view.id == heard.id).unwrap();
-    assert_eq!((again.text.as_deref(), again.told.is_none()), (Some("said to Cleo"), true));
+    assert_eq!(
+        (again.text.as_deref(), again.told.is_none()),
+        (Some("said to Cleo"), true)
+    );
     let reason = read.last().unwrap().reason.clone().unwrap();
     assert!(reason.contains("tells 2 of the messages"), "{reason}");
     refused_floods(&members, epoch, (&seen, time)).await;
@@ -300,9 +323,15 @@ async fn refused_floods(members: &[Member], epoch: u64, (seen, time): (&MessageV
     let stored = members[3].client().core.read::<_, StoreError>(|tx| {
         let rows = messages::from(tx, ChannelId(1), 0, 2000)?;
         let histories = rows.into_iter().filter_map(|row| row.content);
-        Ok(histories.filter(|content| matches!(content.kind, Kind::History(_))).map(|content| content.to_bytes().len()).max())
+        Ok(histories
+            .filter(|content| matches!(content.kind, Kind::History(_)))
+            .map(|content| content.to_bytes().len())
+            .max())
     });
-    assert!(stored.await.unwrap().unwrap() < 300, "what was told is not kept a second time");
+    assert!(
+        stored.await.unwrap().unwrap() < 300,
+        "what was told is not kept a second time"
+    );
 }
 
 /// All that happens between a newcomer's coming and its reading on, as often as it takes.

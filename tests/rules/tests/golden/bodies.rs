@@ -308,11 +308,23 @@ fn broken_histories(refuse: &mut impl FnMut(&str, &str, Kind, usize, &[u8])) {
     let (bad, long, history) = ("Codec(BadValue)", "Codec(TooLong)", || Kind::History(past()));
     refuse(bad, "a part is one of the parts", history(), 125, &[1]);
     refuse(bad, "a history has at most 4 parts", history(), 124, &[5]);
-    refuse(long, "500 messages are told at most", history(), 123, &501_u32.to_be_bytes());
+    refuse(
+        long,
+        "500 messages are told at most",
+        history(),
+        123,
+        &501_u32.to_be_bytes(),
+    );
     refuse(bad, "edited is 0 or 1", history(), 23, &[2]);
     refuse(bad, "a reaction is not told", history(), 15, &[0, 3]);
     refuse(bad, "no history stands in a history", history(), 15, &[0, 10]);
-    refuse(bad, "what is told says something", history(), 13, &[0, 0, 0, 4, 0, 0, 0, 0]);
+    refuse(
+        bad,
+        "what is told says something",
+        history(),
+        13,
+        &[0, 0, 0, 4, 0, 0, 0, 0],
+    );
 }
 
 fn bodies(cases: &mut Cases) {

@@ -246,7 +246,9 @@ pub(super) async fn add(add: &Add, session: &Session<'_>) -> Done {
     }
     let name = display_safe_name(&contact.name);
     let devices = count(length(added), "device", "devices");
-    let says = state.says(&format!("{name} is added with {devices}, and reads along once they agree"));
+    let says = state.says(&format!(
+        "{name} is added with {devices}, and reads along once they agree"
+    ));
     let object = json!({
         "channel": number(channel.id),
         "account": contact.account,

@@ -249,7 +249,12 @@ fn is_together(model: &Model, before: &MessageView, view: &MessageView) -> bool 
         .map(|(later, earlier)| later.saturating_sub(earlier));
     let is_close = gap.is_some_and(|gap| gap < TOGETHER_MS);
     let is_told_alike = view.told == before.told;
-    is_same && is_close && is_told_alike && before.event.is_none() && model.density == Density::Calm && view.quotes.is_none()
+    is_same
+        && is_close
+        && is_told_alike
+        && before.event.is_none()
+        && model.density == Density::Calm
+        && view.quotes.is_none()
 }
 
 /// Who and when.
