@@ -249,10 +249,7 @@ async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Resu
         Ok(people::epoch(&group.first, group.channel).await? > epoch)
     });
     let merges = merges.await?;
-    let start = now();
-    other.client.refresh().await?;
-    let processes = start.elapsed();
-    anyhow::ensure!(people::epoch(&other, theirs).await? > epoch, "the commit was processed");
+    let processes = processing(&other, theirs, epoch).await?;
     let commit = group.newest().await?;
     other.leave().await?;
     group.first.is_done(group.channel).await?;
@@ -265,6 +262,18 @@ async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Resu
         before,
         after: height(&group.first).await?,
     })
+}
+
+/// How long another member takes for the commit that ends an epoch.
+async fn processing(member: &Person, channel: ChannelId, epoch: u64) -> anyhow::Result<Duration> {
+    let start = now();
+    member.client.refresh().await?;
+    let took = start.elapsed();
+    anyhow::ensure!(
+        people::epoch(member, channel).await? > epoch,
+        "the commit was processed"
+    );
+    Ok(took)
 }
 
 /// How long the round took after which it was so.

@@ -382,6 +382,21 @@ async fn key_packages_that_were_used_are_rotated_and_no_secret_of_one_stays() {
     .await;
 }
 
+/// How many inboxes of invitations somebody follows.
+async fn followed(person: &Person, world: &World) -> usize {
+    let core = Arc::clone(&person.client.core);
+    let network = world.network();
+    let all = core.read::<_, StoreError>(move |tx| {
+        let mut count = 0;
+        for row in channels::on(tx, network)? {
+            let is_invitation = crate::store::inboxes::inbox(tx, row.id)?.is_some();
+            count += usize::from(row.kind == ChannelKind::Inbox && is_invitation);
+        }
+        Ok(count)
+    });
+    all.await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inboxes_are_not_followed_beyond_their_end_and_requests_have_one() {
     let world = World::new("test");
@@ -394,23 +409,10 @@ async fn inboxes_are_not_followed_beyond_their_end_and_requests_have_one() {
     ada.client.start();
     ada.client.settle(once.opening, PATIENCE).await.unwrap();
     ada.client.settle(unused.opening, PATIENCE).await.unwrap();
-    let followed = async || {
-        let core = Arc::clone(&ada.client.core);
-        let network = world.network();
-        let all = core.read::<_, StoreError>(move |tx| {
-            let mut count = 0;
-            for row in channels::on(tx, network)? {
-                let is_invitation = crate::store::inboxes::inbox(tx, row.id)?.is_some();
-                count += usize::from(row.kind == ChannelKind::Inbox && is_invitation);
-            }
-            Ok(count)
-        });
-        all.await.unwrap()
-    };
     until("what expired is left", async || {
         world.order();
         ada.client.refresh().await.unwrap();
-        followed().await == 1
+        followed(&ada, &world).await == 1
     })
     .await;
     let ben = Person::new("Ben").await;
@@ -418,7 +420,7 @@ async fn inboxes_are_not_followed_beyond_their_end_and_requests_have_one() {
         panic!("it is an invitation");
     };
     ben.client.answered(asked, PATIENCE).await.unwrap();
-    until("what was used is left", async || followed().await == 0).await;
+    until("what was used is left", async || followed(&ada, &world).await == 0).await;
 
     // A request that nobody answers ends.
     let cleo = Person::new("Cleo").await;

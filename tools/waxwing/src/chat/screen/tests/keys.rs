@@ -106,6 +106,11 @@ fn prepare(binding: &Binding, screen: &mut Screen) {
             screen.press("Down");
         }
     }
+    prepare_action(binding, screen);
+}
+
+/// What an action needs, wherever it is bound.
+fn prepare_action(binding: &Binding, screen: &mut Screen) {
     match binding.action {
         Action::Fresh => screen.on(Event::Invited(GARDEN, Zeroizing::new("waxwing:abc".to_owned()))),
         Action::Send => screen.write("hello"),
