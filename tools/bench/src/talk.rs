@@ -165,7 +165,9 @@ pub(crate) fn members(bench: &mut Bench) -> anyhow::Result<()> {
         [] => return Ok(()),
     };
     let times = bench.sized(3, 1);
-    let runtime = runtime()?;
+    let layers = Layers::default();
+    let _listening = layers.here();
+    let runtime = layers.runtime()?;
     let mut group = runtime.block_on(async {
         let group = place
             .group(size.saturating_sub(u32::try_from(times)?.saturating_sub(1)))
@@ -174,12 +176,24 @@ pub(crate) fn members(bench: &mut Bench) -> anyhow::Result<()> {
         Ok::<_, anyhow::Error>(group)
     })?;
     bench.begin()?;
-    let come = (0..times).map(|number| runtime.block_on(one_more(&place, &mut group, number)));
+    let come = (0..times).map(|number| runtime.block_on(one_more(&place, &mut group, (number, &layers))));
     let come = come.collect::<anyhow::Result<Vec<Come>>>()?;
     let median = |of: fn(&Come) -> f64| Ok::<_, anyhow::Error>(Samples::new(come.iter().map(of).collect())?.median());
-    bench.line("members.add", median(|come| ms(come.adds))?, "ms", None)?;
-    bench.line("members.comes-true", median(|come| ms(come.merges))?, "ms", None)?;
-    bench.line("members.process", median(|come| ms(come.processes))?, "ms", None)?;
+    bench.line("members.add", median(|come| ms(come.adds.inside))?, "ms", None)?;
+    bench.line("members.add.round", median(|come| ms(come.adds.took))?, "ms", None)?;
+    bench.line(
+        "members.comes-true.round",
+        median(|come| ms(come.merges.took))?,
+        "ms",
+        None,
+    )?;
+    bench.line("members.process", median(|come| ms(come.processes.inside))?, "ms", None)?;
+    bench.line(
+        "members.process.round",
+        median(|come| ms(come.processes.took))?,
+        "ms",
+        None,
+    )?;
     place.node.stop()?;
     let path = place.folder.path().join("node");
     let store = Store::open_read_only(&Directory::open(&path)?.database(), &waxwing_store::Options::default())?;
@@ -216,21 +230,30 @@ fn body_bytes(store: &Store, heights: RangeInclusive<u64>) -> anyhow::Result<f64
     Ok(bytes)
 }
 
+/// A round: everything that a client does when it looks. It asks for each log that it follows, and who lets people in
+/// follows many.
+#[derive(Clone, Copy)]
+struct Round {
+    took: Duration,
+    /// In the layers that were asked for.
+    inside: Duration,
+}
+
 /// What it took to let one more in.
 struct Come {
-    /// From a request on the ledger to a commit that is submitted.
-    adds: Duration,
-    /// From the commit on the ledger to the epoch that it begins, and to the welcome that is submitted.
-    merges: Duration,
-    /// The same commit at another member.
-    processes: Duration,
+    /// The round that found the request and submitted the commit; inside, what it took to make and store the commit.
+    adds: Round,
+    /// The round that found the commit on the ledger, began the next epoch and submitted the welcome.
+    merges: Round,
+    /// The round of another member that found the commit; inside, everything but what it waited for the node.
+    processes: Round,
     /// Height of the commit, of what was there before, and of all that belongs to it.
     commit: u64,
     before: u64,
     after: u64,
 }
 
-async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Result<Come> {
+async fn one_more(place: &Place, group: &mut Group, (number, layers): (u64, &Layers)) -> anyhow::Result<Come> {
     let folder = place.folder.path().join(format!("one-more-{number}"));
     std::fs::create_dir(&folder)?;
     let (away, theirs) = group.others.first().context("a group has members")?.clone();
@@ -241,15 +264,12 @@ async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Resu
     // Both are connected, and have looked a moment ago.
     other.client.refresh().await?;
     let epoch = people::epoch(&group.first, group.channel).await?;
-    let adds = round_after_which(&group.first, async || {
-        Ok(people::waiting(&group.first, group.channel).await? > 0)
-    });
-    let adds = adds.await?;
-    let merges = round_after_which(&group.first, async || {
-        Ok(people::epoch(&group.first, group.channel).await? > epoch)
-    });
-    let merges = merges.await?;
-    let processes = processing(&other, theirs, epoch).await?;
+    let proposed = async || Ok(people::waiting(&group.first, group.channel).await? > 0);
+    let adds = round_after_which(&group.first, (layers, &["propose"]), proposed).await?;
+    let begun = async || Ok(people::epoch(&group.first, group.channel).await? > epoch);
+    let merges = round_after_which(&group.first, (layers, &["step", "commit"]), begun).await?;
+    let followed = async || Ok(people::epoch(&other, theirs).await? > epoch);
+    let processes = round_after_which(&other, (layers, &["check", "step", "commit"]), followed).await?;
     let commit = group.newest().await?;
     other.leave().await?;
     group.first.is_done(group.channel).await?;
@@ -264,26 +284,22 @@ async fn one_more(place: &Place, group: &mut Group, number: u64) -> anyhow::Resu
     })
 }
 
-/// How long another member takes for the commit that ends an epoch.
-async fn processing(member: &Person, channel: ChannelId, epoch: u64) -> anyhow::Result<Duration> {
-    let start = now();
-    member.client.refresh().await?;
-    let took = start.elapsed();
-    anyhow::ensure!(
-        people::epoch(member, channel).await? > epoch,
-        "the commit was processed"
-    );
-    Ok(took)
-}
-
-/// How long the round took after which it was so.
-async fn round_after_which(person: &Person, is_so: impl AsyncFn() -> anyhow::Result<bool>) -> anyhow::Result<Duration> {
+/// The round after which it was so.
+async fn round_after_which(
+    person: &Person,
+    (layers, names): (&Layers, &[&str]),
+    is_so: impl AsyncFn() -> anyhow::Result<bool>,
+) -> anyhow::Result<Round> {
+    let inside = || names.iter().map(|name| layers.time(name)).sum::<Duration>();
     loop {
-        let start = now();
+        let (start, before) = (now(), inside());
         person.client.refresh().await?;
-        let took = start.elapsed();
+        let round = Round {
+            took: start.elapsed(),
+            inside: inside().saturating_sub(before),
+        };
         if is_so().await? {
-            return Ok(took);
+            return Ok(round);
         }
     }
 }
