@@ -409,6 +409,7 @@ fn what_programs_are_told_of_groups_keeps_its_form() {
         "changes_waiting",
         "direct",
         "epoch",
+        "history",
         "members",
         "standing",
         "suite",

@@ -17,6 +17,7 @@ const OURS: &str = "WAXWING_";
 /// Variables of `tools/setup`, `tools/test`, `tests/fuzz/run` and of tests. This program reads none of them.
 const OF_SCRIPTS_AND_TESTS: [&str; 14] = [
     "WAXWING_CACHE",
+    "WAXWING_FILE_MIB",
     "WAXWING_FUZZ_SEEDS",
     "WAXWING_GOLDEN",
     "WAXWING_GROUP_SCHEDULES",
