@@ -102,10 +102,14 @@ impl Dialer {
         config
             .transport_config(self.transport.clone())
             .token_store(Arc::new(NoneTokenStore));
-        let connecting = self
-            .endpoint
-            .connect_with(config, address, tls::SERVER_NAME)
-            .map_err(|_| ConnectError::BadAddress(address))?;
+        let connecting =
+            self.endpoint
+                .connect_with(config, address, tls::SERVER_NAME)
+                .map_err(|error| match error {
+                    // The program was ending when it called.
+                    quinn::ConnectError::EndpointStopping => ConnectError::Closed(Closed::Here),
+                    _ => ConnectError::BadAddress(address),
+                })?;
         match timeout(within, connecting).await {
             Ok(Ok(connection)) => Ok(Connection::new(connection, node)),
             Ok(Err(error)) => Err(match found.get() {

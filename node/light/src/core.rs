@@ -171,8 +171,11 @@ impl Core {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the reason why a node is left, and lowers its standing.
+    /// Keeps the reason why a node is left, and lowers its standing. Nobody is blamed for what this program ended itself.
     pub(crate) async fn blame(&self, network: Hash, node: NodeId, fault: &Fault) -> Result<(), StoreError> {
+        if fault.is_own_end() {
+            return Ok(());
+        }
         tracing::info!(node = %node, code = fault.code(), "node left: {fault}");
         let (fault, now) = (fault.clone(), self.clock.now());
         self.write(move |tx| networks::blame(tx, network, node, &fault, now))

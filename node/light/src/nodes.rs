@@ -151,6 +151,15 @@ impl Severity {
 }
 
 impl Fault {
+    /// Whether this program ended what was under way: nothing that the node did.
+    #[must_use]
+    pub(crate) const fn is_own_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Ended(Closed::Here) | Self::Unreachable(ConnectError::Closed(Closed::Here))
+        )
+    }
+
     /// How bad it is.
     #[must_use]
     pub const fn severity(&self) -> Severity {
@@ -346,6 +355,14 @@ mod tests {
             .iter()
             .map(|node| node.address.id().0[0])
             .collect()
+    }
+
+    #[test]
+    fn what_this_program_ended_itself_is_no_nodes_doing() {
+        assert!(Fault::Ended(Closed::Here).is_own_end());
+        assert!(Fault::Unreachable(ConnectError::Closed(Closed::Here)).is_own_end());
+        assert!(!Fault::Ended(Closed::Lost).is_own_end());
+        assert!(!Fault::Unreachable(ConnectError::NoAnswer).is_own_end());
     }
 
     #[test]

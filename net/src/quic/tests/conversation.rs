@@ -131,6 +131,17 @@ async fn where_nobody_answers_waiting_has_an_end() {
 }
 
 #[tokio::test]
+async fn whoever_is_ending_calls_nobody_and_the_address_is_not_to_blame() {
+    let silent = std::net::UdpSocket::bind(loopback(1)).unwrap();
+    let dialer = dialer(1);
+    dialer.hang_up(PATIENCE).await;
+    let outcome = dialer
+        .connect(silent.local_addr().unwrap(), node_identity().node(), PATIENCE)
+        .await;
+    assert_eq!(outcome.map(|_| ()), Err(ConnectError::Closed(Closed::Here)));
+}
+
+#[tokio::test]
 async fn more_requests_than_may_be_in_flight_wait_and_are_all_answered() {
     /// Sees how many requests are served at once.
     #[derive(Clone, Default)]
