@@ -415,7 +415,9 @@ fn what_programs_are_told_of_groups_keeps_its_form() {
         "suite",
     ];
     assert_eq!(fields(&members["group"]), group);
-    let request = ["account", "asked", "channel", "device", "id", "name", "note", "state"];
+    let request = [
+        "account", "asked", "channel", "device", "id", "invites", "name", "note", "state",
+    ];
     let requests = check(ada, &["requests"], "requests", &["requests"]);
     assert_eq!(fields(&requests["requests"][0]), request);
     let asked = check(&ben, &["asked"], "asked", &["asked"]);

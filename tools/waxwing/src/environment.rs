@@ -15,7 +15,7 @@ use crate::failure::Failure;
 const OURS: &str = "WAXWING_";
 
 /// Variables of `tools/setup`, `tools/test`, `tests/fuzz/run` and of tests. This program reads none of them.
-const OF_SCRIPTS_AND_TESTS: [&str; 14] = [
+const OF_SCRIPTS_AND_TESTS: [&str; 15] = [
     "WAXWING_CACHE",
     "WAXWING_FILE_MIB",
     "WAXWING_FUZZ_SEEDS",
