@@ -278,45 +278,61 @@ async fn coming_in(ada: &Client, ben: &Client, link: &str) -> Result<(), Error> 
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crash_at_any_commit_of_either_while_one_lets_the_other_in_changes_nothing() {
-    // What is there before a commit is there after the one before it: after each of them is at any of them.
-    for who in [0, 1] {
-        for side in [Side::After] {
-            for number in 1.. {
-                let world = World::new("test");
-                let node = TestNode::honest(&world);
-                let ada = Person::on("Ada", &world, &[&node]).await;
-                let hers = ada.client.found_group(world.network(), "plans").await.unwrap();
-                let invited = ada.client.invite_to_group(hers, OPEN).await.unwrap();
-                ada.client.refresh().await.unwrap();
-                ada.client.refresh().await.unwrap();
-                let ben = Person::new("Ben").await;
-                let victim = if who == 0 { &ada } else { &ben };
-                victim.client.core.store().fuse.set(number, side);
-                let outcome = coming_in(&ada.client, &ben.client, &invited.link).await;
-                if !victim.client.core.store().fuse.is_burnt() {
-                    outcome.unwrap();
-                    assert!(number > 8, "there are many boundaries, not {number}");
-                    break;
-                }
-                let (adas, bens) = (ada.again().await, ben.again().await);
-                coming_in(&adas, &bens, &invited.link).await.unwrap();
-                let his = bens.channels().await.unwrap()[0].id;
-                let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
-                for _ in 0..3 {
-                    bens.refresh().await.unwrap();
-                    adas.refresh().await.unwrap();
-                }
-                let state = bens.message(message).await.unwrap().state;
-                assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
-                let views = adas.read(hers, Range::Last(10)).await.unwrap();
-                let heard = views.iter().filter(|view| view.text.as_deref() == Some("in")).count();
-                assert_eq!(heard, 1, "{who} {side:?} {number}");
-                assert_eq!(adas.group(hers).await.unwrap().unwrap().members.len(), 2);
-            }
+/// The power goes at each commit of one of the two in turn, while one lets the other in. Between two commits things are
+/// submitted: before one of them is not after the one before it.
+async fn crash_while_coming_in(who: usize, side: Side) {
+    for number in 1.. {
+        let world = World::new("test");
+        let node = TestNode::honest(&world);
+        let ada = Person::on("Ada", &world, &[&node]).await;
+        let hers = ada.client.found_group(world.network(), "plans").await.unwrap();
+        let invited = ada.client.invite_to_group(hers, OPEN).await.unwrap();
+        ada.client.refresh().await.unwrap();
+        ada.client.refresh().await.unwrap();
+        let ben = Person::new("Ben").await;
+        let victim = if who == 0 { &ada } else { &ben };
+        victim.client.core.store().fuse.set(number, side);
+        let outcome = coming_in(&ada.client, &ben.client, &invited.link).await;
+        if !victim.client.core.store().fuse.is_burnt() {
+            outcome.unwrap();
+            assert!(number > 8, "there are many boundaries, not {number}");
+            return;
         }
+        let (adas, bens) = (ada.again().await, ben.again().await);
+        coming_in(&adas, &bens, &invited.link).await.unwrap();
+        let his = bens.channels().await.unwrap()[0].id;
+        let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
+        for _ in 0..3 {
+            bens.refresh().await.unwrap();
+            adas.refresh().await.unwrap();
+        }
+        let state = bens.message(message).await.unwrap().state;
+        assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
+        let views = adas.read(hers, Range::Last(10)).await.unwrap();
+        let heard = views.iter().filter(|view| view.text.as_deref() == Some("in")).count();
+        assert_eq!(heard, 1, "{who} {side:?} {number}");
+        assert_eq!(adas.group(hers).await.unwrap().unwrap().members.len(), 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_any_commit_of_who_lets_somebody_in_changes_nothing() {
+    crash_while_coming_in(0, Side::Before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_after_any_commit_of_who_lets_somebody_in_changes_nothing() {
+    crash_while_coming_in(0, Side::After).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_any_commit_of_who_comes_in_changes_nothing() {
+    crash_while_coming_in(1, Side::Before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_after_any_commit_of_who_comes_in_changes_nothing() {
+    crash_while_coming_in(1, Side::After).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

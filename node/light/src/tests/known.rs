@@ -472,44 +472,60 @@ async fn coming_in(ada: &Client, ben: &Client, channel: ChannelId) -> Result<(),
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crash_at_any_commit_while_a_contact_is_added_changes_nothing() {
-    // What is there before a commit is there after the one before it: after each of them is at any of them.
-    for who in [0, 1] {
-        for side in [Side::After] {
-            for number in 1.. {
-                let friends = friends().await;
-                let network = friends.world.network();
-                // From here on nothing happens but by the test's word.
-                let (ada, ben) = (friends.ada.again().await, friends.ben.again().await);
-                drop((friends.ada.client, friends.ben.client));
-                let channel = ada.found_group(network, "birds").await.unwrap();
-                let victim = if who == 0 { &ada } else { &ben };
-                victim.core.store().fuse.set(number, side);
-                let outcome = coming_in(&ada, &ben, channel).await;
-                let is_burnt = victim.core.store().fuse.is_burnt();
-                if !is_burnt {
-                    outcome.unwrap();
-                    assert!(number > 3, "there are several boundaries, not {number}");
-                    break;
-                }
-                let adas = Client::open(options(friends.ada.home.path())).await.unwrap();
-                let bens = Client::open(options(friends.ben.home.path())).await.unwrap();
-                coming_in(&adas, &bens, channel).await.unwrap();
-                let requests = bens.requests().await.unwrap();
-                let invited: Vec<_> = requests.iter().filter(|request| request.invites.is_some()).collect();
-                assert_eq!(invited.len(), 1, "{who} {side:?} {number}");
-                assert_eq!(invited[0].state, RequestState::LetIn, "{who} {side:?} {number}");
-                let his = invited[0].channel.unwrap();
-                let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
-                for _ in 0..3 {
-                    bens.refresh().await.unwrap();
-                    adas.refresh().await.unwrap();
-                }
-                let state = bens.message(message).await.unwrap().state;
-                assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
-                assert_eq!(said(&adas, channel).await, ["in"], "{who} {side:?} {number}");
-            }
+/// The power goes at each commit of one of the two in turn, while a contact is added and agrees. Between two commits things
+/// are submitted: before one of them is not after the one before it.
+async fn crash_while_adding(who: usize, side: Side) {
+    for number in 1.. {
+        let friends = friends().await;
+        let network = friends.world.network();
+        // From here on nothing happens but by the test's word.
+        let (ada, ben) = (friends.ada.again().await, friends.ben.again().await);
+        drop((friends.ada.client, friends.ben.client));
+        let channel = ada.found_group(network, "birds").await.unwrap();
+        let victim = if who == 0 { &ada } else { &ben };
+        victim.core.store().fuse.set(number, side);
+        let outcome = coming_in(&ada, &ben, channel).await;
+        let is_burnt = victim.core.store().fuse.is_burnt();
+        if !is_burnt {
+            outcome.unwrap();
+            assert!(number > 3, "there are several boundaries, not {number}");
+            return;
         }
+        let adas = Client::open(options(friends.ada.home.path())).await.unwrap();
+        let bens = Client::open(options(friends.ben.home.path())).await.unwrap();
+        coming_in(&adas, &bens, channel).await.unwrap();
+        let requests = bens.requests().await.unwrap();
+        let invited: Vec<_> = requests.iter().filter(|request| request.invites.is_some()).collect();
+        assert_eq!(invited.len(), 1, "{who} {side:?} {number}");
+        assert_eq!(invited[0].state, RequestState::LetIn, "{who} {side:?} {number}");
+        let his = invited[0].channel.unwrap();
+        let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
+        for _ in 0..3 {
+            bens.refresh().await.unwrap();
+            adas.refresh().await.unwrap();
+        }
+        let state = bens.message(message).await.unwrap().state;
+        assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
+        assert_eq!(said(&adas, channel).await, ["in"], "{who} {side:?} {number}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_any_commit_of_who_adds_a_contact_changes_nothing() {
+    crash_while_adding(0, Side::Before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_after_any_commit_of_who_adds_a_contact_changes_nothing() {
+    crash_while_adding(0, Side::After).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_before_any_commit_of_a_contact_who_agrees_changes_nothing() {
+    crash_while_adding(1, Side::Before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_after_any_commit_of_a_contact_who_agrees_changes_nothing() {
+    crash_while_adding(1, Side::After).await;
 }
