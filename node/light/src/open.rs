@@ -33,6 +33,8 @@ pub(crate) struct Checked {
     /// Whether the key that is the log signed it. A certified entry without that means that a quorum broke the rules.
     is_signed: bool,
     is_excused: bool,
+    /// Whether the body was left where it is, because it can lead to nothing.
+    is_passed_over: bool,
 }
 
 impl Checked {
@@ -45,6 +47,7 @@ impl Checked {
             entry: signed.entry_id(keys),
             is_signed: signed.clone().verify_signature(keys).is_ok(),
             is_excused,
+            is_passed_over: false,
             signed,
             body,
         }
@@ -59,6 +62,16 @@ impl Checked {
         }
     }
 
+    /// Its body can lead to nothing: nobody is asked for it.
+    pub(crate) const fn pass_over(&mut self) {
+        self.is_passed_over = true;
+    }
+
+    /// Whether its body is here, or need not be.
+    pub(crate) const fn is_excused(&self) -> bool {
+        self.is_excused
+    }
+
     /// Whether the log's key has signed it.
     pub(crate) const fn is_signed(&self) -> bool {
         self.is_signed
@@ -66,7 +79,7 @@ impl Checked {
 
     /// Whether nothing more is to be asked of others.
     pub(crate) const fn is_settled(&self) -> bool {
-        self.is_excused
+        self.is_excused || self.is_passed_over
     }
 }
 
@@ -209,6 +222,10 @@ pub(crate) fn withheld(
     let Some(channel) = channels::load(tx, channel)? else {
         return Ok((None, Vec::new()));
     };
+    // What was passed over elsewhere is passed over for good.
+    if !matches!(channel.kind, ChannelKind::Link | ChannelKind::Group) {
+        return Ok((Some(channel), Vec::new()));
+    }
     let rows = messages::withheld(tx, channel.id, WITHHELD_AT_ONCE)?;
     let index = |number: u64| number.checked_sub(channel.base);
     // What stands on the log of an epoch that is over would not open any more.

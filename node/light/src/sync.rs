@@ -10,6 +10,9 @@
 //! A root says nothing about a prefix, so a long log cannot be checked page by page without help; measured first, each
 //! piece has a proven end of its own, memory stays bounded, and what was stored stays when the client is interrupted.
 //!
+//! Inboxes are read like a long log, and only those bodies are fetched that can lead to anything by their headers
+//! (`inbox/expected`): strangers decide what else lies there.
+//!
 //! A body that no asked node gives is stored as withheld, shown as such, and asked for again; the reading goes on: one
 //! withheld body must not hide everything after it.
 
@@ -27,6 +30,7 @@ use waxwing_net::wire::Refusal;
 use crate::core::Core;
 use crate::error::{Error, Trouble};
 use crate::groups::open::Read;
+use crate::inbox::expected::Expected;
 use crate::limits::{ENTRIES_PER_TRANSACTION_MAX, HEADERS_PER_PAGE, PAGE_BYTES};
 use crate::message::ChannelId;
 use crate::nodes::Fault;
@@ -164,7 +168,8 @@ impl Reading<'_> {
             return Ok(Went::Through);
         }
         let log = target.channel.log();
-        if missing <= u64::from(ENTRIES_PER_TRANSACTION_MAX) {
+        let expected = self.expected(&target.channel).await?;
+        if missing <= u64::from(ENTRIES_PER_TRANSACTION_MAX) && expected.is_all() {
             let count = self.count(missing);
             let first = self
                 .peer
@@ -177,14 +182,24 @@ impl Reading<'_> {
             }
         }
         let mut start = target.channel.state.clone();
-        for end in self.measure(&start, &leaf).await? {
-            let entries = self.piece(log, &start, end.length()).await?;
+        for end in self.measure(&expected, &start, &leaf).await? {
+            let entries = if expected.is_all() {
+                self.piece(log, start.length(), end.length()).await?
+            } else {
+                self.wanted_piece(&expected, log, (start.length(), end.length()))
+                    .await?
+            };
             match self.store_piece(target, &start, end.leaf(self.keys), entries).await? {
                 Went::Through => start = end,
                 elsewhere => return Ok(elsewhere),
             }
         }
         Ok(Went::Through)
+    }
+
+    async fn expected(&self, channel: &Channel) -> Result<Expected, StoreError> {
+        let channel = channel.clone();
+        self.core.read(move |tx| Expected::of(tx, &channel)).await
     }
 
     fn count(&self, missing: u64) -> NonZeroU32 {
@@ -196,7 +211,7 @@ impl Reading<'_> {
 
     /// Recomputes a log without bodies from `start` to the proven state, and says where it can be cut: every returned
     /// state is proven by the last one.
-    async fn measure(&self, start: &LogState, leaf: &MapLeaf) -> Result<Vec<LogState>, Fault> {
+    async fn measure(&self, expected: &Expected, start: &LogState, leaf: &MapLeaf) -> Result<Vec<LogState>, Fault> {
         let mut state = start.clone();
         let mut cuts = Cuts::default();
         while state.length() < leaf.length {
@@ -209,7 +224,8 @@ impl Reading<'_> {
                 return Err(withheld_entries(state.length(), leaf.length));
             }
             for (place, signed) in page {
-                cuts.before(&state, signed.header.body_length);
+                let is_wanted = expected.wants(&place, &signed.header);
+                cuts.before(&state, if is_wanted { signed.header.body_length } else { 0 });
                 append(self.keys, &mut state, &signed.entry_id(self.keys), &place);
             }
         }
@@ -221,9 +237,9 @@ impl Reading<'_> {
     }
 
     /// The entries of one piece with their bodies, page by page.
-    async fn piece(&self, log: LogId, start: &LogState, end: u64) -> Result<Vec<(Place, Carried)>, Fault> {
+    async fn piece(&self, log: LogId, start: u64, end: u64) -> Result<Vec<(Place, Carried)>, Fault> {
         let mut entries: Vec<(Place, Carried)> = Vec::new();
-        let mut next = start.length();
+        let mut next = start;
         while next < end {
             let page = self.peer.entries(log, next, self.count(end - next), page_bytes());
             let page = page.await.map_err(withheld(next, end))?;
@@ -232,6 +248,49 @@ impl Reading<'_> {
             }
             next = next.saturating_add(u64::try_from(page.len()).unwrap_or(u64::MAX));
             entries.extend(page);
+        }
+        Ok(entries)
+    }
+
+    /// The same, with those bodies alone that can lead to anything. The others count as kept back until
+    /// [`Self::store_piece`] passes them over.
+    async fn wanted_piece(
+        &self,
+        expected: &Expected,
+        log: LogId,
+        (start, end): (u64, u64),
+    ) -> Result<Vec<(Place, Carried)>, Fault> {
+        let mut headers: Vec<(Place, SignedHeader)> = Vec::new();
+        let mut next = start;
+        while next < end {
+            let page = self.peer.entry_headers(log, next, self.count(end - next), page_bytes());
+            let page = page.await.map_err(withheld(next, end))?;
+            if page.is_empty() {
+                return Err(withheld_entries(next, end));
+            }
+            next = next.saturating_add(u64::try_from(page.len()).unwrap_or(u64::MAX));
+            headers.extend(page);
+        }
+        let is_wanted = |(place, signed): &(Place, SignedHeader)| expected.wants(place, &signed.header);
+        let (mut entries, mut next) = (Vec::new(), start);
+        for run in headers.chunk_by(|one, other| is_wanted(one) == is_wanted(other)) {
+            let behind = next.saturating_add(u64::try_from(run.len()).unwrap_or(u64::MAX));
+            if run.first().is_some_and(is_wanted) {
+                entries.extend(self.piece(log, next, behind).await?);
+            } else {
+                let unread = |(place, signed): &(Place, SignedHeader)| {
+                    let body = Body::Withheld;
+                    (
+                        *place,
+                        Carried {
+                            signed: signed.clone(),
+                            body,
+                        },
+                    )
+                };
+                entries.extend(run.iter().map(unread));
+            }
+            next = behind;
         }
         Ok(entries)
     }
@@ -246,6 +305,12 @@ impl Reading<'_> {
     ) -> Result<Went, Trouble> {
         let check = || check_piece(self.keys, start, &end, entries, target.head_time);
         let mut checked = tracing::trace_span!("check").in_scope(check)?;
+        let expected = self.expected(&target.channel).await?;
+        for entry in &mut checked {
+            if !expected.wants(&entry.place, &entry.signed.header) {
+                entry.pass_over();
+            }
+        }
         let withheld = self.fill_gaps(target, start.length(), &mut checked).await?;
         let channel = target.channel.id;
         let (base, keys, network) = (start.clone(), self.keys.clone(), self.network);

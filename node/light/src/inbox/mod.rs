@@ -6,6 +6,7 @@
 //! known.rs  an inbox for each contact                    add.rs    somebody known ──> a member, welcomed
 //! invited.rs  a welcome ──> consent ──> joined           siblings.rs  own devices ──> whatever one of them is in
 //! chores.rs   ends that nobody announces                 standing.rs  invitations that still let somebody in
+//! expected.rs headers ──> the bodies that are fetched
 //! ```
 //!
 //! Invitations lead to a group, or to this person. Of the first kind whoever asks is let in as soon as a member is connected,
@@ -15,6 +16,7 @@ mod add;
 pub(crate) mod admit;
 mod ask;
 pub(crate) mod chores;
+pub(crate) mod expected;
 mod invited;
 pub(crate) mod known;
 pub(crate) mod open;

@@ -7,6 +7,7 @@ mod capture;
 mod chat;
 mod clock;
 mod files;
+mod flood;
 mod forget;
 mod forks;
 mod garble;
