@@ -278,6 +278,22 @@ async fn coming_in(ada: &Client, ben: &Client, link: &str) -> Result<(), Error> 
     Ok(())
 }
 
+/// The other one is in when both go on, and what he says is heard once.
+async fn is_in_all_the_same(ada: &Client, ben: &Client, (hers, link): (ChannelId, &str), what: &str) {
+    coming_in(ada, ben, link).await.unwrap();
+    let his = ben.channels().await.unwrap()[0].id;
+    let message = ben.send(his, Draft::text("in").unwrap()).await.unwrap();
+    for _ in 0..3 {
+        ben.refresh().await.unwrap();
+        ada.refresh().await.unwrap();
+    }
+    assert_eq!(ben.message(message).await.unwrap().state, Ladder::Final, "{what}");
+    let views = ada.read(hers, Range::Last(10)).await.unwrap();
+    let heard = views.iter().filter(|view| view.text.as_deref() == Some("in")).count();
+    assert_eq!(heard, 1, "{what}");
+    assert_eq!(ada.group(hers).await.unwrap().unwrap().members.len(), 2, "{what}");
+}
+
 /// The power goes at each commit of one of the two in turn, while one lets the other in. Between two commits things are
 /// submitted: before one of them is not after the one before it.
 async fn crash_while_coming_in(who: usize, side: Side) {
@@ -298,20 +314,9 @@ async fn crash_while_coming_in(who: usize, side: Side) {
             assert!(number > 8, "there are many boundaries, not {number}");
             return;
         }
+        let what = format!("{who} {side:?} {number}");
         let (adas, bens) = (ada.again().await, ben.again().await);
-        coming_in(&adas, &bens, &invited.link).await.unwrap();
-        let his = bens.channels().await.unwrap()[0].id;
-        let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
-        for _ in 0..3 {
-            bens.refresh().await.unwrap();
-            adas.refresh().await.unwrap();
-        }
-        let state = bens.message(message).await.unwrap().state;
-        assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
-        let views = adas.read(hers, Range::Last(10)).await.unwrap();
-        let heard = views.iter().filter(|view| view.text.as_deref() == Some("in")).count();
-        assert_eq!(heard, 1, "{who} {side:?} {number}");
-        assert_eq!(adas.group(hers).await.unwrap().unwrap().members.len(), 2);
+        is_in_all_the_same(&adas, &bens, (hers, invited.link.as_ref()), &what).await;
     }
 }
 

@@ -472,6 +472,23 @@ async fn coming_in(ada: &Client, ben: &Client, channel: ChannelId) -> Result<(),
     Ok(())
 }
 
+/// The contact was asked once and is in when both go on, and what he says is heard once.
+async fn is_added_all_the_same(ada: &Client, ben: &Client, channel: ChannelId, what: &str) {
+    coming_in(ada, ben, channel).await.unwrap();
+    let requests = ben.requests().await.unwrap();
+    let invited: Vec<_> = requests.iter().filter(|request| request.invites.is_some()).collect();
+    assert_eq!(invited.len(), 1, "{what}");
+    assert_eq!(invited[0].state, RequestState::LetIn, "{what}");
+    let his = invited[0].channel.unwrap();
+    let message = ben.send(his, Draft::text("in").unwrap()).await.unwrap();
+    for _ in 0..3 {
+        ben.refresh().await.unwrap();
+        ada.refresh().await.unwrap();
+    }
+    assert_eq!(ben.message(message).await.unwrap().state, Ladder::Final, "{what}");
+    assert_eq!(said(ada, channel).await, ["in"], "{what}");
+}
+
 /// The power goes at each commit of one of the two in turn, while a contact is added and agrees. Between two commits things
 /// are submitted: before one of them is not after the one before it.
 async fn crash_while_adding(who: usize, side: Side) {
@@ -493,20 +510,7 @@ async fn crash_while_adding(who: usize, side: Side) {
         }
         let adas = Client::open(options(friends.ada.home.path())).await.unwrap();
         let bens = Client::open(options(friends.ben.home.path())).await.unwrap();
-        coming_in(&adas, &bens, channel).await.unwrap();
-        let requests = bens.requests().await.unwrap();
-        let invited: Vec<_> = requests.iter().filter(|request| request.invites.is_some()).collect();
-        assert_eq!(invited.len(), 1, "{who} {side:?} {number}");
-        assert_eq!(invited[0].state, RequestState::LetIn, "{who} {side:?} {number}");
-        let his = invited[0].channel.unwrap();
-        let message = bens.send(his, Draft::text("in").unwrap()).await.unwrap();
-        for _ in 0..3 {
-            bens.refresh().await.unwrap();
-            adas.refresh().await.unwrap();
-        }
-        let state = bens.message(message).await.unwrap().state;
-        assert_eq!(state, Ladder::Final, "{who} {side:?} {number}");
-        assert_eq!(said(&adas, channel).await, ["in"], "{who} {side:?} {number}");
+        is_added_all_the_same(&adas, &bens, channel, &format!("{who} {side:?} {number}")).await;
     }
 }
 
