@@ -1,13 +1,14 @@
 //! What others of this crate want to know of a group without changing it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 use waxwing_core::Hash;
 use waxwing_seal::DeviceId;
-use waxwing_seal::group::{Group, Member, Standing};
+use waxwing_seal::group::{Group, HistoryRule, Member, Standing};
 use waxwing_seal::identity::AccountId;
 
+use super::event::Event;
 use super::state;
 use crate::error::Error;
 use crate::message::ChannelId;
@@ -62,4 +63,38 @@ pub(crate) fn outline(connection: &Connection, channel: &Channel) -> Result<(Str
     let people: BTreeSet<AccountId> = group.members().into_iter().map(|member| member.account).collect();
     let name = group.charter().name().as_str().to_owned();
     Ok((name, u64::try_from(people.len()).unwrap_or(u64::MAX)))
+}
+
+/// Whose devices are in a conversation's group; nothing where there is no group.
+pub(crate) fn accounts(
+    connection: &Connection,
+    channel: ChannelId,
+) -> Result<BTreeMap<DeviceId, AccountId>, StoreError> {
+    let channel = channels::load(connection, channel)?.filter(|channel| channel.kind == ChannelKind::Group);
+    let Some(channel) = channel else {
+        return Ok(BTreeMap::new());
+    };
+    let members = state::read(connection, &channel)?.members();
+    Ok(members
+        .into_iter()
+        .map(|member| (member.device, member.account))
+        .collect())
+}
+
+/// Whether an account has a device in a conversation's group.
+pub(crate) fn has_account(connection: &Connection, channel: &Channel, account: AccountId) -> Result<bool, StoreError> {
+    let group = state::read(connection, channel)?;
+    Ok(group.members().iter().any(|member| member.account == account))
+}
+
+/// What newcomers are told; `None` if of those whom a change let in nobody is in the group any more.
+pub(crate) fn rule(
+    connection: &Connection,
+    channel: &Channel,
+    event: &Event,
+) -> Result<Option<HistoryRule>, StoreError> {
+    let group = state::read(connection, channel)?;
+    let is_in = |device: &str| group.members().iter().any(|member| member.device.to_string() == device);
+    let stays = event.added.iter().any(|newcomer| is_in(&newcomer.device));
+    Ok(stays.then(|| group.charter().history()))
 }

@@ -20,14 +20,14 @@ pub(crate) mod open;
 pub(crate) mod send;
 mod state;
 
-pub(crate) use look::{devices, joined, members, others, outline, stranded};
+pub(crate) use look::{accounts, devices, has_account, joined, members, others, outline, rule, stranded};
 
 use rusqlite::Connection;
 use serde::Serialize;
 use waxwing_core::Hash;
 use waxwing_seal::ChannelSecret;
 use waxwing_seal::group::{
-    Charter, Group, GroupKind, GroupName, HistoryRule, Joined, KeyPackage, Lifetime, Member, Standing, Welcome,
+    Charter, Group, GroupKind, GroupName, Joined, KeyPackage, Lifetime, Member, Standing, Welcome,
 };
 use waxwing_seal::identity::AccountId;
 
@@ -384,40 +384,6 @@ fn view(tx: &Transaction<'_>, channel: &Channel) -> Result<GroupView, Error> {
             .try_into()
             .unwrap_or(u64::MAX),
     })
-}
-
-/// Whose devices are in a conversation's group; nothing where there is no group.
-pub(crate) fn accounts(
-    connection: &Connection,
-    channel: ChannelId,
-) -> Result<std::collections::BTreeMap<waxwing_seal::DeviceId, AccountId>, StoreError> {
-    let channel = channels::load(connection, channel)?.filter(|channel| channel.kind == ChannelKind::Group);
-    let Some(channel) = channel else {
-        return Ok(std::collections::BTreeMap::new());
-    };
-    let members = state::read(connection, &channel)?.members();
-    Ok(members
-        .into_iter()
-        .map(|member| (member.device, member.account))
-        .collect())
-}
-
-/// Whether an account has a device in a conversation's group.
-pub(crate) fn has_account(connection: &Connection, channel: &Channel, account: AccountId) -> Result<bool, StoreError> {
-    let group = state::read(connection, channel)?;
-    Ok(group.members().iter().any(|member| member.account == account))
-}
-
-/// What newcomers are told; `None` if of those whom a change let in nobody is in the group any more.
-pub(crate) fn rule(
-    connection: &Connection,
-    channel: &Channel,
-    event: &event::Event,
-) -> Result<Option<HistoryRule>, StoreError> {
-    let group = state::read(connection, channel)?;
-    let is_in = |device: &str| group.members().iter().any(|member| member.device.to_string() == device);
-    let stays = event.added.iter().any(|newcomer| is_in(&newcomer.device));
-    Ok(stays.then(|| group.charter().history()))
 }
 
 /// Whether this device can follow a conversation's group.
