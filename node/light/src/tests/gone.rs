@@ -29,7 +29,8 @@ const SECRETS: [(&str, &str); 6] = [
     ("message_secrets", "confirmation_key"),
 ];
 
-fn inside<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+/// The value of a field, wherever in it.
+pub(super) fn inside<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
     match value {
         Value::Map(entries) => entries.iter().find_map(|(name, value)| {
             let is_it = name.as_text() == Some(field);

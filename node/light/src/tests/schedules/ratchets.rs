@@ -17,6 +17,7 @@ use waxwing_core::keys::LogId;
 use waxwing_net::wire::Request;
 use waxwing_seal::EpochKeys;
 
+use super::super::gone::inside;
 use super::super::stranded::spite;
 use super::super::{TestNode, World};
 use super::play::Player;
@@ -124,18 +125,6 @@ fn none_is_used_twice(used: &[(Key, &[u8])]) -> Result<(), Key> {
         }
     }
     Ok(())
-}
-
-/// The value of a field, wherever in it.
-fn inside<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
-    match value {
-        Value::Map(entries) => entries.iter().find_map(|(name, value)| {
-            let is_it = name.as_text() == Some(field);
-            if is_it { Some(value) } else { inside(value, field) }
-        }),
-        Value::Array(values) => values.iter().find_map(|value| inside(value, field)),
-        _ => None,
-    }
 }
 
 /// The bytes in a value, however they are written.
