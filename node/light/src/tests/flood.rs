@@ -164,3 +164,28 @@ async fn what_is_not_fetched_is_proven_all_the_same() {
     let ben = Person::new("Ben").await;
     comes_in(&ada.client, &ben.client, &link).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_a_node_calls_expired_without_reason_is_waited_for_and_not_lost() {
+    let world = World::new("test");
+    let node = TestNode::honest(&world);
+    let (ada, link) = invited(&world, &node).await;
+    let ben = Person::new("Ben").await;
+    ben.client.join_with(&link, "").await.unwrap();
+    for _ in 0..3 {
+        ben.client.refresh().await.unwrap();
+    }
+    assert_eq!(ben.client.asked().await.unwrap()[0].state, AskedState::Asked);
+    node.lie(Lie::FalselyExpired);
+    for _ in 0..2 {
+        // With nobody else to ask, the round comes to nothing.
+        let _ = ada.client.refresh().await;
+    }
+    assert!(ada.client.requests().await.unwrap().is_empty());
+    node.repent();
+    until("the request is read", async || {
+        ada.client.refresh().await.unwrap();
+        ada.client.requests().await.unwrap().len() == 1
+    })
+    .await;
+}
