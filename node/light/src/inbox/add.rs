@@ -162,3 +162,87 @@ pub(super) fn usable(card: &Card, (account, network): (AccountId, Hash), now: u6
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::cards;
+    use crate::limits::KEY_PACKAGE_LIFE_MS;
+    use crate::tests::{CHEAP, Person, TestNode, World, options, until};
+
+    /// The account's card as one of its devices holds it.
+    fn card(client: &Client, network: Hash) -> Option<Card> {
+        let found = client.core.store().read(|tx| cards::own_card(tx, network)).unwrap();
+        found.map(|(_, card)| card)
+    }
+
+    /// The devices that could be added now, by the card that a device of the account holds.
+    fn usable_devices(client: &Client, account: AccountId, network: Hash) -> Vec<DeviceId> {
+        let now = client.core.clock.now();
+        let found = card(client, network).map(|card| usable(&card, (account, network), now));
+        found.into_iter().flatten().map(|(device, _)| device).collect()
+    }
+
+    /// Rounds until the card says so.
+    async fn shows(client: &Client, network: Hash, what: &str, holds: impl Fn() -> bool) {
+        until(what, || async {
+            client.refresh().await.unwrap();
+            !client.devices(network).await.unwrap().waiting && holds()
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_package_adds_its_own_account_on_its_own_ledger_in_its_own_time_and_else_nobody() {
+        let world = World::new("test");
+        let node = TestNode::honest(&world);
+        let ada = Person::on("Ada", &world, &[&node]).await;
+        let network = world.network();
+        ada.client.publish_account(network).await.unwrap();
+        let me = ada.client.account().await.unwrap();
+        let offers = || usable_devices(&ada.client, me.id, network) == [me.device];
+        shows(&ada.client, network, "the device offers keys", offers).await;
+        let (card, now) = (card(&ada.client, network).unwrap(), ada.client.core.clock.now());
+        let count = |account, network, now| usable(&card, (account, network), now).len();
+        assert_eq!(count(me.id, network, now), 1);
+        assert_eq!(count(AccountId([7; 32]), network, now), 0, "somebody else's account");
+        assert_eq!(count(me.id, Hash([7; 32]), now), 0, "another ledger");
+        assert_eq!(
+            count(me.id, network, now + KEY_PACKAGE_LIFE_MS - 3_600_000),
+            1,
+            "shortly before its end"
+        );
+        assert_eq!(
+            count(me.id, network, now + KEY_PACKAGE_LIFE_MS + 3_600_000),
+            0,
+            "it has expired"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_device_that_is_suspended_or_revoked_is_not_added_and_the_others_are() {
+        let world = World::new("test");
+        let node = TestNode::honest(&world);
+        let ada = Person::on("Ada", &world, &[&node]).await;
+        let network = world.network();
+        ada.client.publish_account(network).await.unwrap();
+        let me = ada.client.account().await.unwrap();
+        let offers = || usable_devices(&ada.client, me.id, network) == [me.device];
+        shows(&ada.client, network, "the first device offers keys", offers).await;
+        let home = tempfile::tempdir().unwrap();
+        let phrase = ada.client.phrase().await.unwrap();
+        let new = Client::recover(options(home.path()), "Ada", CHEAP, phrase)
+            .await
+            .unwrap();
+        new.add_network(&world.genesis, &[node.address()]).await.unwrap();
+        let this = new.account().await.unwrap().device;
+        let found = || usable_devices(&new, me.id, network);
+        shows(&new, network, "both offer keys", || found().len() == 2).await;
+        new.suspend_device(network, me.device).await.unwrap();
+        shows(&new, network, "the first one is suspended", || found() == [this]).await;
+        new.lift_device(network, me.device, None).await.unwrap();
+        shows(&new, network, "it is good again", || found().len() == 2).await;
+        new.revoke_device(network, me.device, None).await.unwrap();
+        shows(&new, network, "it is revoked for ever", || found() == [this]).await;
+    }
+}
