@@ -10,7 +10,9 @@ use crate::account::LinkingView;
 use crate::conversations::Joined;
 use crate::error::Error;
 use crate::inbox::{AddError, Adding, Inviting, RequestView};
-use crate::limits::{KEY_PACKAGE_LIFE_MS, KEY_PACKAGES_KEPT_MS, KEY_PACKAGES_USED_MS, WELCOMES_WAITING_MAX};
+use crate::limits::{
+    KEY_PACKAGE_LIFE_MS, KEY_PACKAGES_KEPT_MS, KEY_PACKAGES_USED_MS, LEAVER_WAIT_MS, WELCOMES_WAITING_MAX,
+};
 use crate::store::channels::ChannelKind;
 use crate::store::inboxes::{AskedState, RequestState};
 use crate::store::linkings::LinkingState;
@@ -308,7 +310,15 @@ async fn a_further_device_comes_into_every_group_of_its_account_and_stays_out_on
     .await;
 
     laptop.client.leave_group(there).await.unwrap();
+    let is_leaving = async |person: &Person, channel| {
+        let group = person.client.group(channel).await.unwrap().unwrap();
+        group.members.iter().any(|member| member.leaving) || group.members.len() == 2
+    };
+    until("Ada sees it leaving", async || is_leaving(ada, birds).await).await;
+    // Members wait a random while, lest all of them commit at once.
+    shift(ada, LEAVER_WAIT_MS);
     until("it is out", async || {
+        let _ = ada.client.refresh().await;
         laptop.client.group(there).await.unwrap().unwrap().standing == "removed"
     })
     .await;
