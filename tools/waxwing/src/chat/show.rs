@@ -263,7 +263,9 @@ pub(crate) fn id(view: &MessageView, output: &Output) -> Option<String> {
 pub(super) const fn against(exception: Exception) -> &'static str {
     match exception {
         Exception::NotOpened => "it does not open",
-        Exception::Withheld => "its body is kept back by the nodes that were asked; it is asked for again",
+        Exception::Withheld => {
+            "its body is kept back by the nodes that were asked: it is asked for again until the keys of its time are gone"
+        }
         Exception::OtherHistory => "its writer had proven another history of this channel: compare in person",
         Exception::MissingBefore => {
             "its device wrote something before it that is not here: not sent, on its way, or withheld"
