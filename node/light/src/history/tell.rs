@@ -97,7 +97,7 @@ pub(crate) async fn hand_over_due(reading: &Reading<'_>) -> Result<(), Trouble> 
 }
 
 fn hand_over(tx: &mut Transaction<'_>, channel: &Channel, wanted: ToTell, now: u64) -> Result<(), Error> {
-    past::is_told(tx, channel.id, wanted.epoch)?;
+    past::done(tx, channel.id, wanted.epoch)?;
     let commit = messages::at(tx, channel.id, wanted.number)?;
     let (
         Some(Message {

@@ -144,13 +144,13 @@ pub(crate) fn due(connection: &Connection, now: u64) -> Result<Vec<ToTell>, Stor
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// They were told, or there is nothing to tell them. False if somebody else was first.
-pub(crate) fn is_told(connection: &Connection, channel: ChannelId, epoch: u64) -> Result<bool, StoreError> {
-    let gone = connection.execute(
+/// They were told, by whomever, or there is nothing to tell them: nothing if that was known.
+pub(crate) fn done(connection: &Connection, channel: ChannelId, epoch: u64) -> Result<(), StoreError> {
+    connection.execute(
         "DELETE FROM to_tell WHERE channel = ?1 AND epoch = ?2",
         (channel.0, epoch),
     )?;
-    Ok(gone > 0)
+    Ok(())
 }
 
 /// The newest messages from `from` to before `end` that may be told, newest first: read by this device, with words, ordered
@@ -162,8 +162,19 @@ pub(crate) fn tellable(
     since: u64,
 ) -> Result<Vec<Message>, StoreError> {
     let rest = "WHERE channel = ?1 AND log_index >= ?2 AND log_index < ?3 AND entry IS NOT NULL AND body = 0
-        AND kind IN (1, 2, 7) AND time >= ?4 AND id NOT IN (SELECT message FROM expiry) ORDER BY log_index DESC LIMIT ?5";
-    select(connection, rest, (channel.0, from, end, since, HISTORY_MESSAGES_MAX))
+        AND kind IN (?6, ?7, ?8) AND time >= ?4 AND id NOT IN (SELECT message FROM expiry) ORDER BY log_index DESC LIMIT ?5";
+    let [text, reply, attachment] = search::SAYING;
+    let values = (
+        channel.0,
+        from,
+        end,
+        since,
+        HISTORY_MESSAGES_MAX,
+        text,
+        reply,
+        attachment,
+    );
+    select(connection, rest, values)
 }
 
 /// Why what a member tells is not taken.
@@ -207,7 +218,7 @@ pub(super) fn heard(connection: &Connection, row: &Message) -> Result<(), StoreE
         return Ok(());
     }
     if past.is_last() {
-        is_told(connection, row.channel, past.epoch())?;
+        done(connection, row.channel, past.epoch())?;
     }
     let teller = Teller { device, account };
     let reason = if row.is_own {

@@ -3,8 +3,8 @@
 //! A table of SQLite's FTS5 inside the same encrypted file, changed in the transaction that changes the message. A row's
 //! number is its message's; its text is what a reader sees, so that an edit replaces it, and a retraction, an erasure
 //! and an expiry take it out. Own messages come into it when they are final; whoever searches before puts in what still
-//! waits, so that sending does not write the index too. `secure-delete` makes FTS5 remove the words themselves and not only note that they are
-//! gone.
+//! waits, so that sending does not write the index too. `secure-delete` makes FTS5 remove the words themselves and not
+//! only note that they are gone.
 //!
 //! Words are folded to lower case and lose their accents (`unicode61`, `remove_diacritics 2`). The text stands here a
 //! second time: without it the matches could not be shown where they are.
@@ -45,19 +45,19 @@ pub(super) fn set(connection: &Connection, message: MessageId, text: Option<&str
 /// Own messages on their way that say something and are not in the index.
 pub(crate) fn waiting(connection: &Connection) -> Result<Vec<MessageId>, StoreError> {
     let mut statement = connection.prepare_cached(WAITING)?;
-    let rows = statement.query_map((TEXT, REPLY, ATTACHMENT), |row| row.get(0).map(MessageId))?;
+    let rows = statement.query_map(SAYING, |row| row.get(0).map(MessageId))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 const WAITING: &str = "
     SELECT message.id FROM message INDEXED BY message_waiting
-    WHERE message.log_index IS NULL AND message.kind IN (?1, ?2, ?3) AND NOT EXISTS (SELECT 1 FROM search WHERE search.rowid = message.id)
+    WHERE message.log_index IS NULL AND message.kind IN (?1, ?2, ?3)
+        AND NOT EXISTS (SELECT 1 FROM search WHERE search.rowid = message.id)
     ORDER BY message.id";
 
-/// The kinds that say something of their own, as [`waxwing_seal::Kind::number`] has them.
-const TEXT: u16 = 1;
-const REPLY: u16 = 2;
-const ATTACHMENT: u16 = 7;
+/// The kinds that say something of their own, as [`waxwing_seal::Kind::number`] has them: text, reply, attachment. These
+/// are found by their words, and newcomers are told these.
+pub(super) const SAYING: [u16; 3] = [1, 2, 7];
 
 /// What stands around each match in [`find`]: nothing that a text could hold by chance.
 pub(crate) struct Marks<'a> {
@@ -101,9 +101,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::create(&mut connection).unwrap();
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {WAITING}")).unwrap();
-        let steps = plan
-            .query_map((TEXT, REPLY, ATTACHMENT), |row| row.get::<_, String>(3))
-            .unwrap();
+        let steps = plan.query_map(SAYING, |row| row.get::<_, String>(3)).unwrap();
         let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
         assert!(
             steps.iter().any(|step| step.contains("INDEX message_waiting")),
@@ -114,8 +112,11 @@ mod tests {
     #[test]
     fn the_kinds_that_say_something_have_these_numbers() {
         let (to, body) = (ContentId([0; 16]), Words::default());
-        assert_eq!(Kind::Text(body.clone()).number(), TEXT);
-        assert_eq!(Kind::Reply { to, body }.number(), REPLY);
-        assert_eq!(Kind::Attachment(Box::new(Manifest::forgotten())).number(), ATTACHMENT);
+        let saying = [
+            Kind::Text(body.clone()),
+            Kind::Reply { to, body },
+            Kind::Attachment(Box::new(Manifest::forgotten())),
+        ];
+        assert_eq!(saying.map(|kind| kind.number()), SAYING);
     }
 }
