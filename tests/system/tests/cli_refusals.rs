@@ -34,6 +34,10 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (&["network", "show", "DIR/huge"], &["larger than"]),
     (&["network", "show", "DIR/cut.wxg"], &["is no genesis"]),
     (&["network", "show", "DIR/long.wxg"], &["is no genesis"]),
+    (
+        &["chat", "attach", "den", "DIR/rubbish", "--name", " "],
+        &["--name is empty", "leave --name out"],
+    ),
     (&["network", "new", "x", "--out", "DIR/net"], &["is not overwritten"]),
     // Founding together.
     (

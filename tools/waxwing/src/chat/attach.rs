@@ -40,6 +40,11 @@ pub(super) async fn act(verb: &FileVerb, session: &Session<'_>) -> Done {
 async fn attach(attach: &AttachFile, session: &Session<'_>) -> Done {
     let output = session.output;
     let length = length_of(&attach.file)?;
+    if attach.name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+        return Err(Failure::usage(
+            "--name is empty: say what the file is called for the others, or leave --name out for its own name",
+        ));
+    }
     let client = session.open().await?;
     let channel = find_channel(&client, &attach.channel).await?;
     // What this home knows of the network may be old, and the more nodes it knows the more can be asked. That nobody
