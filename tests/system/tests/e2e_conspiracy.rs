@@ -31,6 +31,7 @@ use waxwing_system::command::{json, list, number, run, text, verdict, waxwing};
 use waxwing_system::load::Load;
 use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
+use waxwing_system::process::Running;
 use waxwing_system::until::until;
 
 /// How long a node may take to answer.
@@ -271,8 +272,19 @@ fn found_by_follower(conspiracy: &Conspiracy, follower: &Node) -> PathBuf {
     file
 }
 
+/// Waits for the line of a stream that says that there are two histories; returns the exit code with which it ends.
+fn alarm(mut stream: Running) -> i32 {
+    let line = stream.line_with("waxwing.chat.alarm/1");
+    let alarm: serde_json::Value = serde_json::from_str(&line).expect("every line is JSON");
+    assert_eq!(text(&alarm, "/alarm"), "fork");
+    assert!(number(&alarm, "/height") > 0, "{alarm}");
+    stream.end().0.code().expect("it ended by itself")
+}
+
 /// By an invitation: Ann's names a block that she has checked, and a node that still has it.
 fn found_by_invitation(conspiracy: &Conspiracy, ben: &Person, link: &str) -> PathBuf {
+    let mut bot = Running::start(&mut ben.chat(&["tail", "friends", "--json"]));
+    bot.line_with("waiting for messages");
     let joined = run(&mut ben.chat(&["join", link]));
     assert_ne!(joined.code, Some(0), "{}", joined.out);
     let out = conspiracy.at("of-ben");
@@ -284,6 +296,10 @@ fn found_by_invitation(conspiracy: &Conspiracy, ben: &Person, link: &str) -> Pat
         first.get("file")?.as_str().map(PathBuf::from)
     });
     conspiracy.verify(&file);
+    // Who only listens hears of it, though another process met it; who listens later does as well.
+    assert_eq!(alarm(bot), 30);
+    let late = Running::start(&mut ben.chat(&["tail", "friends", "--json", "--after", "0"]));
+    assert_eq!(alarm(late), 30);
     let stopped = run(&mut ben.chat(&["send", "friends", "hello?"]));
     assert_ne!(
         stopped.code,

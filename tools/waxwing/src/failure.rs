@@ -5,7 +5,7 @@
 //! | 0 | done; for an audit, VERIFIED |
 //! | 1 | it could not be done: nobody answers, the disk is full, or a bug |
 //! | 2 | used wrongly: arguments, files and links that the caller can put right |
-//! | 10 and above | verdicts of an audit, see `waxwing audit run --help` |
+//! | 10 and above | verdicts of an audit, see `waxwing audit run --help`; 30, a fork, ends `chat tail` as well |
 //!
 //! A panic is a bug of ours and is said to be one. It ends the process at once: what was acknowledged is on disk, and
 //! the next start goes on from there.

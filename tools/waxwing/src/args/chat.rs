@@ -94,7 +94,8 @@ pub(crate) enum ChatVerb {
     ///
     /// With --json each line is one change: a new message, reaction, edit or retraction, or a further step of one on its
     /// way. `change` numbers them, ever upwards; --after goes on behind the last one that was read, so that nothing is
-    /// missed and nothing comes twice.
+    /// missed and nothing comes twice. Where two final blocks of one height are met, it says so in a line of its own and
+    /// ends with exit code 30.
     Tail(TailChannel),
 
     /// Find messages on this device by their words; connects to nobody
