@@ -99,7 +99,8 @@ impl Fact {
     }
 }
 
-/// All facts if there is room, else their short forms, else as many of those as fit, the first ones first.
+/// All facts if there is room, else their short forms, else as many of those as fit: first those that warn, since what is left
+/// out must not be told by a colour alone; then the first ones first.
 fn fitting(model: &Model, mut facts: Vec<Fact>, room: usize) -> Vec<Span<'static>> {
     let dot = model.look.dot();
     let wide = |says: &str| Span::raw(says).width();
@@ -109,22 +110,27 @@ fn fitting(model: &Model, mut facts: Vec<Fact>, room: usize) -> Vec<Span<'static
             fact.says = fact.short.take().unwrap_or_else(|| fact.says.clone());
         }
     }
-    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut by_weight: Vec<(usize, Fact)> = facts.into_iter().enumerate().collect();
+    by_weight.sort_by_key(|(_, fact)| fact.tone != Tone::Doubtful);
+    let mut kept: Vec<(usize, Fact)> = Vec::new();
     let mut used = 0;
-    for fact in facts {
-        let between = if spans.is_empty() { "" } else { dot };
-        let says = if spans.is_empty() {
-            cut(&fact.says, room, model.look.more())
-        } else {
-            fact.says
-        };
-        let needed = wide(between) + wide(&says);
-        if used + needed > room {
-            continue;
+    for (place, mut fact) in by_weight {
+        let mut needed = wide(dot) + wide(&fact.says);
+        if kept.is_empty() {
+            fact.says = cut(&fact.says, room, model.look.more());
+            needed = wide(&fact.says);
         }
-        used += needed;
+        if used + needed <= room {
+            used += needed;
+            kept.push((place, fact));
+        }
+    }
+    kept.sort_by_key(|(place, _)| *place);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for (_, fact) in kept {
+        let between = if spans.is_empty() { "" } else { dot };
         spans.push(toned(model, Tone::Faint, between));
-        spans.push(toned(model, fact.tone, says));
+        spans.push(toned(model, fact.tone, fact.says));
     }
     spans
 }

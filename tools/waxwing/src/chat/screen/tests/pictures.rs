@@ -188,6 +188,22 @@ fn the_strip_never_says_more_than_is_known() {
 }
 
 #[test]
+fn the_strip_leaves_out_what_comforts_before_what_warns() {
+    for width in [40, 60, 80] {
+        let mut screen = Screen::with(conversation(), PLAIN, width, 15);
+        let mut garden = channel(1, "conservatory", 7);
+        garden.entries = garden.checked;
+        screen.on(Event::Channels(vec![garden]));
+        let mut stale = network();
+        stale.age = Age::Stale { age_ms: 180_000 };
+        screen.on(Event::Network(Box::new(stale), 0));
+        let picture = screen.picture();
+        let strip = picture.lines().next().unwrap();
+        assert!(strip.contains("3 min ago"), "{width}: {strip}");
+    }
+}
+
+#[test]
 fn a_fork_raises_an_alarm_and_pauses_sending() {
     let mut screen = Screen::with(conversation(), COLORED, 100, 30);
     let mut view = network();
