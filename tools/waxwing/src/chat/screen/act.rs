@@ -29,6 +29,12 @@ impl Model {
         if found != Some(Action::Quit) {
             self.is_leaving = false;
         }
+        // What is not seen is not answered, and not chosen.
+        let is_harmless = matches!(found, Some(Action::Quit | Action::Suspend | Action::Redraw));
+        let is_writing = found.is_none() && self.over.is_none();
+        if !self.fits() && !is_harmless && !is_writing {
+            return;
+        }
         // The arrows belong to the text as long as there is one.
         if found == Some(Action::ToMessages) && !self.writing.text().is_empty() {
             return self.writing.key(key);

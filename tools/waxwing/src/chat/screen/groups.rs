@@ -47,11 +47,14 @@ impl Model {
         }
     }
 
-    /// Takes the people of a channel in; the list stays where it was if it is the one that is shown.
+    /// Takes the people of a channel in; the list still points at whom it pointed at if it is the one that is shown.
     pub(super) fn on_members(&mut self, channel: ChannelId, group: Box<GroupView>, people: Vec<Someone>) {
-        let last = people.len().saturating_sub(1);
         let at = match &self.over {
-            Some(Over::Members(shown, _, _, at)) if *shown == channel => (*at).min(last),
+            Some(Over::Members(shown, _, before, at)) if *shown == channel => {
+                let meant = before.get(*at).map(|someone| &someone.account);
+                let same = people.iter().position(|someone| Some(&someone.account) == meant);
+                same.unwrap_or_else(|| (*at).min(people.len().saturating_sub(1)))
+            }
             _ => 0,
         };
         self.cover(Over::Members(channel, group, people, at));
@@ -90,14 +93,12 @@ impl Model {
         }
         match action {
             Action::Verify => effects.push(Effect::Person(channel, someone.account.clone())),
-            Action::Appoint => effects.push(Effect::Group(
-                channel,
-                GroupChange::Appoint(someone.account.clone(), !someone.admin),
-            )),
+            Action::Appoint => self.ask_to_appoint(channel, someone),
             Action::Remove => self.cover(Over::Sure(Box::new(Sure {
                 title: format!("take {name} out?"),
                 says: format!(
-                    "{name} ({}) reads nothing that is said from then on, and keeps what was said before. Everybody sees that                      it was you.",
+                    "{name} ({}) reads nothing that is said from then on, and keeps what was said before. Everybody sees that \
+                     it was you.",
                     someone.tag()
                 ),
                 yes: "take out".to_owned(),
@@ -107,6 +108,24 @@ impl Model {
             Action::Block => self.ask_to_block(someone),
             _ => {}
         }
+    }
+
+    fn ask_to_appoint(&mut self, channel: ChannelId, someone: &Someone) {
+        let name = someone.name();
+        let (title, says, yes) = if someone.admin {
+            let says = "no longer lets others in, takes them out or says who is an admin";
+            (format!("make {name} an ordinary member?"), says, "no admin any more")
+        } else {
+            let says = "lets others in, takes them out, you as well, and says who is an admin";
+            (format!("make {name} an admin?"), says, "make an admin")
+        };
+        self.cover(Over::Sure(Box::new(Sure {
+            title,
+            says: format!("{name} ({}) {says}. Everybody sees that it was you.", someone.tag()),
+            yes: yes.to_owned(),
+            no: "leave it",
+            effect: Effect::Group(channel, GroupChange::Appoint(someone.account.clone(), !someone.admin)),
+        })));
     }
 
     fn ask_to_block(&mut self, someone: &Someone) {
@@ -164,7 +183,8 @@ impl Model {
         self.cover(Over::Requests(0));
     }
 
-    /// Takes the requests in; says so once when somebody asks.
+    /// Takes the requests in; says so once when somebody asks. The list still points at the one it pointed at: the newest
+    /// comes in above it, and a key that was meant for one person must not let another one in.
     pub(super) fn on_requests(&mut self, requests: Vec<RequestView>) {
         let waits = |request: &&RequestView| request.state == RequestState::Waiting;
         let new = requests
@@ -180,9 +200,23 @@ impl Model {
         }
         self.asking
             .extend(requests.iter().filter(waits).map(|request| request.id));
+        let Some(Over::Requests(at)) = self.over else {
+            self.requests = requests;
+            return;
+        };
+        let meant = self.listed_requests().get(at).map(|request| request.id);
         self.requests = requests;
-        if let Some(Over::Requests(at)) = &mut self.over {
-            *at = (*at).min(self.requests.len().saturating_sub(1));
+        let same = |meant| self.listed_requests().iter().position(|request| request.id == meant);
+        match meant.map(same) {
+            None => {}
+            Some(Some(at)) => self.over = Some(Over::Requests(at)),
+            Some(None) => {
+                self.over = None;
+                self.tell(
+                    Tone::Faint,
+                    "the request that was pointed at is gone: F10 shows those that are left",
+                );
+            }
         }
     }
 

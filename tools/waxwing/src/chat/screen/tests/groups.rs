@@ -231,6 +231,28 @@ fn whoever_asks_is_announced_once_and_answered_by_a_key() {
 }
 
 #[test]
+fn a_key_is_for_the_request_that_was_pointed_at_though_others_come_in() {
+    let mut screen = in_group(life(), 100, 24);
+    screen.on(Event::Requests(asked()));
+    screen.press("F10");
+    screen.wanted.clear();
+    // Frank is on top and pointed at; a request of somebody else comes in above, just before the key.
+    let mut more = asked();
+    more.push(request(4, "mallory", RequestState::Waiting));
+    screen.on(Event::Requests(more));
+    screen.press("y");
+    assert!(screen.wanted == [Effect::Accept(3)], "Mallory was not meant");
+    screen.wanted.clear();
+    // The one that was pointed at is gone: no key is for another one instead.
+    let mut fewer = asked();
+    fewer.pop();
+    screen.on(Event::Requests(fewer));
+    assert!(screen.picture().contains("is gone: F10"), "{}", screen.picture());
+    screen.press("y");
+    assert!(!screen.wanted.iter().any(|effect| matches!(effect, Effect::Accept(_))));
+}
+
+#[test]
 fn an_answer_is_given_to_nobody_where_nobody_asked() {
     let mut screen = in_group(life(), 60, 15);
     screen.press("F10");

@@ -175,9 +175,6 @@ fn members_are_compared_taken_out_appointed_and_blocked_from_their_list() {
     screen.press("j");
     screen.press("c");
     assert!(wanted(&mut screen, &[Effect::Person(GARDEN, account(2))]));
-    screen.press("a");
-    let appointed = GroupChange::Appoint(account(2), true);
-    assert!(wanted(&mut screen, &[Effect::Group(GARDEN, appointed)]));
     screen.press("b");
     assert!(screen.picture().contains("is no contact yet"), "{}", screen.picture());
     screen.press("x");
@@ -186,6 +183,66 @@ fn members_are_compared_taken_out_appointed_and_blocked_from_their_list() {
     screen.press("y");
     let removed = GroupChange::Remove(account(2));
     assert!(wanted(&mut screen, &[Effect::Group(GARDEN, removed)]));
+}
+
+#[test]
+fn keys_answer_and_choose_nothing_that_a_small_window_hides() {
+    let (mut screen, list) = (in_group(COLORED, 80, 24), group("member"));
+    let people = who::people(&list, &[]);
+    screen.on(Event::Members(GARDEN, Box::new(list), people));
+    screen.press("j");
+    screen.press("x");
+    let question = screen.picture();
+    assert!(question.contains("take bob out?"), "{question}");
+    screen.on(Event::Resize(30, 8));
+    for key in ["y", "n", "Enter", "Esc", "F9", "F11"] {
+        screen.press(key);
+        assert!(wanted(&mut screen, &[]), "{key}");
+    }
+    screen.on(Event::Resize(80, 24));
+    assert_eq!(screen.picture(), question, "it is asked as before");
+    screen.press("y");
+    let removed = GroupChange::Remove(account(2));
+    assert!(wanted(&mut screen, &[Effect::Group(GARDEN, removed)]));
+}
+
+#[test]
+fn nobody_is_made_an_admin_or_none_without_being_asked_about() {
+    let (mut screen, mut list) = (in_group(COLORED, 80, 24), group("member"));
+    for (is_admin, says) in [(false, "make bob an admin?"), (true, "make bob an ordinary member?")] {
+        list.members[1].admin = is_admin;
+        for (answer, effects) in [
+            ("n", vec![]),
+            (
+                "y",
+                vec![Effect::Group(GARDEN, GroupChange::Appoint(account(2), !is_admin))],
+            ),
+        ] {
+            let people = who::people(&list, &[]);
+            screen.on(Event::Members(GARDEN, Box::new(list.clone()), people));
+            screen.press("j");
+            screen.press("a");
+            assert!(screen.picture().contains(says), "{}", screen.picture());
+            assert!(wanted(&mut screen, &[]), "it is asked first");
+            screen.press(answer);
+            assert!(wanted(&mut screen, &effects), "{says} {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_for_whom_the_list_of_people_points_at_though_others_come_in_above() {
+    let (mut screen, mut list) = (in_group(COLORED, 80, 24), group("member"));
+    let people = who::people(&list, &[]);
+    screen.on(Event::Members(GARDEN, Box::new(list.clone()), people));
+    screen.press("j");
+    let mut newcomer = list.members[1].clone();
+    (newcomer.account, newcomer.device) = (account(7), super::fixtures::device(7));
+    list.members.insert(1, newcomer);
+    let people = who::people(&list, &[]);
+    screen.on(Event::Members(GARDEN, Box::new(list), people));
+    screen.press("c");
+    assert!(wanted(&mut screen, &[Effect::Person(GARDEN, account(2))]));
 }
 
 fn manners() -> Manners {
