@@ -13,6 +13,7 @@ pub mod kills;
 pub mod load;
 pub mod node;
 pub mod person;
+pub mod port;
 pub mod process;
 pub mod terminal;
 pub mod told;

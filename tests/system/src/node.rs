@@ -1,12 +1,13 @@
 //! A full node in a process of its own: found its network, start it, look at its pages, kill it, start it again.
 //!
-//! Ports are chosen by the system at the first start and kept from then on, as an operator's would be: clients that knew
-//! the node find it again.
+//! A node has a [`Port`] of its own from the beginning to the end, as an operator's would: clients that knew it find it
+//! again, and nobody else listens there while it is dead.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ use waxwing_node::NodeAddress;
 
 use crate::command::{done, json, number, text, waxwing};
 use crate::hosts::Hosts;
+use crate::port::Port;
 use crate::process::Running;
 use crate::until::until;
 
@@ -117,6 +119,7 @@ pub struct Node {
     home: PathBuf,
     settings: Vec<String>,
     running: Option<Running>,
+    port: Arc<Port>,
     /// Known from the first start on.
     place: Option<Place>,
     /// A host of its own, if it has one.
@@ -179,9 +182,17 @@ impl Node {
             home: home.to_owned(),
             settings: Vec::new(),
             running: None,
+            port: Arc::new(Port::take()),
             place: None,
             host: None,
         }
+    }
+
+    /// Runs it where another one was, which has stopped: nobody can tell them apart by the address.
+    #[must_use]
+    pub fn in_place_of(mut self, other: &Self) -> Self {
+        self.port = Arc::clone(&other.port);
+        self
     }
 
     /// Runs it on one of [`Hosts`], from its next start on.
@@ -201,14 +212,10 @@ impl Node {
     /// What starts it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let any = "127.0.0.1:0".to_owned();
-        let (listen, http) = match (&self.place, self.host) {
-            (Some(place), _) => (place.listen.clone(), place.http.clone()),
-            (None, Some(host)) => (Hosts::listens(host).to_string(), any),
-            (None, None) => (any.clone(), any),
-        };
+        let own = self.port.address();
+        let listen = self.host.map_or(own, Hosts::listens).to_string();
         let mut command = waxwing(&self.home);
-        command.args(["node", "run", "--json", "--listen", &listen, "--http", &http]);
+        command.args(["node", "run", "--json", "--listen", &listen, "--http", &own.to_string()]);
         command.args(&self.settings);
         match self.host {
             Some(host) => through(&["ip", "netns", "exec", &Hosts::name(host)], &command),

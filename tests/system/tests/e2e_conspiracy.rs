@@ -99,15 +99,12 @@ impl Conspiracy {
     fn turn_over(&mut self) {
         let addresses = self.addresses();
         self.stop();
-        let places: Vec<String> = self.members.iter().map(|member| member.listens().to_string()).collect();
-        self.members.clear();
-        for (number, place) in (1..=4).zip(&places) {
-            let home = self.at(&format!("two-{number}"));
-            let mut command = waxwing(&home);
-            command.args(["node", "run", "--json", "--listen", place, "--http", "127.0.0.1:0"]);
-            command.args(["--block-pause-ms", "5", "--validators", &addresses.join(",")]);
-            let mut member = Node::in_home(&home);
-            member.start_as(command);
+        for (number, one) in (1..=4).zip(std::mem::take(&mut self.members)) {
+            let other = Node::in_home(&self.at(&format!("two-{number}"))).in_place_of(&one);
+            let mut member = other
+                .with("block-pause-ms", "5")
+                .with("validators", &addresses.join(","));
+            member.start();
             self.members.push(member);
         }
         assert_eq!(self.addresses(), addresses, "nobody can tell by the address");

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use waxwing_system::command::{done, refusal, waxwing};
+use waxwing_system::command::{done, refusal};
 use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
 use waxwing_system::terminal::{Terminal, line_of};
@@ -191,12 +191,9 @@ fn a_fork_is_an_alarm_that_pauses_sending_and_says_what_to_do() {
     hers.until("it is final", |picture| {
         picture.lines().any(|line| line.contains("✓   in one of them"))
     });
-    let place = node.listens().to_string();
     node.stop();
-    let mut command = waxwing(&other);
-    command.args(["node", "run", "--json", "--listen", &place, "--http", "127.0.0.1:0"]);
-    let mut second = Node::in_home(&other);
-    second.start_as(command);
+    let mut second = Node::in_home(&other).in_place_of(&node);
+    second.start();
     bob.send("garden", "in the other");
 
     hers.shows("What to do now");

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use waxwing_system::command::{done, json, list, run, waxwing};
+use waxwing_system::command::{done, json, list, run};
 use waxwing_system::node::{Network, Node};
 use waxwing_system::person::Person;
 use waxwing_system::terminal::{Terminal, line_of};
@@ -200,12 +200,9 @@ fn be_warned_of_a_fork(folder: &Path, node: &mut Node, hers: &Terminal, his: &Te
         let mut lines = picture.lines();
         lines.any(|line| line.contains("in one of them") && line.contains("final"))
     });
-    let place = node.listens().to_string();
     node.stop();
-    let mut second = Node::in_home(&other);
-    let mut command = waxwing(&other);
-    command.args(["node", "run", "--json", "--listen", &place, "--http", "127.0.0.1:0"]);
-    second.start_as(command);
+    let mut second = Node::in_home(&other).in_place_of(node);
+    second.start();
     his.press(&["Up", "Enter"]);
     his.shows("Write a message");
     his.line("in the other");
