@@ -25,12 +25,12 @@ fn measured(figures: &[&str]) -> BTreeMap<String, (f64, Option<f64>)> {
 }
 
 fn read(line: &str) -> (String, (f64, Option<f64>)) {
-    let object: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+    let object: serde_json::Map<String, Value> = serde_json::from_str(line).expect(line);
     let mut keys: Vec<&str> = object.keys().map(String::as_str).collect();
     keys.sort_unstable();
     assert_eq!(keys, ["limit", "name", "ratio", "unit", "value"], "{line}");
     let field = |key: &str| object.get(key).and_then(Value::as_f64);
-    let (value, limit, ratio) = (field("value").unwrap(), field("limit"), field("ratio"));
+    let (value, limit, ratio) = (field("value").expect(line), field("limit"), field("ratio"));
     assert!(value.is_finite() && value >= 0.0, "{line}");
     match limit {
         Some(limit) => assert!((ratio.expect(line) * limit - value).abs() <= ROUNDED * value, "{line}"),
