@@ -11,8 +11,10 @@
 //! under another anchor, and both could be ordered.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use waxwing_core::block::BlockHeader;
 use waxwing_core::codec::Decode;
 use waxwing_core::envelope::Envelope;
 use waxwing_core::genesis::{FirstOfLog, Genesis};
@@ -38,7 +40,7 @@ use crate::store::channels::Channel;
 use crate::store::messages::State;
 use crate::store::networks::{KnownAnchor, Network};
 use crate::store::outbox::{Item, Signing, Stored};
-use crate::store::{StoreError, Transaction, channels, messages, networks, outbox as rows};
+use crate::store::{StoreError, Transaction, channels, messages, networks, outbox as rows, past, wanted};
 use crate::sync::Reading;
 use crate::trust;
 
@@ -55,13 +57,21 @@ enum Again {
     No,
 }
 
-/// Does whatever is due for the messages of one ledger.
+/// Does whatever is due for the messages of one ledger. Most of the time it is called because something was queued, and all
+/// else is as it was: that is seen in one look.
 pub(crate) async fn deliver(reading: &Reading<'_>) -> Result<(), Trouble> {
-    groups::change::propose_due(reading).await?;
-    history::hand_over_due(reading).await?;
-    cards::speak_due(reading).await?;
-    inbox::chores::do_due(reading).await?;
-    let waiting = reading.core.read(|tx| rows::ids(tx)).await?;
+    let (network, now) = (reading.network, reading.core.clock.now());
+    let (is_more_due, mut waiting) = reading
+        .core
+        .read::<_, StoreError>(move |tx| Ok((is_more_due(tx, network, now)?, rows::ids(tx)?)))
+        .await?;
+    if is_more_due {
+        groups::change::propose_due(reading).await?;
+        history::hand_over_due(reading).await?;
+        cards::speak_due(reading).await?;
+        inbox::chores::do_due(reading).await?;
+        waiting = reading.core.read(|tx| rows::ids(tx)).await?;
+    }
     reading.core.attempts.keep_only(&waiting);
     if waiting.is_empty() {
         return Ok(());
@@ -75,6 +85,14 @@ pub(crate) async fn deliver(reading: &Reading<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Whether anything is due that puts messages on their way, or goes along with them.
+fn is_more_due(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<bool, StoreError> {
+    Ok(!wanted::channels(tx, now)?.is_empty()
+        || !past::due(tx, now)?.is_empty()
+        || cards::is_due(tx, network, now)?
+        || inbox::chores::is_due(tx, network, now)?)
+}
+
 async fn round(reading: &Reading<'_>) -> Result<Again, Trouble> {
     let network = reading.network;
     let mut after = MessageId(0);
@@ -82,13 +100,15 @@ async fn round(reading: &Reading<'_>) -> Result<Again, Trouble> {
     loop {
         let items = reading
             .core
-            .read(move |tx| rows::items(tx, network, after, ITEMS_AT_ONCE))
+            .read(move |tx| items_with_steps(tx, network, after))
             .await?;
-        let Some(last) = items.last() else { return Ok(again) };
+        let Some((last, _)) = items.last() else {
+            return Ok(again);
+        };
         after = last.message;
         let mut ready = Vec::new();
-        for item in items {
-            ready.extend(prepare(reading, item).await?);
+        for (item, step) in items {
+            ready.extend(prepare(reading, item, step).await?);
         }
         if hand_on(reading, in_order(ready, reading.peer.node())).await? == Again::Yes {
             again = Again::Yes;
@@ -140,13 +160,36 @@ fn in_order(mut ready: Vec<Due>, node: NodeId) -> Vec<Due> {
     ready
 }
 
+/// The next messages that are not final, each with what is to be done.
+fn items_with_steps(tx: &Transaction<'_>, network: Hash, after: MessageId) -> Result<Vec<(Item, Step)>, StoreError> {
+    let held = networks::load(tx, network)?.ok_or(StoreError::Damaged)?.held;
+    let mut known = BTreeMap::new();
+    let mut items = Vec::new();
+    for item in rows::items(tx, network, after, ITEMS_AT_ONCE)? {
+        let known = match known.entry(item.channel) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let channel = channels::load(tx, item.channel)?.ok_or(StoreError::Damaged)?;
+                place.insert(Known::of(&channel))
+            }
+        };
+        let step = next(item.signing.as_ref(), &held.header, known);
+        items.push((item, step));
+    }
+    Ok(items)
+}
+
+fn next(signing: Option<&Signing>, held: &BlockHeader, known: &Known) -> Step {
+    let signing = signing.map(|signing| (&signing.signed.header.anchor, signing.anchor_time));
+    outbox::next(signing, held, known)
+}
+
 /// Brings one message to the point where its envelope can be submitted; `None` if it has none yet.
-async fn prepare(reading: &Reading<'_>, item: Item) -> Result<Option<Due>, Trouble> {
-    let signing = match step_for(reading, &item).await? {
-        None => None,
-        Some(Step::Submit) => item.signing.clone(),
-        Some(Step::Sign | Step::SignAgain) => sign(reading, &item).await?,
-        Some(Step::ProveAbsence) => {
+async fn prepare(reading: &Reading<'_>, item: Item, step: Step) -> Result<Option<Due>, Trouble> {
+    let signing = match step {
+        Step::Submit => item.signing.clone(),
+        Step::Sign | Step::SignAgain => sign(reading, &item).await?,
+        Step::ProveAbsence => {
             reading.read_log(item.channel).await?;
             let message = item.message;
             let still = reading.core.read(move |tx| rows::load(tx, message)).await?;
@@ -194,12 +237,7 @@ fn step_in(
     let Some(channel) = channels::load(tx, channel)? else {
         return Ok(None);
     };
-    let known = Known {
-        proven: channel.proven,
-        read: channel.state.length(),
-    };
-    let signing = signing.map(|signing| (&signing.signed.header.anchor, signing.anchor_time));
-    Ok(Some(outbox::next(signing, &held.header, &known)))
+    Ok(Some(next(signing, &held.header, &Known::of(&channel))))
 }
 
 /// Signs an envelope over the sealed body, for the first time or in place of one that is provably dead, and stores it.

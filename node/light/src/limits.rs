@@ -117,6 +117,10 @@ pub const KEY_PACKAGE_LIFE_MS: u64 = 30 * DAY_MS;
 /// Groups that are kept in memory between transactions: a large one takes some megabytes, and people are in few talks at once.
 pub const GROUPS_IN_MEMORY_MAX: usize = 8;
 
+/// Cards that are kept in memory: those of this account are asked for in every round, those of contacts when something comes
+/// from them. One takes some ten kilobytes, with the key packages on it.
+pub const CARDS_IN_MEMORY_MAX: usize = 64;
+
 /// How often a device puts new key packages on its account's card: whoever steals its store reads what was sent to those that
 /// it still has the secrets of.
 pub const KEY_PACKAGES_ROTATE_MS: u64 = 7 * DAY_MS;

@@ -26,7 +26,7 @@ use waxwing_core::limits::{ANCHOR_INTERVAL, ANCHOR_VALID_MS};
 
 use crate::limits::ATTEMPT_WAIT_MS_MAX;
 use crate::message::MessageId;
-use crate::store::channels::Proven;
+use crate::store::channels::{Channel, Proven};
 
 /// What is to be done for a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +51,13 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    pub(crate) fn of(channel: &Channel) -> Self {
+        Self {
+            proven: channel.proven,
+            read: channel.state.length(),
+        }
+    }
+
     /// Whether everything that the head proves has been read: only then does the log show what is absent.
     fn complete(&self) -> Option<Proven> {
         self.proven.filter(|proven| proven.length == self.read)
@@ -161,9 +168,9 @@ impl Attempts {
         }
     }
 
-    /// Forgets what is not on its way any more.
+    /// Forgets what is not on its way any more; `waiting` ascends.
     pub(crate) fn keep_only(&self, waiting: &[MessageId]) {
-        self.lock().retain(|message, _| waiting.contains(message));
+        self.lock().retain(|message, _| waiting.binary_search(message).is_ok());
     }
 }
 

@@ -132,11 +132,11 @@ pub(crate) fn own_address(tx: &Transaction<'_>, network: Hash, now: u64) -> Resu
 }
 
 /// The card that the account stands on now, as far as this device knows.
-pub(crate) fn own_card(connection: &Connection, network: Hash) -> Result<Option<(CardRow, Card)>, StoreError> {
-    let account = own::load(connection)?.id;
+pub(crate) fn own_card(tx: &Transaction<'_>, network: Hash) -> Result<Option<(CardRow, Card)>, StoreError> {
+    let account = own::load(tx)?.id;
     let mut last = None;
-    for row in rows::of(connection, account, network)? {
-        let card = rows::fold(connection, &row)?;
+    for row in rows::of(tx, account, network)? {
+        let card = rows::folded(tx, &row)?;
         let waits_for_move = row.opening.is_some() && card.number().is_none();
         if last.is_none() || !waits_for_move {
             last = Some((row, card));
@@ -155,7 +155,7 @@ pub(crate) fn store(
 ) -> Result<Read, StoreError> {
     let row = rows::load(tx, channel.id)?.ok_or(StoreError::Damaged)?;
     let this_device = store::device(tx)?.0.id();
-    let mut card = rows::fold(tx, &row)?;
+    let mut card = rows::folded(tx, &row)?;
     let before = revoked(&card);
     let mut state = channel.state.clone();
     let mut end = Read::WithMore;
@@ -298,15 +298,15 @@ pub(crate) async fn speak_due(reading: &Reading<'_>) -> Result<(), Trouble> {
 }
 
 /// An account that began elsewhere is looked for by itself; one that began here is published when somebody wants it.
-fn is_due(connection: &Connection, network: Hash, now: u64) -> Result<bool, StoreError> {
-    let account = own::load(connection)?;
-    let known = rows::of(connection, account.id, network)?;
+pub(crate) fn is_due(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<bool, StoreError> {
+    let account = own::load(tx)?;
+    let known = rows::of(tx, account.id, network)?;
     if known.is_empty() {
-        return Ok(account.began == Began::Elsewhere && own::has_phrase(connection)?);
+        return Ok(account.began == Began::Elsewhere && own::has_phrase(tx)?);
     }
     for row in known {
-        let has_old = over(&rows::offered(connection, row.channel)?, now).next().is_some();
-        if has_old || next_of(connection, &row, now)?.is_some() || next_to_link(connection, &row)?.is_some() {
+        let has_old = over(&rows::offered(tx, row.channel)?, now).next().is_some();
+        if has_old || next_of(tx, &row, now)?.is_some() || next_to_link(tx, &row)?.is_some() {
             return Ok(true);
         }
     }
@@ -314,18 +314,18 @@ fn is_due(connection: &Connection, network: Hash, now: u64) -> Result<bool, Stor
 }
 
 /// Whether the card is open and read, nothing of this device's is on its way to it, and nothing is due.
-pub(super) fn is_settled(connection: &Connection, network: Hash, now: u64) -> Result<bool, StoreError> {
-    let Some((present, card)) = own_card(connection, network)? else {
+pub(super) fn is_settled(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<bool, StoreError> {
+    let Some((present, card)) = own_card(tx, network)? else {
         return Ok(false);
     };
-    let channel = channels::load(connection, present.channel)?.ok_or(StoreError::Damaged)?;
+    let channel = channels::load(tx, present.channel)?.ok_or(StoreError::Damaged)?;
     let is_open = card.number().is_some() && card.next().is_none() && channel.is_read();
-    if !is_open || is_due(connection, network, now)? {
+    if !is_open || is_due(tx, network, now)? {
         return Ok(false);
     }
-    for row in rows::of(connection, present.account, network)? {
-        let waits = row.opening.is_some() && rows::fold(connection, &row)?.number().is_none();
-        if waits || !outbox::of_channel(connection, row.channel)?.is_empty() {
+    for row in rows::of(tx, present.account, network)? {
+        let waits = row.opening.is_some() && rows::folded(tx, &row)?.number().is_none();
+        if waits || !outbox::of_channel(tx, row.channel)?.is_empty() {
             return Ok(false);
         }
     }
@@ -333,43 +333,43 @@ pub(super) fn is_settled(connection: &Connection, network: Hash, now: u64) -> Re
 }
 
 /// What is due on one of the account's cards.
-fn next_of(connection: &Connection, row: &CardRow, now_ms: u64) -> Result<Option<Due>, StoreError> {
-    let channel = channels::load(connection, row.channel)?.ok_or(StoreError::Damaged)?;
-    let is_quiet = channel.is_live && channel.is_read() && outbox::of_channel(connection, row.channel)?.is_empty();
+fn next_of(tx: &Transaction<'_>, row: &CardRow, now_ms: u64) -> Result<Option<Due>, StoreError> {
+    let channel = channels::load(tx, row.channel)?.ok_or(StoreError::Damaged)?;
+    let is_quiet = channel.is_live && channel.is_read() && outbox::of_channel(tx, row.channel)?.is_empty();
     if row.seed.is_none() || !is_quiet {
         return Ok(None);
     }
-    let (card, offered) = (rows::fold(connection, row)?, rows::offered(connection, row.channel)?);
-    if card.number().is_none() && row.opening.is_some() && !was_moved_to(connection, row)? {
+    let (card, offered) = (rows::folded(tx, row)?, rows::offered(tx, row.channel)?);
+    if card.number().is_none() && row.opening.is_some() && !was_moved_to(tx, row)? {
         return Ok(None);
     }
-    let has_words = own::has_phrase(connection)? || row.opening.is_some();
+    let has_words = own::has_phrase(tx)? || row.opening.is_some();
     let facts = Facts {
         card: &card,
-        device: store::device(connection)?.0.id(),
+        device: store::device(tx)?.0.id(),
         root: if has_words { Root::Here } else { Root::OnPaper },
         offered: &offered,
-        leaves_somebody: succession::is_somebody_left(connection, row, &card)?,
+        leaves_somebody: succession::is_somebody_left(tx, row, &card)?,
         now_ms,
     };
     Ok(due(&facts))
 }
 
 /// What a device that agreed to be linked waits for, on a card on which this one may say something now.
-fn next_to_link(connection: &Connection, row: &CardRow) -> Result<Option<linking::Next>, StoreError> {
-    let channel = channels::load(connection, row.channel)?.ok_or(StoreError::Damaged)?;
-    let is_quiet = channel.is_live && channel.is_read() && outbox::of_channel(connection, row.channel)?.is_empty();
-    let card = rows::fold(connection, row)?;
+fn next_to_link(tx: &Transaction<'_>, row: &CardRow) -> Result<Option<linking::Next>, StoreError> {
+    let channel = channels::load(tx, row.channel)?.ok_or(StoreError::Damaged)?;
+    let is_quiet = channel.is_live && channel.is_read() && outbox::of_channel(tx, row.channel)?.is_empty();
+    let card = rows::folded(tx, row)?;
     if row.seed.is_none() || !is_quiet || card.number().is_none() || card.next().is_some() {
         return Ok(None);
     }
-    linking::next(connection, row, &card)
+    linking::next(tx, row, &card)
 }
 
 /// Whether the move to a card is final.
-fn was_moved_to(connection: &Connection, row: &CardRow) -> Result<bool, StoreError> {
-    for other in rows::of(connection, row.account, row.network)? {
-        if rows::fold(connection, &other)?.next() == Some(&row.address) {
+fn was_moved_to(tx: &Transaction<'_>, row: &CardRow) -> Result<bool, StoreError> {
+    for other in rows::of(tx, row.account, row.network)? {
+        if rows::folded(tx, &other)?.next() == Some(&row.address) {
             return Ok(true);
         }
     }
@@ -455,14 +455,14 @@ fn opening(tx: &Transaction<'_>, row: &CardRow, now: u64) -> Result<Statement, E
 
 fn addition(tx: &Transaction<'_>, row: &CardRow, _now: u64) -> Result<Statement, Error> {
     let root = own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?.account();
-    let (card, time) = (rows::fold(tx, row)?, head_time(tx, row.network)?);
+    let (card, time) = (rows::folded(tx, row)?, head_time(tx, row.network)?);
     let hand = RootHand::new(&root, row.network, time);
     hand.add(&card, &this_device(tx, row)?).map_err(unsaid)
 }
 
 fn packages(tx: &Transaction<'_>, row: &CardRow, now: u64) -> Result<Statement, Error> {
     let (key, _) = store::device(tx)?;
-    let (card, time) = (rows::fold(tx, row)?, head_time(tx, row.network)?);
+    let (card, time) = (rows::folded(tx, row)?, head_time(tx, row.network)?);
     let after = rows::offered(tx, row.channel)?.last().map_or(0, |last| last.number);
     let bytes = groups::offer(tx, row.network, now)?;
     let package = Package::new(bytes.clone()).ok_or(StoreError::Damaged)?;

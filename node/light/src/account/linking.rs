@@ -422,7 +422,7 @@ pub(super) fn next(
 
 /// Does it.
 pub(super) fn go_on(tx: &Transaction<'_>, row: &CardRow, next: Next, now: u64) -> Result<(), Error> {
-    let card = store::cards::fold(tx, row)?;
+    let card = store::cards::folded(tx, row)?;
     match next {
         Next::Add(accepted, name) => {
             let root = own::phrase(tx)?.ok_or(AccountError::RootOnPaper)?.account();

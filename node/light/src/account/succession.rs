@@ -4,7 +4,6 @@
 //! it hands the seed to every other device that still speaks for the account; each of them opens it as soon as it reads the new
 //! card, and goes on publishing there. If the device that revoked goes away in between, the next one with the words does it.
 
-use rusqlite::Connection;
 use waxwing_seal::DeviceId;
 use waxwing_seal::group::KeyPackage;
 use waxwing_seal::identity::hand::DeviceHand;
@@ -20,8 +19,8 @@ use crate::store::{self, StoreError, Transaction, mls, networks};
 
 /// Devices that speak for the account and have never shown that they can write on this card; with the key package that each
 /// published last before.
-fn left_behind(connection: &Connection, row: &CardRow, card: &Card) -> Result<Vec<KeyPackage>, StoreError> {
-    let this_device = store::device(connection)?.0.id();
+fn left_behind(tx: &Transaction<'_>, row: &CardRow, card: &Card) -> Result<Vec<KeyPackage>, StoreError> {
+    let this_device = store::device(tx)?.0.id();
     let is_left = |device: &&waxwing_seal::identity::card::Device| {
         let id = device.certificate().device;
         let has_spoken = device.next_number() > 1;
@@ -37,11 +36,11 @@ fn left_behind(connection: &Connection, row: &CardRow, card: &Card) -> Result<Ve
     if left.is_empty() || is_first {
         return Ok(Vec::new());
     }
-    let now = cards::head_time(connection, row.network).map_err(|_| StoreError::Damaged)?;
+    let now = cards::head_time(tx, row.network).map_err(|_| StoreError::Damaged)?;
     let mut before = Vec::new();
-    for other in rows::of(connection, row.account, row.network)? {
+    for other in rows::of(tx, row.account, row.network)? {
         if other.channel != row.channel {
-            before.push(rows::fold(connection, &other)?);
+            before.push(rows::folded(tx, &other)?);
         }
     }
     let newest = |device: DeviceId| {
@@ -56,14 +55,14 @@ fn left_behind(connection: &Connection, row: &CardRow, card: &Card) -> Result<Ve
 }
 
 /// Whether somebody waits for the seed of a card that this device can write on.
-pub(super) fn is_somebody_left(connection: &Connection, row: &CardRow, card: &Card) -> Result<bool, StoreError> {
-    Ok(row.seed.is_some() && !left_behind(connection, row, card)?.is_empty())
+pub(super) fn is_somebody_left(tx: &Transaction<'_>, row: &CardRow, card: &Card) -> Result<bool, StoreError> {
+    Ok(row.seed.is_some() && !left_behind(tx, row, card)?.is_empty())
 }
 
 /// The statement that hands the seed to all of them.
 pub(super) fn hand_over(tx: &Transaction<'_>, row: &CardRow) -> Result<Statement, Error> {
     let seed = row.seed.as_ref().ok_or(AccountError::CardUnwritable)?;
-    let card = rows::fold(tx, row)?;
+    let card = rows::folded(tx, row)?;
     let (key, _) = store::device(tx)?;
     let seeds: Option<Vec<SealedSeed>> = left_behind(tx, row, &card)?
         .iter()

@@ -20,13 +20,15 @@ use crate::store::wanted::{self, Want};
 use crate::store::{StoreError, Transaction, channels, mls};
 use crate::sync::Reading;
 
+/// Whether anything is.
+pub(crate) fn is_due(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<bool, StoreError> {
+    Ok(!Chores::find(tx, now)?.is_nothing() || siblings::is_due(tx, network, now)?)
+}
+
 /// Does what is due, where everything proven has been read.
 pub(crate) async fn do_due(reading: &Reading<'_>) -> Result<(), Trouble> {
     let (network, now) = (reading.network, reading.core.clock.now());
-    let is_due = reading.core.read::<_, StoreError>(move |tx| {
-        Ok(!Chores::find(tx, now)?.is_nothing() || siblings::is_due(tx, network, now)?)
-    });
-    if !is_due.await? {
+    if !reading.core.read(move |tx| is_due(tx, network, now)).await? {
         return Ok(());
     }
     reading.core.write(move |tx| go_on(tx, network, now)).await?;

@@ -9,7 +9,8 @@ use waxwing_core::codec::{Decode, Encode};
 use waxwing_seal::identity::{AccountId, At, Card, CardAddress, CardSeed, Statement};
 use zeroize::Zeroizing;
 
-use super::{StoreError, hash};
+use super::transaction::FoldedCard;
+use super::{StoreError, Transaction, hash};
 use crate::message::ChannelId;
 
 pub(super) const TABLES: &str = "
@@ -136,9 +137,31 @@ pub(crate) fn keep(
 /// The card as its statements make it.
 pub(crate) fn fold(connection: &Connection, row: &CardRow) -> Result<Card, StoreError> {
     let mut card = Card::new(row.network, row.account, row.address.log());
-    let mut statement = connection
-        .prepare_cached("SELECT place, time, statement FROM card_statement WHERE channel = ?1 ORDER BY place")?;
-    let mut rows = statement.query([row.channel.0])?;
+    fold_from(connection, row, &mut card, 0)?;
+    Ok(card)
+}
+
+/// The same for what is done often: of a card that this process has folded before only what was said since.
+pub(crate) fn folded(tx: &Transaction<'_>, row: &CardRow) -> Result<Card, StoreError> {
+    let known = tx.card(row.channel);
+    let (from, mut card) = match known {
+        Some(known) => (known.last.saturating_add(1), known.card),
+        None => (0, Card::new(row.network, row.account, row.address.log())),
+    };
+    if let Some(last) = fold_from(tx, row, &mut card, from)? {
+        let card = card.clone();
+        tx.keep_card(row.channel, FoldedCard { last, card });
+    }
+    Ok(card)
+}
+
+/// Applies what was said from a place on; says which place the last of it has.
+fn fold_from(connection: &Connection, row: &CardRow, card: &mut Card, from: u64) -> Result<Option<u64>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT place, time, statement FROM card_statement WHERE channel = ?1 AND place >= ?2 ORDER BY place",
+    )?;
+    let mut rows = statement.query((row.channel.0, from))?;
+    let mut last = None;
     while let Some(row) = rows.next()? {
         let at = At {
             index: row.get(0)?,
@@ -147,8 +170,9 @@ pub(crate) fn fold(connection: &Connection, row: &CardRow) -> Result<Card, Store
         let statement = Statement::from_bytes(&row.get::<_, Vec<u8>>(2)?)?;
         // It counted when it was kept, by the same rules.
         card.apply(at, &statement).map_err(|_| StoreError::Damaged)?;
+        last = Some(at.index);
     }
-    Ok(card)
+    Ok(last)
 }
 
 /// Key packages that this device offered on a card.
@@ -226,4 +250,72 @@ pub(crate) fn forget_offered(connection: &Connection, channel: ChannelId, number
         (channel.0, number),
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::store::Store;
+    use crate::tests::{Person, TestNode, World};
+
+    fn cards(store: &Store, network: Hash) -> (Card, Card) {
+        store
+            .read(|tx| {
+                let account = super::super::account::load(tx)?.id;
+                let row = of(tx, account, network)?.pop().unwrap();
+                Ok::<_, StoreError>((fold(tx, &row)?, folded(tx, &row)?))
+            })
+            .unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_card_in_memory_is_what_is_on_the_disk_whatever_was_rolled_back() {
+        let world = World::new("test");
+        let node = TestNode::honest(&world);
+        let ada = Person::on("Ada", &world, &[&node]).await;
+        let network = world.network();
+        ada.client.publish_account(network).await.unwrap();
+        crate::tests::until("the card is there", || async {
+            ada.client.refresh().await.unwrap();
+            !ada.client.devices(network).await.unwrap().waiting
+        })
+        .await;
+        // Another program has the home, with nothing in memory; what was said last is not there yet.
+        let again = ada.again().await;
+        let store = again.core.store();
+        let last = store.write(|tx| {
+            let sql = "DELETE FROM card_statement WHERE place = (SELECT max(place) FROM card_statement)
+                       RETURNING channel, place, time, statement";
+            let found = tx.query_row(sql, [], |row| {
+                let at = At {
+                    index: row.get(1)?,
+                    time_ms: row.get(2)?,
+                };
+                Ok((ChannelId(row.get(0)?), at, row.get::<_, Vec<u8>>(3)?))
+            })?;
+            Ok::<_, StoreError>(found)
+        });
+        let (channel, at, bytes) = last.unwrap();
+        let statement = Statement::from_bytes(&bytes).unwrap();
+        let (short, known) = cards(store, network);
+        assert_eq!(known, short);
+
+        let refused = store.write::<(), Error>(|tx| {
+            keep(tx, channel, at, &statement)?;
+            let row = load(tx, channel)?.unwrap();
+            let (now, known) = (fold(tx, &row)?, folded(tx, &row)?);
+            assert_eq!(known, now);
+            assert_ne!(known, short);
+            Err(Error::NoNodes)
+        });
+        assert!(refused.is_err());
+        assert_eq!(cards(store, network), (short.clone(), short.clone()));
+
+        store.write(|tx| keep(tx, channel, at, &statement)).unwrap();
+        let (whole, known) = cards(store, network);
+        assert_eq!(known, whole);
+        assert_ne!(known, short);
+        assert_eq!(cards(store, network).1, whole);
+    }
 }

@@ -292,7 +292,10 @@ impl Store {
         #[cfg(test)]
         self.fuse.check()?;
         let transaction = connection.transaction().map_err(StoreError::from)?;
-        read(&Transaction::new(transaction, &self.kept))
+        let transaction = Transaction::new(transaction, &self.kept);
+        let read = read(&transaction)?;
+        transaction.end_reading();
+        Ok(read)
     }
 
     /// Writes one transaction: durable when this returns, without effect if `write` fails.

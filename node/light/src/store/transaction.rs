@@ -7,6 +7,9 @@
 //!
 //! Likewise this device as it stands on a ledger: to verify its certificate takes longer than to seal a message. It counts for
 //! exactly the rows that it was made of, so nothing has to be told when they change.
+//!
+//! Likewise cards: each statement is signed, and a device publishes every week for as long as it lives. What was said on a card
+//! is never unsaid, so one in memory counts up to its last statement, and only what came behind it is looked at.
 
 use core::cell::RefCell;
 use core::ops::{Deref, DerefMut};
@@ -14,11 +17,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use waxwing_core::Hash;
+use waxwing_core::keys::LogId;
 use waxwing_seal::group::{Group, Myself};
+use waxwing_seal::identity::Card;
 
 use super::StoreError;
 use super::account::Standing;
-use crate::limits::GROUPS_IN_MEMORY_MAX;
+use crate::limits::{CARDS_IN_MEMORY_MAX, GROUPS_IN_MEMORY_MAX};
 use crate::message::ChannelId;
 
 /// Since version 11.
@@ -29,6 +34,15 @@ pub(super) const COLUMNS: &str = "ALTER TABLE channel ADD COLUMN written INTEGER
 pub(super) struct Kept {
     groups: Mutex<HashMap<ChannelId, (i64, Group)>>,
     myself: Mutex<HashMap<Hash, (Standing, Myself)>>,
+    cards: Mutex<HashMap<ChannelId, FoldedCard>>,
+    full: Mutex<HashMap<ChannelId, LogId>>,
+}
+
+/// A card, and the place of the last statement that it was folded from.
+#[derive(Clone, Debug)]
+pub(crate) struct FoldedCard {
+    pub(crate) last: u64,
+    pub(crate) card: Card,
 }
 
 impl Kept {
@@ -47,6 +61,19 @@ impl Kept {
             kept.insert(channel, (count, group));
         }
     }
+
+    fn put_cards(&self, cards: Vec<(ChannelId, FoldedCard)>) {
+        if cards.is_empty() {
+            return;
+        }
+        let mut kept = self.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        for (channel, folded) in cards {
+            if kept.len() >= CARDS_IN_MEMORY_MAX {
+                kept.clear();
+            }
+            kept.insert(channel, folded);
+        }
+    }
 }
 
 /// A transaction of the store. Everything that SQLite's can, and groups.
@@ -54,6 +81,7 @@ pub(crate) struct Transaction<'a> {
     database: rusqlite::Transaction<'a>,
     kept: &'a Kept,
     written: RefCell<Vec<(ChannelId, i64, Group)>>,
+    folded: RefCell<Vec<(ChannelId, FoldedCard)>>,
 }
 
 impl<'a> Transaction<'a> {
@@ -62,6 +90,7 @@ impl<'a> Transaction<'a> {
             database,
             kept,
             written: RefCell::new(Vec::new()),
+            folded: RefCell::new(Vec::new()),
         }
     }
 
@@ -69,7 +98,13 @@ impl<'a> Transaction<'a> {
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.database.commit()?;
         self.kept.put(self.written.into_inner());
+        self.kept.put_cards(self.folded.into_inner());
         Ok(())
+    }
+
+    /// It was only read: what it has folded is as it stands on the disk.
+    pub(super) fn end_reading(self) {
+        self.kept.put_cards(self.folded.into_inner());
     }
 
     /// The group of a conversation, if it is in memory as it was last written. It is this transaction's now.
@@ -103,6 +138,35 @@ impl<'a> Transaction<'a> {
     pub(crate) fn keep_myself(&self, network: Hash, standing: Standing, myself: Myself) {
         let mut kept = self.kept.myself.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(network, (standing, myself));
+    }
+
+    /// A card as far as it is in memory.
+    pub(crate) fn card(&self, channel: ChannelId) -> Option<FoldedCard> {
+        let folded = self.folded.borrow();
+        if let Some((_, known)) = folded.iter().rev().find(|(of, _)| *of == channel) {
+            return Some(known.clone());
+        }
+        let kept = self.kept.cards.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&channel).cloned()
+    }
+
+    /// Keeps a card in memory, once what it was folded from is on the disk.
+    pub(crate) fn keep_card(&self, channel: ChannelId, folded: FoldedCard) {
+        let mut kept = self.folded.borrow_mut();
+        kept.retain(|(of, _)| *of != channel);
+        kept.push((channel, folded));
+    }
+
+    /// Whether a group was found to be full in the epoch of this log: nobody comes or goes before the next one.
+    pub(crate) fn is_full(&self, channel: ChannelId, epoch: LogId) -> bool {
+        let full = self.kept.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.get(&channel) == Some(&epoch)
+    }
+
+    /// Remembers that it is.
+    pub(crate) fn note_full(&self, channel: ChannelId, epoch: LogId) {
+        let mut full = self.kept.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.insert(channel, epoch);
     }
 
     fn count(&self, channel: ChannelId) -> Result<i64, StoreError> {
