@@ -35,6 +35,12 @@ const TALKERS: u32 = 32;
 /// Messages on their way at a time, of those whose sending is measured: the ledger takes them in between.
 const AT_ONCE: usize = 25;
 
+/// The layers that a commit goes through at another member: proofs of the log, the transaction, its sync.
+const PROCESSING: [&str; 3] = ["check", "step", "commit"];
+
+/// In the transaction, what the group does with it.
+const OPENING: &str = "open";
+
 /// A node, and the folder in which homes are made.
 struct Place {
     folder: tempfile::TempDir,
@@ -178,22 +184,7 @@ pub(crate) fn members(bench: &mut Bench) -> anyhow::Result<()> {
     bench.begin()?;
     let come = (0..times).map(|number| runtime.block_on(one_more(&place, &mut group, (number, &layers))));
     let come = come.collect::<anyhow::Result<Vec<Come>>>()?;
-    let median = |of: fn(&Come) -> f64| Ok::<_, anyhow::Error>(Samples::new(come.iter().map(of).collect())?.median());
-    bench.line("members.add", median(|come| ms(come.adds.inside))?, "ms", None)?;
-    bench.line("members.add.round", median(|come| ms(come.adds.took))?, "ms", None)?;
-    bench.line(
-        "members.comes-true.round",
-        median(|come| ms(come.merges.took))?,
-        "ms",
-        None,
-    )?;
-    bench.line("members.process", median(|come| ms(come.processes.inside))?, "ms", None)?;
-    bench.line(
-        "members.process.round",
-        median(|come| ms(come.processes.took))?,
-        "ms",
-        None,
-    )?;
+    say_how_long(bench, &come)?;
     place.node.stop()?;
     let path = place.folder.path().join("node");
     let store = Store::open_read_only(&Directory::open(&path)?.database(), &waxwing_store::Options::default())?;
@@ -216,6 +207,23 @@ pub(crate) fn members(bench: &mut Bench) -> anyhow::Result<()> {
     )
 }
 
+/// Medians of what it took.
+fn say_how_long(bench: &mut Bench, come: &[Come]) -> anyhow::Result<()> {
+    let line = |name: &str, of: &dyn Fn(&Come) -> Duration| {
+        let times = come.iter().map(|come| ms(of(come))).collect();
+        bench.line(&format!("members.{name}"), Samples::new(times)?.median(), "ms", None)
+    };
+    line("add", &|come| come.adds.inside())?;
+    line("add.round", &|come| come.adds.took)?;
+    line("comes-true.round", &|come| come.merges.took)?;
+    line("process", &|come| come.processes.inside())?;
+    line("process.round", &|come| come.processes.took)?;
+    for (place, layer) in PROCESSING.into_iter().enumerate() {
+        line(&format!("process.{layer}"), &|come| come.processes.in_layer(place))?;
+    }
+    line(&format!("process.{OPENING}"), &|come| come.processes.opens)
+}
+
 /// Bytes of the bodies in some blocks, as the ledger has them.
 fn body_bytes(store: &Store, heights: RangeInclusive<u64>) -> anyhow::Result<f64> {
     let mut bytes = 0.0;
@@ -232,11 +240,23 @@ fn body_bytes(store: &Store, heights: RangeInclusive<u64>) -> anyhow::Result<f64
 
 /// A round: everything that a client does when it looks. It asks for each log that it follows, and who lets people in
 /// follows many.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Round {
     took: Duration,
-    /// In the layers that were asked for.
-    inside: Duration,
+    /// In each of the layers that were asked for.
+    layers: Vec<Duration>,
+    /// Of that, what groups did with what they were given.
+    opens: Duration,
+}
+
+impl Round {
+    fn inside(&self) -> Duration {
+        self.layers.iter().sum()
+    }
+
+    fn in_layer(&self, place: usize) -> Duration {
+        self.layers.get(place).copied().unwrap_or_default()
+    }
 }
 
 /// What it took to let one more in.
@@ -269,7 +289,7 @@ async fn one_more(place: &Place, group: &mut Group, (number, layers): (u64, &Lay
     let begun = async || Ok(people::epoch(&group.first, group.channel).await? > epoch);
     let merges = round_after_which(&group.first, (layers, &["step", "commit"]), begun).await?;
     let followed = async || Ok(people::epoch(&other, theirs).await? > epoch);
-    let processes = round_after_which(&other, (layers, &["check", "step", "commit"]), followed).await?;
+    let processes = round_after_which(&other, (layers, &PROCESSING), followed).await?;
     let commit = group.newest().await?;
     other.leave().await?;
     group.first.is_done(group.channel).await?;
@@ -290,13 +310,16 @@ async fn round_after_which(
     (layers, names): (&Layers, &[&str]),
     is_so: impl AsyncFn() -> anyhow::Result<bool>,
 ) -> anyhow::Result<Round> {
-    let inside = || names.iter().map(|name| layers.time(name)).sum::<Duration>();
+    let times = || names.iter().map(|name| layers.time(name)).collect::<Vec<Duration>>();
     loop {
-        let (start, before) = (now(), inside());
+        let (start, before, opened) = (now(), times(), layers.time(OPENING));
         person.client.refresh().await?;
+        let took = start.elapsed();
+        let since = times().into_iter().zip(before);
         let round = Round {
-            took: start.elapsed(),
-            inside: inside().saturating_sub(before),
+            took,
+            layers: since.map(|(after, before)| after.saturating_sub(before)).collect(),
+            opens: layers.time(OPENING).saturating_sub(opened),
         };
         if is_so().await? {
             return Ok(round);

@@ -21,6 +21,7 @@ pub(crate) mod account;
 pub(crate) mod aftermath;
 pub(crate) mod backup;
 pub(crate) mod cards;
+mod cbor;
 pub(crate) mod channels;
 pub(crate) mod contacts;
 pub(crate) mod epochs;
