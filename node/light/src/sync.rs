@@ -109,7 +109,7 @@ impl Reading<'_> {
         let row = self.core.read(move |tx| channels::load(tx, channel)).await?;
         let log = row.ok_or(Error::UnknownChannel)?.log();
         match self.peer.log(log, held.header().height).await? {
-            Some(proof) => self.take_proof(channel, held.id(), proof).await,
+            Some(proof) => self.take_proof(channel, log, held.id(), proof).await,
             None => self.nothing_ordered(channel, held).await.map(Some),
         }
     }
@@ -128,11 +128,12 @@ impl Reading<'_> {
         Ok(target.await?)
     }
 
-    /// Accepts a head proof that starts from the block `base`, and says what is to be read. `None` if it has to be asked
-    /// for again, from what is held now.
+    /// Accepts a head proof that starts from the block `base` and is about `log`, and says what is to be read. `None` if
+    /// it has to be asked for again, from what is held now.
     pub(crate) async fn take_proof(
         &self,
         channel: ChannelId,
+        log: LogId,
         base: Hash,
         proof: HeadProof,
     ) -> Result<Option<Target>, Trouble> {
@@ -148,6 +149,10 @@ impl Reading<'_> {
                 return Ok(Ok(None));
             }
             let channel = channels::load(tx, channel)?.ok_or(Error::UnknownChannel)?;
+            if channel.log() != log {
+                // The epoch ended between the question and its answer: the answer is true, but about the log before.
+                return Ok(Ok(None));
+            }
             match judge_log(&follow, &channel, &proof) {
                 Ok(target) => {
                     channels::set_proven(tx, channel.id, &proven(&follow, target.leaf.as_ref()))?;

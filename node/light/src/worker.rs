@@ -400,7 +400,7 @@ impl Session<'_> {
                 proof,
             } => {
                 match self.channel(log).await? {
-                    Some(channel) => self.take_entries(channel, from, entries, *proof).await?,
+                    Some(channel) => self.take_entries((channel, log), from, entries, *proof).await?,
                     // It was on its way when the conversation was forgotten, or its epoch ended. Its head counts.
                     None => self.take_head(proof.update).await?,
                 }
@@ -434,14 +434,14 @@ impl Session<'_> {
 
     async fn take_entries(
         &mut self,
-        channel: ChannelId,
+        (channel, log): (ChannelId, LogId),
         from: u64,
         entries: Vec<(waxwing_core::log::Place, waxwing_core::envelope::Carried)>,
         proof: HeadProof,
     ) -> Result<(), Trouble> {
         let update = proof.update.clone();
-        let Some(target) = self.reading.take_proof(channel, self.pushed.id(), proof).await? else {
-            // Something else has moved the held head. The push is still held against the one before it.
+        let Some(target) = self.reading.take_proof(channel, log, self.pushed.id(), proof).await? else {
+            // Something else has moved the held head, or has ended this epoch. The push is still held against the one before it.
             self.extend(&update).await?;
             return self.reading.read_log(channel).await;
         };

@@ -9,6 +9,7 @@ use waxwing_core::limits::{ANCHOR_VALID_MS, DAY_MS};
 use waxwing_net::wire::{EnvelopeRefusal, Kind};
 
 use super::chat::log_of;
+use super::groups::{all_refresh, group};
 use super::*;
 use crate::error::Error;
 use crate::store::outbox::Item;
@@ -270,6 +271,56 @@ async fn of_two_processes_that_find_a_message_dead_one_signs_it_again() {
     world.order();
     assert_eq!(ada.client.settle(message, PATIENCE).await.unwrap().state, Ladder::Final);
     assert_eq!(world.length(&log_of(&ada.client, channel).await), 1);
+}
+
+/// An epoch ends between a question about its log and the answer: the answer is true, and held against nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_of_the_log_before_is_no_lie() {
+    let world = World::new("test");
+    let slow = TestNode::honest(&world);
+    let members = group(&world, &slow, &["Ada", "Ben", "Cleo"]).await;
+    all_refresh(&members).await;
+    let (ada, ben) = (&members[0], &members[1]);
+    let quick = TestNode::honest(&world);
+    ben.client().add_node(world.network(), quick.address()).await.unwrap();
+    let epoch = ben.view().await.epoch;
+    ada.client()
+        .remove_member(ada.channel, members[2].account().await)
+        .await
+        .unwrap();
+    while ada.view().await.epoch == epoch {
+        ada.refresh().await;
+    }
+    let mut patient = options(ben.person.home.path());
+    patient.pace.answer = PATIENCE;
+    let [first, second] = [
+        Client::open(patient.clone()).await.unwrap(),
+        Client::open(patient).await.unwrap(),
+    ];
+    let refreshing = |client: Client| tokio::spawn(async move { client.refresh().await });
+
+    quick.lie(Lie::Holds(Kind::Entries));
+    ben.person.prefers(&world, &quick).await;
+    let reader = refreshing(first);
+    until("the head is held and its entries are not read", async || {
+        quick.is_holding()
+    })
+    .await;
+    slow.lie(Lie::Holds(Kind::Log));
+    ben.person.prefers(&world, &slow).await;
+    let asker = refreshing(second);
+    until("the log of the epoch is asked about", async || slow.is_holding()).await;
+    assert_eq!(ben.view().await.epoch, epoch);
+    quick.repent();
+    reader.await.unwrap().unwrap();
+    assert_ne!(ben.view().await.epoch, epoch, "the epoch has ended");
+    slow.repent();
+    asker.await.unwrap().unwrap();
+    assert_eq!(ben.person.faults(world.network()).await, Vec::<String>::new());
+    ada.say("still here").await;
+    ada.refresh().await;
+    ben.refresh().await;
+    assert!(ben.texts().await.contains(&"still here".to_owned()));
 }
 
 /// The same race, a moment later: both have looked, both have signed, under different anchors, and now store.
