@@ -145,6 +145,12 @@ pub(crate) fn myself_again(tx: &Transaction<'_>, network: Hash, now: u64) -> Res
     Ok(verified)
 }
 
+/// Whether this device will have its certificate on a ledger when the account's card is found there, and has none now.
+pub(crate) fn is_awaited(connection: &Connection, network: Hash) -> Result<bool, StoreError> {
+    let is_new = rows::load(connection)?.began == Began::Elsewhere && rows::has_phrase(connection)?;
+    Ok(is_new && rows::certificate(connection, network)?.is_none())
+}
+
 /// The first certificate of an account that began here.
 fn certify(
     connection: &Connection,

@@ -42,6 +42,10 @@ pub(super) fn begin(tx: &Transaction<'_>, link: &PersonLink, note: &str, now: u6
             return before.map(|asked| asked.id).ok_or(Error::Ask(AskError::OwnInvitation));
         }
     };
+    if account::is_awaited(tx, link.network)? {
+        // Who asks shows a certificate: the log is looked into once there is one.
+        channels::set_live(tx, channel, false)?;
+    }
     let text = link.link();
     Ok(inboxes::insert_asked(
         tx,

@@ -6,12 +6,14 @@
 //! | secrets of a key package that went out with a request go | it was answered, or never will be |
 //! | a request of this device is given up | nobody answered as long as nodes keep it |
 //! | a request to this home is over | it was to be let in, and what was to do that was dropped |
+//! | a recovered device asks where it was told of by a link | its account's card was found, and it stands on it |
 //! | further devices come into groups | [`super::siblings`] |
 
 use waxwing_core::Hash;
 use waxwing_seal::group::KeyPackage;
 
 use super::siblings;
+use crate::account;
 use crate::error::{Error, Trouble};
 use crate::limits::ANSWER_AWAITED_MS;
 use crate::store::inboxes::{self, AskedState, RequestState};
@@ -22,7 +24,7 @@ use crate::sync::Reading;
 
 /// Whether anything is.
 pub(crate) fn is_due(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<bool, StoreError> {
-    Ok(!Chores::find(tx, now)?.is_nothing() || siblings::is_due(tx, network, now)?)
+    Ok(!Chores::find(tx, network, now)?.is_nothing() || siblings::is_due(tx, network, now)?)
 }
 
 /// Does what is due, where everything proven has been read.
@@ -37,7 +39,7 @@ pub(crate) async fn do_due(reading: &Reading<'_>) -> Result<(), Trouble> {
 }
 
 fn go_on(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<(), Error> {
-    Chores::find(tx, now)?.go_on(tx, now)?;
+    Chores::find(tx, network, now)?.go_on(tx, now)?;
     Ok(siblings::go_on(tx, network, now)?)
 }
 
@@ -46,10 +48,11 @@ struct Chores {
     spent: Vec<Spent>,
     unanswered: Vec<(i64, Option<crate::message::ChannelId>)>,
     dropped: Vec<i64>,
+    doors: Vec<crate::message::ChannelId>,
 }
 
 impl Chores {
-    fn find(tx: &Transaction<'_>, now: u64) -> Result<Self, StoreError> {
+    fn find(tx: &Transaction<'_>, network: Hash, now: u64) -> Result<Self, StoreError> {
         let mut ended = Vec::new();
         for channel in inboxes::expired(tx)? {
             if channels::load(tx, channel)?.is_some_and(|row| row.is_read()) {
@@ -68,7 +71,12 @@ impl Chores {
                 dropped.push(request);
             }
         }
+        let mut doors = inboxes::doors_waiting(tx, network)?;
+        if !doors.is_empty() && account::is_awaited(tx, network)? {
+            doors.clear();
+        }
         Ok(Self {
+            doors,
             ended,
             spent: known::spent(tx, now)?,
             unanswered: inboxes::unanswered(tx, now.saturating_sub(ANSWER_AWAITED_MS))?,
@@ -77,12 +85,22 @@ impl Chores {
     }
 
     fn is_nothing(&self) -> bool {
-        self.ended.is_empty() && self.spent.is_empty() && self.unanswered.is_empty() && self.dropped.is_empty()
+        let Self {
+            ended,
+            spent,
+            unanswered,
+            dropped,
+            doors,
+        } = self;
+        ended.is_empty() && spent.is_empty() && unanswered.is_empty() && dropped.is_empty() && doors.is_empty()
     }
 
     fn go_on(&self, tx: &Transaction<'_>, now: u64) -> Result<(), Error> {
         for channel in &self.ended {
             channels::set_live(tx, *channel, false)?;
+        }
+        for channel in &self.doors {
+            channels::set_live(tx, *channel, true)?;
         }
         for request in &self.dropped {
             inboxes::set_request(tx, *request, RequestState::Over)?;

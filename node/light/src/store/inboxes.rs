@@ -492,6 +492,17 @@ pub(crate) fn unanswered(connection: &Connection, before: u64) -> Result<Vec<(i6
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Logs in which this device will look for what it was told of by a link, and does not yet.
+pub(crate) fn doors_waiting(connection: &Connection, network: Hash) -> Result<Vec<ChannelId>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT channel.id FROM asked JOIN channel ON channel.id = asked.door
+         WHERE asked.network = ?1 AND state = ?2 AND NOT live ORDER BY asked.id",
+    )?;
+    let asking = AskedState::Asking.number();
+    let rows = statement.query_map((network.as_bytes(), asking), |row| row.get(0).map(ChannelId))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Inboxes of invitations that are followed although their time is over at the head up to which they were read.
 pub(crate) fn expired(connection: &Connection) -> Result<Vec<ChannelId>, StoreError> {
     let mut statement = connection.prepare_cached(

@@ -364,3 +364,36 @@ async fn who_is_invited_and_accepted_by_one_process_is_let_in_by_the_one_that_ru
     let answered = ben.client.answered(asked, PATIENCE).await.unwrap();
     assert_eq!(answered.state, AskedState::Joined);
 }
+
+/// A new machine, the 24 words and somebody's link: the first thing that many do there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recovered_device_asks_once_its_account_is_found() {
+    for published in [true, false] {
+        let world = World::new("test");
+        let node = TestNode::honest(&world);
+        let (ada, _, link) = founded(&world, &node, OPEN).await;
+        let old = Person::on("Ben", &world, &[&node]).await;
+        if published {
+            old.client.publish_account(world.network()).await.unwrap();
+            old.client.settle_account(world.network(), PATIENCE).await.unwrap();
+        }
+        let home = tempfile::tempdir().unwrap();
+        let words = old.client.phrase().await.unwrap();
+        let new = Client::recover(options(home.path()), "Ben", CHEAP, words)
+            .await
+            .unwrap();
+        // The card is not read when this returns; the wish is durable all the same.
+        let Joined::Asked(asked) = new.join_with(&link, "my new machine").await.unwrap() else {
+            panic!("it is a person's link")
+        };
+        assert_eq!(new.asked().await.unwrap()[0].state, AskedState::Asking);
+        let answered = new.answered(asked, PATIENCE).await.unwrap();
+        assert_eq!(answered.state, AskedState::Joined, "{:?}", answered.reason);
+        let devices = new.devices(world.network()).await.unwrap().devices;
+        assert_eq!(devices.len(), if published { 2 } else { 1 });
+        let person = Person { home, client: new };
+        person.say_finally(answered.channel.unwrap(), "found it").await;
+        let request = ada.client.requests().await.unwrap().remove(0);
+        assert_eq!(request.account, old.client.account().await.unwrap().id.to_string());
+    }
+}
