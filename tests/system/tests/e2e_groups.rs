@@ -202,8 +202,9 @@ fn what_two_admins_change_at_once_comes_true_one_after_the_other() {
     assert_eq!((members(&ben), members(&cleo)), (3, 3));
     let start = |person: &Person, arguments: &[&str]| Running::start(&mut person.chat(arguments));
     let both = [
-        start(&world.ada, &["rename", PLANS, "better plans"]),
-        start(&ben, &["role", PLANS, "cleo", "admin"]),
+        // By its number: the name is another one as soon as either has read the other's change.
+        start(&world.ada, &["rename", "1", "better plans"]),
+        start(&ben, &["role", "1", "cleo", "admin"]),
     ];
     for one in both {
         let (status, told) = one.end();
@@ -251,10 +252,10 @@ fn what_a_killed_sender_had_queued_is_said_once() {
     let (world, [ben]) = World::with(["ben"]);
     let words: Vec<String> = (0..12).map(|number| format!("word {number}")).collect();
     for (number, word) in words.iter().enumerate() {
-        ben.queue(PLANS, word);
+        ben.queue("1", word);
         // Each time it is on its way a little further, and an epoch ends meanwhile.
         if number % 3 == 2 {
-            let mut tail = ben.tail(PLANS);
+            let mut tail = ben.tail("1");
             tail.line_with(word);
             tail.kill();
             json(&mut world.ada.chat(&["rename", "1", &format!("round {number}")]));
